@@ -1,0 +1,101 @@
+/**
+ * The numbers that cross the module's boundary: result codes, messages, event and interrupt bits.
+ *
+ * The TypeScript bindings and the C header are generated from this file, comments included.
+ */
+
+/** What a call or a request came to. Calls return these, or a count or handle of 0 and above. */
+export const enum Result {
+  /** Done. */
+  OK = 0,
+  /** The handle names no open device, or a device of the other kind. */
+  E_HANDLE = -1,
+  /** A pointer, count or option is outside what its description allows. */
+  E_ARGUMENT = -2,
+  /** `initialize` was not called, or was called twice. */
+  E_INITIALIZE = -3,
+  /** The private memory given to `initialize` is used up. */
+  E_MEMORY = -4,
+  /** The kernel's `dma_alloc` gave nothing, or gave memory that devices cannot reach where they must. */
+  E_DMA_MEMORY = -5,
+  /** No PCI function answers at that address. */
+  E_NOT_FOUND = -6,
+  /** The function is not a legacy or transitional virtio device of the kind asked for. */
+  E_NOT_VIRTIO = -7,
+  /** The BAR with the device's registers is missing, too small, or has no address assigned. */
+  E_BAR = -8,
+  /** The device is open already, or there is no room for one more open device. */
+  E_IN_USE = -9,
+  /** The device's status did not return to 0 after a reset. */
+  E_RESET_TIMEOUT = -10,
+  /** The device does not offer a feature that the driver needs, or refused the accepted set. */
+  E_FEATURES = -11,
+  /** A queue's size is 0, no power of two, too small for the driver, or has changed since the device was opened. */
+  E_QUEUE_SIZE = -12,
+  /** A queue is live before the driver configured it. */
+  E_QUEUE_LIVE = -13,
+  /** The device's configuration makes no sense, or never stands still long enough to be read. */
+  E_CONFIGURATION = -14,
+  /** The device broke the rules, or is gone: nothing is accepted until `reset`. */
+  E_BROKEN = -15,
+  /** There is no room at the moment. Take completions, then try again. */
+  E_FULL = -16,
+  /** The request was in flight when the device was reset or closed. Whether it took effect is unknown. */
+  E_RESET = -17,
+  /** The device reports an input or output error. */
+  E_IO = -18,
+  /** The operation needs a feature that was not negotiated, or the device does not know it. */
+  E_UNSUPPORTED = -19,
+  /** The device completed the request with a status that does not exist. */
+  E_DEVICE_STATUS = -20,
+  /** The sectors are not within the disk's capacity. */
+  E_RANGE = -21,
+  /** The length is no multiple of the disk's block size, or the sector does not start a block. */
+  E_ALIGNMENT = -22,
+  /** The disk is read-only. */
+  E_READ_ONLY = -23,
+  /** There are no segments, an empty one, or more or smaller ones than this device can ever be given. */
+  E_SEGMENTS = -24,
+  /** A byte of a buffer is in memory that the kernel does not lend to devices. */
+  E_ADDRESS = -25,
+  /** The frame is shorter than an Ethernet header or longer than the MTU allows. */
+  E_FRAME_SIZE = -26,
+  /** The receive buffer given back is not in the caller's hands. */
+  E_BUFFER = -27,
+  /** The ranges given to `pci_assign` are too small for the BARs and buses of this machine. */
+  E_NO_SPACE = -28,
+}
+
+/** What `log` reports. */
+export const enum Message {
+  /** first: device handle, second: queue. The device completed a descriptor that is not an outstanding head. */
+  BAD_USED_ID = 1,
+  /** first: device handle, second: queue. The device's used index moved further than there are requests. */
+  BAD_USED_INDEX = 2,
+  /** first: device handle, second: num_buffers. A received frame claims an impossible number of buffers. */
+  BAD_BUFFER_COUNT = 3,
+  /** first: PCI address, second: the negative result. Opening or resetting the device failed. */
+  DEVICE_FAILED = 4,
+  /** first: PCI address, second: the status read last. The device does not reset. */
+  DEVICE_STUCK = 5,
+}
+
+/** Bits of `events`. Reading them clears them. */
+export const enum Event {
+  /** The link came up or went down; `net_information` says which. */
+  LINK = 1,
+  /** The capacity changed; `block_information` has the new one. */
+  CAPACITY = 2,
+  /** After an E_FULL: completions can be taken, and there will be room. */
+  ROOM = 4,
+  /** The device broke the rules; only `reset` or `close` help. */
+  BROKEN = 8,
+}
+
+/** Bits that `interrupt` returns. 0: the interrupt was another device's. */
+export const enum Interrupt {
+  /** The device used buffers: poll. */
+  QUEUE = 1,
+  /** The configuration changed: look at `events`. */
+  CONFIGURATION = 2,
+}

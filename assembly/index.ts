@@ -1,0 +1,18 @@
+/** The module's exports. No logic; the meaning of each call is written where it is implemented. */
+
+export { abi_version, heap_base, initialize, forget_translations } from "./stack";
+export { interrupt, events, enable_interrupts, disable_interrupts, reset, close } from "./drivers";
+export { pci_scan } from "./pci/scan";
+export { pci_bar } from "./pci/bar";
+export { pci_capabilities } from "./pci/capabilities";
+export { pci_assign } from "./pci/assign";
+export {
+  net_open,
+  net_information,
+  net_statistics,
+  net_transmit,
+  net_reclaim,
+  net_receive,
+  net_release,
+} from "./net/driver";
+export { block_open, block_information, block_statistics, block_submit, block_poll } from "./block/driver";

@@ -1,0 +1,113 @@
+/**
+ * What a JavaScript host has to be for the binding, the commands and the tests: the kernel that imports come from,
+ * and the memory, interrupts and time that an application needs beside the stack.
+ *
+ * `emulated-pc/` and `qemu/` implement it. Everything is synchronous, as the module's imports are.
+ */
+
+/** The import module `kernel`, in the order of `assembly/kernel.ts`. The `phys_*` half serves the ported build. */
+export interface KernelImports {
+  in8(port: number): number;
+  in16(port: number): number;
+  in32(port: number): number;
+  out8(port: number, value: number): void;
+  out16(port: number, value: number): void;
+  out32(port: number, value: number): void;
+  dma_alloc(pages: number): number;
+  dma_free(pointer: number, pages: number): void;
+  dma_address(pointer: number): bigint;
+  wmb(): void;
+  rmb(): void;
+  mb(): void;
+  relax(): void;
+  now_ns(): bigint;
+  log(message: number, first: number, second: number): void;
+  phys_read8(pointer: number): number;
+  phys_read16(pointer: number): number;
+  phys_read32(pointer: number): number;
+  phys_write8(pointer: number, value: number): void;
+  phys_write16(pointer: number, value: number): void;
+  phys_write32(pointer: number, value: number): void;
+}
+
+/** Which build of the module a machine hosts. */
+export type Build = "mapped" | "ported";
+
+/** The resources that the kernel grants to BARs and bridges that firmware left unassigned. */
+export interface PciGrant {
+  ioBase: number;
+  /** Port behind the last one granted. */
+  ioEnd: number;
+  memoryBase: number;
+  /** Last address granted, included. */
+  memoryLast: number;
+}
+
+/** How often the stack crossed into the kernel; all counters only grow. */
+export interface Counters {
+  /** Port accesses, those of configuration mechanism 1 included. */
+  portReads: number;
+  portWrites: number;
+  /** Reads and writes of the configuration data register, 0xcfc to 0xcff. */
+  configurationReads: number;
+  configurationWrites: number;
+  /** Calls of `wmb`, `rmb` and `mb`. */
+  barriers: number;
+  /** Calls of `dma_address`. */
+  translations: number;
+  /** Calls of `phys_*`. */
+  memoryAccesses: number;
+}
+
+/** A message of the stack's, as `log` was given it. */
+export interface LogEntry {
+  message: number;
+  first: number;
+  second: number;
+}
+
+export interface Machine {
+  /** For people: "emulated PC, profile qemu" or "QEMU 7.2.22, pc". */
+  readonly name: string;
+  readonly build: Build;
+  /** Linear memory of a fixed size (initial = maximum), to be imported as `env.memory`. */
+  readonly memory: WebAssembly.Memory;
+  readonly kernel: KernelImports;
+  readonly pciGrant: PciGrant;
+  readonly counters: Readonly<Counters>;
+  /** What the stack logged, oldest first. */
+  readonly log: readonly LogEntry[];
+
+  /**
+   * Hands out linear memory that no device reaches, for records and for the stack's private arena: zeroed, aligned
+   * to 16 bytes, never taken back. `heapBase` of the module must be told first with `setHeapBase`.
+   */
+  reservePrivate(bytes: number): number;
+  /** Says where the module's own data ends; memory below stays the module's. */
+  setHeapBase(address: number): void;
+
+  /**
+   * Lends the application memory that devices can reach, page-aligned and zeroed. Consecutive pointers; physically
+   * contiguous unless `scattered`, where every page comes from somewhere else (mapped machines only; others ignore it).
+   */
+  allocateBuffer(bytes: number, options?: { scattered?: boolean }): number;
+  freeBuffer(pointer: number): void;
+  /** A copy of the bytes at `pointer`. */
+  readBuffer(pointer: number, length: number): Uint8Array;
+  writeBuffer(pointer: number, bytes: Uint8Array): void;
+
+  /** Lets the stack reach `length` ports from `base` on. Configuration mechanism 1 is granted from the start. */
+  grantPorts(base: number, length: number): void;
+  revokePorts(base: number, length: number): void;
+
+  /** The interrupt line that a function's pin is wired to, as `waitForInterrupt` reports it. */
+  interruptLine(pciAddress: number, interruptPin: number): number;
+  /**
+   * Lets devices work until an interrupt line is asserted or `timeoutMilliseconds` are over (virtual time on the
+   * emulated PC, real time on QEMU). Returns the asserted lines, none on time-out.
+   */
+  waitForInterrupt(timeoutMilliseconds: number): number[];
+
+  /** Ends the machine: processes, files, temporary folders. A second call does nothing. */
+  close(): void;
+}
