@@ -1,0 +1,241 @@
+/**
+ * A disk: batches of requests in flight as the module's calls take them, and blocking conveniences on top of those.
+ */
+
+import {
+  BlockInformationLayout,
+  BlockOperation,
+  BlockRequestLayout,
+  BlockStatisticsLayout,
+  Result,
+  type BlockInformation,
+  type BlockStatistics,
+  type PciFunction,
+  type Segment,
+} from "./abi.js";
+import type { Completion } from "./completions.js";
+import type { StackContext } from "./context.js";
+import { Device, DeviceTimeout } from "./device.js";
+import { check } from "./error.js";
+import { formatPciAddress } from "./pci.js";
+import { RecordArray } from "./private-memory.js";
+import { readRecord, writeUint64 } from "./records.js";
+import { SegmentLists } from "./segments.js";
+
+/** One request to a disk. */
+export interface BlockRequest {
+  /** Comes back in the completion: a whole number from 0 to 2^53 - 1. */
+  token: number;
+  /** First sector of 512 bytes; `READ` and `WRITE` only. */
+  sector?: number | bigint;
+  operation: BlockOperation;
+  /** Where the data lies or goes; none for `FLUSH`, one of 20 bytes for `GET_ID`. */
+  segments: readonly Segment[];
+}
+
+/** What became of a batch: the first `accepted` are under way. */
+export interface Submitted {
+  accepted: number;
+  /** Why the one behind the accepted ones was refused, a negative `Result`; 0 when there is none. */
+  refusal: number;
+}
+
+/** Bytes of a sector, whatever the block size. [virtio-1.2 §5.2.6] */
+export const SECTOR_BYTES = 512;
+
+/** Bytes that the blocking conveniences move at once, at most. */
+const TRANSFER_BYTES = 256 * 1024;
+/** Bytes of the serial number. [virtio-1.2 §5.2.6] */
+const ID_BYTES = 20;
+const REQUESTS = 256;
+const NO_SEGMENTS: readonly Segment[] = [];
+
+const { token, sector, operation, segments, segment_count, result } = BlockRequestLayout.fields;
+
+export class BlockDevice extends Device {
+  private readonly requests: RecordArray;
+  private readonly segmentLists: SegmentLists;
+  private readonly informationRecord: RecordArray;
+  private readonly statisticsRecord: RecordArray;
+  /** Where the conveniences' data passes through; 0 until the first of them. */
+  private transferBuffer = 0;
+
+  constructor(context: StackContext<Device>, pciFunction: PciFunction, handle: number) {
+    super(context, pciFunction, handle);
+    const { privateMemory, view } = context;
+    this.requests = new RecordArray(privateMemory, BlockRequestLayout.size, REQUESTS);
+    this.segmentLists = new SegmentLists(view, privateMemory);
+    this.informationRecord = new RecordArray(privateMemory, BlockInformationLayout.size, 1);
+    this.statisticsRecord = new RecordArray(privateMemory, BlockStatisticsLayout.size, 1);
+  }
+
+  information(): BlockInformation {
+    const { pointer } = this.informationRecord;
+    check("block_information", this.context.exports.block_information(this.handle, pointer));
+    return readRecord(this.context.view, BlockInformationLayout, pointer);
+  }
+
+  statistics(): BlockStatistics {
+    const { pointer } = this.statisticsRecord;
+    check("block_statistics", this.context.exports.block_statistics(this.handle, pointer));
+    return readRecord(this.context.view, BlockStatisticsLayout, pointer);
+  }
+
+  /**
+   * Submits a batch in order, with one notification at most, up to the first request that is refused. The memory
+   * behind the segments is the device's until the completion is taken with `poll`.
+   */
+  submit(requests: readonly BlockRequest[]): Submitted {
+    const { view } = this.context;
+    this.requests.reserve(requests.length);
+    this.segmentLists.begin(requests);
+    let record = this.requests.pointer;
+    for (const request of requests) {
+      writeUint64(view, record + token.offset, request.token);
+      this.writeRequest(record, request);
+      record += BlockRequestLayout.size;
+    }
+    return this.submitRecords(requests.length);
+  }
+
+  /** Takes up to `max` completions, in the order the device finished them. */
+  poll(max = Number.MAX_SAFE_INTEGER): Completion[] {
+    return this.completions.poll(max);
+  }
+
+  /** Reads `count` sectors from `first` on, and waits for them. */
+  readSectors(first: number, count: number): Uint8Array {
+    const bytes = new Uint8Array(count * SECTOR_BYTES);
+    this.transfer(BlockOperation.READ, first, bytes);
+    return bytes;
+  }
+
+  /** Writes whole sectors from `first` on, and waits until the device has taken them. */
+  writeSectors(first: number, bytes: Uint8Array): void {
+    if (bytes.length % SECTOR_BYTES !== 0) {
+      throw new RangeError(`${bytes.length} bytes are no whole number of ${SECTOR_BYTES}-byte sectors`);
+    }
+    this.transfer(BlockOperation.WRITE, first, bytes);
+  }
+
+  /** Waits until everything completed before has reached stable storage. */
+  flush(): void {
+    check("flush", this.execute(BlockOperation.FLUSH, 0, NO_SEGMENTS));
+  }
+
+  /** The disk's serial number, of at most 20 characters. */
+  id(): string {
+    const { machine } = this.context;
+    const pointer = this.buffer();
+    machine.writeBuffer(pointer, new Uint8Array(ID_BYTES));
+    check("id", this.execute(BlockOperation.GET_ID, 0, [{ pointer, length: ID_BYTES }]));
+    const bytes = machine.readBuffer(pointer, ID_BYTES);
+    const end = bytes.indexOf(0);
+    return String.fromCharCode(...bytes.subarray(0, end < 0 ? ID_BYTES : end));
+  }
+
+  protected override callForCompletions(records: number, capacity: number): number {
+    return check("block_poll", this.context.exports.block_poll(this.handle, records, capacity));
+  }
+
+  protected override releaseBuffers(): void {
+    if (this.transferBuffer !== 0) {
+      this.context.machine.freeBuffer(this.transferBuffer);
+      this.transferBuffer = 0;
+    }
+  }
+
+  protected override releaseRecords(): void {
+    this.requests.dispose();
+    this.segmentLists.dispose();
+    this.informationRecord.dispose();
+    this.statisticsRecord.dispose();
+  }
+
+  private writeRequest(record: number, request: Omit<BlockRequest, "token">): void {
+    const { view } = this.context;
+    writeUint64(view, record + sector.offset, request.sector ?? 0);
+    view.setUint32(record + operation.offset, request.operation, true);
+    view.setUint32(record + segments.offset, this.segmentLists.add(request.segments), true);
+    view.setUint32(record + segment_count.offset, request.segments.length, true);
+    view.setInt32(record + result.offset, 0, true);
+  }
+
+  private submitRecords(count: number): Submitted {
+    const { exports, view } = this.context;
+    const { pointer } = this.requests;
+    const accepted = check("block_submit", exports.block_submit(this.handle, pointer, count));
+    const refusal =
+      accepted < count ? view.getInt32(pointer + accepted * BlockRequestLayout.size + result.offset, true) : 0;
+    return { accepted, refusal };
+  }
+
+  /** Moves `bytes` in pieces; each is as large as the device takes in one request. */
+  private transfer(direction: BlockOperation, first: number, bytes: Uint8Array): void {
+    const { machine } = this.context;
+    const pointer = this.buffer();
+    const blockBytes = Math.max(this.information().block_size, SECTOR_BYTES);
+    let pieceBytes = TRANSFER_BYTES;
+    let done = 0;
+    while (done < bytes.length) {
+      const length = Math.min(pieceBytes, bytes.length - done);
+      if (direction === BlockOperation.WRITE) {
+        machine.writeBuffer(pointer, bytes.subarray(done, done + length));
+      }
+      const outcome = this.execute(direction, first + done / SECTOR_BYTES, [{ pointer, length }]);
+      if (outcome === Result.E_SEGMENTS && length > blockBytes) {
+        pieceBytes = Math.max(blockBytes, Math.floor(length / 2 / blockBytes) * blockBytes);
+        continue;
+      }
+      check(direction === BlockOperation.WRITE ? "writeSectors" : "readSectors", outcome);
+      if (direction === BlockOperation.READ) {
+        bytes.set(machine.readBuffer(pointer, length), done);
+      }
+      done += length;
+    }
+  }
+
+  /** One request from submission to completion. Returns its result, or why it was refused. */
+  private execute(requestOperation: BlockOperation, first: number, list: readonly Segment[]): number {
+    let outcome: number | undefined;
+    const ownToken = this.completions.register((completedWith) => {
+      outcome = completedWith;
+    });
+    const request = { operation: requestOperation, sector: first, segments: list };
+    let refusal = 0;
+    const submitted = this.waitUntil(() => {
+      this.segmentLists.begin([request]);
+      writeUint64(this.context.view, this.requests.pointer + token.offset, ownToken);
+      this.writeRequest(this.requests.pointer, request);
+      refusal = this.submitRecords(1).refusal;
+      if (refusal === Result.E_FULL) {
+        this.completions.collectOwn();
+        return false;
+      }
+      return true;
+    }, this.timeoutMilliseconds);
+    if (refusal !== 0) {
+      this.completions.unregister(ownToken);
+      return submitted ? refusal : Result.E_FULL;
+    }
+    const completed = this.waitUntil(() => {
+      this.completions.collectOwn();
+      return outcome !== undefined;
+    }, this.timeoutMilliseconds);
+    if (!completed || outcome === undefined) {
+      // The device may still write there: the next convenience gets another buffer, this one is given up.
+      this.transferBuffer = 0;
+      throw new DeviceTimeout(
+        `the disk ${formatPciAddress(this.pciFunction.address)} did not answer within ${this.timeoutMilliseconds} ms`,
+      );
+    }
+    return outcome;
+  }
+
+  private buffer(): number {
+    if (this.transferBuffer === 0) {
+      this.transferBuffer = this.context.machine.allocateBuffer(TRANSFER_BYTES);
+    }
+    return this.transferBuffer;
+  }
+}

@@ -1,0 +1,186 @@
+/** What block devices and network cards have in common: interrupts, events, reset, and an end in two steps. */
+
+import { Result, type PciFunction } from "./abi.js";
+import type { CompletionSource } from "./completions.js";
+import { CompletionReader } from "./completions.js";
+import type { Serviced, StackContext } from "./context.js";
+import { VirtioError, check } from "./error.js";
+import { formatPciAddress } from "./pci.js";
+
+/** A call that waits got no answer from the device in time. */
+export class DeviceTimeout extends Error {
+  override readonly name = "DeviceTimeout";
+}
+
+/** Bits of `Interrupt` and who raised them, as `VirtioStack.service` reports. */
+export type ServicedDevice = Serviced<Device>;
+
+/** Longest wait when no interrupt can end it. */
+const POLL_MILLISECONDS = 1;
+
+export abstract class Device implements CompletionSource {
+  /** The interrupt line the function's pin is wired to; `undefined` when it has no pin, so must be polled. */
+  readonly interruptLine: number | undefined;
+  /** How long the blocking calls wait for the device, in the machine's time. */
+  timeoutMilliseconds = 10_000;
+
+  protected readonly completions: CompletionReader;
+  private state: "open" | "closing" | "gone" = "open";
+  /** Completions and receive buffers to be taken or given back before a closed handle goes. */
+  private outstanding = 0;
+  private interruptsWanted = false;
+
+  protected constructor(
+    protected readonly context: StackContext<Device>,
+    /** The PCI function, as the last scan before opening found it. */
+    readonly pciFunction: PciFunction,
+    private readonly handleNumber: number,
+  ) {
+    const { address, interrupt_pin } = pciFunction;
+    this.completions = new CompletionReader(context.view, context.privateMemory, this);
+    this.interruptLine = interrupt_pin === 0 ? undefined : context.machine.interruptLine(address, interrupt_pin);
+  }
+
+  /** Names the device in raw calls of `VirtioStack.exports`; throws once it is gone. */
+  get handle(): number {
+    if (this.state === "gone") {
+      throw new VirtioError("the device was closed", Result.E_HANDLE);
+    }
+    return this.handleNumber;
+  }
+
+  /** False from `close` on. */
+  get isOpen(): boolean {
+    return this.state === "open";
+  }
+
+  /** Reads the device's ISR once. Bits of `Interrupt`; 0: the interrupt was not this device's. */
+  interrupt(): number {
+    return check("interrupt", this.context.exports.interrupt(this.handle));
+  }
+
+  /** Bits of `Event` since the last call. */
+  events(): number {
+    return check("events", this.context.exports.events(this.handle));
+  }
+
+  /**
+   * Asks for an interrupt at the next completion or frame. True when something can be taken already: then take it
+   * and call again before waiting, for an interrupt may never come.
+   */
+  enableInterrupts(): boolean {
+    this.interruptsWanted = true;
+    return this.armInterrupts();
+  }
+
+  disableInterrupts(): void {
+    this.interruptsWanted = false;
+    this.context.exports.disable_interrupts(this.handle);
+  }
+
+  /** Resets and re-initialises the device. What is in flight completes with `E_RESET`; take that first. */
+  reset(): void {
+    check("reset", this.context.exports.reset(this.handle));
+  }
+
+  /**
+   * Closes the device and takes its ports back. Returns how many things are still out: completions with `E_RESET`
+   * to be taken and received buffers to be given back. The handle goes with the last of them.
+   */
+  close(): number {
+    const { context, handle } = this;
+    const left = check("close", context.exports.close(handle));
+    this.state = "closing";
+    this.outstanding = left;
+    context.deviceClosed(this);
+    this.releaseBuffers();
+    if (left === 0) {
+      this.end();
+      return 0;
+    }
+    const own = this.completions.ownUnderWay;
+    if (own > 0) {
+      this.completions.collectOwn();
+    }
+    return left - own;
+  }
+
+  /** For the binding's own use: true once a closed device has nothing left to take or give back. */
+  get isGone(): boolean {
+    return this.state === "gone";
+  }
+
+  /** For the binding's own use: the module's call, and what it means for a closed device. */
+  takeCompletions(records: number, capacity: number): number {
+    const count = this.callForCompletions(records, capacity);
+    this.returned(count);
+    return count;
+  }
+
+  /** To be called with the number of completions taken or buffers given back. */
+  protected returned(count: number): void {
+    if (this.state === "closing") {
+      this.outstanding -= count;
+      if (this.outstanding <= 0) {
+        this.end();
+      }
+    }
+  }
+
+  /**
+   * Lets the device work until `isDone`, which is asked first and after every interrupt and must take completions
+   * or frames itself. False when `timeoutMilliseconds` of the machine's time passed before.
+   */
+  protected waitUntil(isDone: () => boolean, timeoutMilliseconds: number): boolean {
+    const { machine } = this.context;
+    const deadline = machine.kernel.now_ns() + BigInt(Math.ceil(timeoutMilliseconds * 1e6));
+    /** Times in a row that there was something to take which was not what `isDone` waits for. */
+    let idleTurns = 0;
+    try {
+      while (!isDone()) {
+        const left = Number(deadline - machine.kernel.now_ns()) / 1e6;
+        if (left <= 0) {
+          return false;
+        }
+        if (this.interruptLine === undefined) {
+          machine.waitForInterrupt(Math.min(left, POLL_MILLISECONDS));
+        } else if (this.armInterrupts()) {
+          idleTurns++;
+          if (idleTurns > 1) {
+            this.context.service(Math.min(left, POLL_MILLISECONDS));
+          }
+        } else {
+          idleTurns = 0;
+          if (this.context.service(left).length === 0 && isDone()) {
+            throw new Error(
+              `${formatPciAddress(this.pciFunction.address)} did what it was asked, without an interrupt`,
+            );
+          }
+        }
+      }
+      return true;
+    } finally {
+      if (!this.interruptsWanted && this.state === "open") {
+        this.context.exports.disable_interrupts(this.handle);
+      }
+    }
+  }
+
+  /** `block_poll` or `net_reclaim`; throws on a negative result. */
+  protected abstract callForCompletions(records: number, capacity: number): number;
+
+  private armInterrupts(): boolean {
+    return check("enable_interrupts", this.context.exports.enable_interrupts(this.handle)) > 0;
+  }
+
+  /** Gives device-reachable memory of the binding's own back; the device has been stopped. */
+  protected abstract releaseBuffers(): void;
+  /** Gives the records back; the handle is gone. */
+  protected abstract releaseRecords(): void;
+
+  private end(): void {
+    this.state = "gone";
+    this.completions.dispose();
+    this.releaseRecords();
+  }
+}

@@ -1,0 +1,23 @@
+/**
+ * The JavaScript binding of the driver stack: `loadStack` is the entry, and `README.md` shows it at work.
+ *
+ * Requests, frames and completions are the binding's own types; every other record is as the ABI has it.
+ */
+
+export * from "./abi.js";
+export { BlockDevice, SECTOR_BYTES } from "./block-device.js";
+export type { BlockRequest, Submitted } from "./block-device.js";
+export type { Completion } from "./completions.js";
+export { Device, DeviceTimeout } from "./device.js";
+export type { ServicedDevice } from "./device.js";
+export { VirtioError, resultMeaning, resultName } from "./error.js";
+export { featureName, featureNames } from "./feature-names.js";
+export { loadStack } from "./load.js";
+export { NetDevice } from "./net-device.js";
+export type { OffloadFields, ReceivedFrame, ReceivedPiece, TransmitFrame } from "./net-device.js";
+export { formatPciAddress } from "./pci.js";
+export { RecordArray } from "./private-memory.js";
+export { readRecord, writeRecord } from "./records.js";
+export type { RecordOf } from "./records.js";
+export { VirtioStack } from "./stack.js";
+export type { StackOptions } from "./stack.js";

@@ -1,0 +1,299 @@
+/**
+ * The driver stack as a JavaScript host sees it: one instance of the module on one machine, its PCI functions, the
+ * devices that are open, and the interrupts they share.
+ *
+ * Runs in any JavaScript host; `load.ts` adds finding the module in `build/`.
+ */
+
+import type { Machine } from "../machine.js";
+import {
+  BlockOptionsLayout,
+  NetOptionsLayout,
+  PciBarLayout,
+  PciCapabilityLayout,
+  PciFunctionLayout,
+  PciRangesLayout,
+  Result,
+  type BlockOptions,
+  type NetOptions,
+  type PciBar,
+  type PciCapability,
+  type PciFunction,
+  type PciRanges,
+  type RecordLayout,
+  type VirtioExports,
+} from "./abi.js";
+import { BlockDevice } from "./block-device.js";
+import type { StackContext } from "./context.js";
+import type { Device, ServicedDevice } from "./device.js";
+import { VirtioError, check } from "./error.js";
+import { NetDevice } from "./net-device.js";
+import { PrivateMemory, RecordArray } from "./private-memory.js";
+import type { RecordOf } from "./records.js";
+import { readRecord, writeRecord } from "./records.js";
+
+export interface StackOptions {
+  /** Private memory for the rings' state and everything else the stack keeps; all devices share it. */
+  arenaBytes?: number;
+}
+
+const DEFAULT_ARENA_BYTES = 2 * 1024 * 1024;
+const FUNCTIONS = 64;
+const CAPABILITIES = 48;
+const BARS_OF_A_DEVICE = 6;
+const BARS_OF_A_BRIDGE = 2;
+const HEADER_TYPE_BRIDGE = 1;
+const ALL_FEATURES = 0xffff_ffff_ffff_ffffn;
+/** Rounds in a row in which an asserted line had no taker before that is an error. */
+const UNCLAIMED_ROUNDS = 4;
+/** Rounds of one `service` call; devices that keep interrupting get their turn at the next. */
+const SERVICE_ROUNDS = 64;
+
+interface PortGrant {
+  base: number;
+  length: number;
+}
+
+export class VirtioStack implements StackContext<Device> {
+  /** The module's exports, for what this class does not wrap. */
+  readonly exports: VirtioExports;
+  readonly view: DataView;
+  readonly privateMemory: PrivateMemory;
+
+  private functions: PciFunction[] = [];
+  private readonly functionRecords: RecordArray;
+  private readonly devices = new Map<Device, PortGrant | undefined>();
+
+  /** `module` must be the build that `machine.build` names. */
+  constructor(
+    readonly machine: Machine,
+    module: WebAssembly.Module,
+    options: StackOptions = {},
+  ) {
+    const { memory } = machine;
+    const kernel = machine.kernel as unknown as WebAssembly.ModuleImports;
+    const instance = new WebAssembly.Instance(module, { kernel, env: { memory } });
+    this.exports = instance.exports as unknown as VirtioExports;
+    this.view = new DataView(memory.buffer);
+    machine.setHeapBase(this.exports.heap_base() >>> 0);
+    this.privateMemory = new PrivateMemory(machine);
+    this.functionRecords = new RecordArray(this.privateMemory, PciFunctionLayout.size, FUNCTIONS);
+    const arenaBytes = options.arenaBytes ?? DEFAULT_ARENA_BYTES;
+    check("initialize", this.exports.initialize(machine.reservePrivate(arenaBytes), arenaBytes));
+  }
+
+  /** Scans all buses. Opening a device looks its function up in the last scan. */
+  scan(): PciFunction[] {
+    const { exports, functionRecords, view } = this;
+    let count = check("pci_scan", exports.pci_scan(functionRecords.pointer, functionRecords.capacity));
+    if (count > functionRecords.capacity) {
+      functionRecords.reserve(count);
+      count = check("pci_scan", exports.pci_scan(functionRecords.pointer, functionRecords.capacity));
+    }
+    const found: PciFunction[] = [];
+    for (let index = 0; index < count; index++) {
+      found.push(readRecord(view, PciFunctionLayout, functionRecords.pointer + index * PciFunctionLayout.size));
+    }
+    this.functions = found;
+    return [...found];
+  }
+
+  /** Sizes one base address register; the function's decoding is off meanwhile. */
+  bar(address: number, index: number): PciBar {
+    return this.withRecord(PciBarLayout, {}, (pointer) => {
+      check("pci_bar", this.exports.pci_bar(address, index, pointer));
+    });
+  }
+
+  /** Sizes all base address registers that exist, by their index. */
+  bars(address: number): Map<number, PciBar> {
+    const isBridge = this.function(address).header_type === HEADER_TYPE_BRIDGE;
+    const found = new Map<number, PciBar>();
+    for (let index = 0; index < (isBridge ? BARS_OF_A_BRIDGE : BARS_OF_A_DEVICE); index++) {
+      const bar = this.bar(address, index);
+      if (bar.size > 0n) {
+        found.set(index, bar);
+      }
+      index += bar.is_64bit;
+    }
+    return found;
+  }
+
+  /** A function's capability list, in its order. */
+  capabilities(address: number): PciCapability[] {
+    const bytes = PciCapabilityLayout.size * CAPABILITIES;
+    const pointer = this.privateMemory.take(bytes);
+    try {
+      const count = check("pci_capabilities", this.exports.pci_capabilities(address, pointer, CAPABILITIES));
+      const found: PciCapability[] = [];
+      for (let index = 0; index < Math.min(count, CAPABILITIES); index++) {
+        found.push(readRecord(this.view, PciCapabilityLayout, pointer + index * PciCapabilityLayout.size));
+      }
+      return found;
+    } finally {
+      this.privateMemory.give(pointer, bytes);
+    }
+  }
+
+  /** Assigns what firmware left unassigned, from the machine's grant. Returns what is left of the grant. */
+  assignResources(): PciRanges {
+    const { ioBase, ioEnd, memoryBase, memoryLast } = this.machine.pciGrant;
+    const ranges = { io_next: ioBase, io_end: ioEnd, memory_next: memoryBase, memory_last: memoryLast };
+    return this.withRecord(PciRangesLayout, ranges, (pointer) => {
+      check("pci_assign", this.exports.pci_assign(pointer));
+    });
+  }
+
+  /** Opens a disk and grants it the ports of its first base address register. Interrupts are off at first. */
+  openBlock(address: number, options?: Partial<BlockOptions>): BlockDevice {
+    const { exports } = this;
+    return this.open(
+      address,
+      (pciFunction, handle) => new BlockDevice(this, pciFunction, handle),
+      () => {
+        const given = options && { features: ALL_FEATURES, ...options };
+        return this.withOptions("block_open", BlockOptionsLayout, given, (pointer) =>
+          exports.block_open(address, pointer),
+        );
+      },
+    );
+  }
+
+  /** Opens a network card and grants it the ports of its first base address register. Interrupts are off at first. */
+  openNet(address: number, options?: Partial<NetOptions>): NetDevice {
+    const { exports } = this;
+    return this.open(
+      address,
+      (pciFunction, handle) => new NetDevice(this, pciFunction, handle),
+      () => {
+        const given = options && { features: ALL_FEATURES, ...options };
+        return this.withOptions("net_open", NetOptionsLayout, given, (pointer) => exports.net_open(address, pointer));
+      },
+    );
+  }
+
+  /** The devices that are open. */
+  openDevices(): Device[] {
+    return [...this.devices.keys()];
+  }
+
+  /**
+   * Lets devices work until an interrupt is pending or the machine's time is over, then asks every open device on an
+   * asserted line, until the lines are quiet. Returns what each had pending, none on time-out. A line that stays
+   * asserted although none of its devices claims the interrupt is an error, as on a real machine.
+   */
+  service(timeoutMilliseconds: number): ServicedDevice[] {
+    const pending = new Map<Device, number>();
+    let lines = this.machine.waitForInterrupt(timeoutMilliseconds);
+    let unclaimedRounds = 0;
+    for (let round = 0; lines.length > 0 && round < SERVICE_ROUNDS; round++) {
+      const unclaimed = lines.filter((line) => !this.serviceLine(line, pending));
+      unclaimedRounds = unclaimed.length > 0 ? unclaimedRounds + 1 : 0;
+      if (unclaimedRounds === UNCLAIMED_ROUNDS) {
+        throw new Error(
+          `interrupt line ${unclaimed.join(", ")} stays asserted, and none of the open devices on it claims the interrupt`,
+        );
+      }
+      lines = this.machine.waitForInterrupt(0);
+    }
+    return Array.from(pending, ([device, bits]) => ({ device, pending: bits }));
+  }
+
+  /** For `Device.close` only. */
+  deviceClosed(device: Device): void {
+    const grant = this.devices.get(device);
+    this.devices.delete(device);
+    this.revoke(grant);
+  }
+
+  /** True when a device on the line had an interrupt pending. */
+  private serviceLine(line: number, pending: Map<Device, number>): boolean {
+    let claimed = false;
+    for (const device of this.devices.keys()) {
+      if (device.interruptLine === line) {
+        const bits = device.interrupt();
+        if (bits !== 0) {
+          claimed = true;
+          pending.set(device, (pending.get(device) ?? 0) | bits);
+        }
+      }
+    }
+    return claimed;
+  }
+
+  private function(address: number): PciFunction {
+    const matches = (candidate: PciFunction): boolean => candidate.address === address;
+    const found = this.functions.find(matches) ?? this.scan().find(matches);
+    if (found === undefined) {
+      throw new VirtioError("pci_scan", Result.E_NOT_FOUND);
+    }
+    return found;
+  }
+
+  private open<Opened extends Device>(
+    address: number,
+    wrap: (pciFunction: PciFunction, handle: number) => Opened,
+    call: () => number,
+  ): Opened {
+    const pciFunction = this.function(address);
+    // Sizing a register turns decoding off, which a device in use would not survive; the module refuses it anyway.
+    const isInUse = this.openDevices().some((device) => device.pciFunction.address === address);
+    const grant = isInUse ? undefined : this.grant(address);
+    try {
+      const device = wrap(pciFunction, call());
+      this.devices.set(device, grant);
+      return device;
+    } catch (error) {
+      this.revoke(grant);
+      throw error;
+    }
+  }
+
+  private grant(address: number): PortGrant | undefined {
+    const bar = this.bar(address, 0);
+    if (bar.is_io === 0 || bar.base === 0n || bar.size === 0n) {
+      return undefined;
+    }
+    const grant = { base: Number(bar.base), length: Number(bar.size) };
+    this.machine.grantPorts(grant.base, grant.length);
+    return grant;
+  }
+
+  private revoke(grant: PortGrant | undefined): void {
+    if (grant !== undefined) {
+      this.machine.revokePorts(grant.base, grant.length);
+    }
+  }
+
+  private withOptions<Layout extends RecordLayout>(
+    name: string,
+    layout: Layout,
+    options: Partial<RecordOf<Layout>> | undefined,
+    call: (pointer: number) => number,
+  ): number {
+    if (options === undefined) {
+      return check(name, call(0));
+    }
+    let handle = 0;
+    this.withRecord(layout, options, (pointer) => {
+      handle = check(name, call(pointer));
+    });
+    return handle;
+  }
+
+  /** Writes a record, makes the call, and reads the record back. */
+  private withRecord<Layout extends RecordLayout>(
+    layout: Layout,
+    values: Partial<RecordOf<Layout>>,
+    call: (pointer: number) => void,
+  ): RecordOf<Layout> {
+    const pointer = this.privateMemory.take(layout.size);
+    try {
+      writeRecord(this.view, layout, pointer, values);
+      call(pointer);
+      return readRecord(this.view, layout, pointer);
+    } finally {
+      this.privateMemory.give(pointer, layout.size);
+    }
+  }
+}
