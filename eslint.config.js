@@ -1,0 +1,64 @@
+// TypeScript gets the strict type-checked rules. AssemblyScript is not TypeScript to a type checker, so it gets the
+// rules that need no types.
+
+import js from "@eslint/js";
+import prettier from "eslint-config-prettier";
+import { defineConfig, globalIgnores } from "eslint/config";
+import tseslint from "typescript-eslint";
+
+/** Everything in tests/unit is AssemblyScript but what runs it. */
+const hostOfUnitTests = ["tests/unit/*.test.ts", "tests/unit/host.ts"];
+const assemblyScript = ["assembly/**/*.ts", "tests/unit/**/*.ts"];
+
+const typeScriptRules = {
+  extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
+  languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+  rules: {
+    eqeqeq: "error",
+    "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
+    "@typescript-eslint/no-empty-function": ["error", { allow: ["arrowFunctions", "methods"] }],
+    "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
+  },
+};
+
+export default defineConfig(
+  globalIgnores(["build/", "node_modules/"]),
+  { linterOptions: { reportUnusedDisableDirectives: "error" } },
+  js.configs.recommended,
+  {
+    files: ["**/*.ts"],
+    ignores: ["assembly/**", "tests/unit/**"],
+    ...typeScriptRules,
+  },
+  {
+    files: hostOfUnitTests,
+    ...typeScriptRules,
+  },
+  {
+    files: assemblyScript,
+    ignores: hostOfUnitTests,
+    languageOptions: {
+      parser: tseslint.parser,
+      // Decorators on functions and variables.
+      parserOptions: { allowInvalidAST: true },
+    },
+    plugins: { "@typescript-eslint": tseslint.plugin },
+    rules: {
+      "no-var": "error",
+      "prefer-const": "error",
+      // 64-bit numbers are exact in AssemblyScript, and globals are the compiler's business.
+      "no-loss-of-precision": "off",
+      "no-undef": "off",
+      "no-redeclare": "off",
+      "no-unused-vars": "off",
+      "@typescript-eslint/no-unused-vars": "error",
+      "@typescript-eslint/no-explicit-any": "error",
+      "@typescript-eslint/explicit-function-return-type": "error",
+    },
+  },
+  {
+    files: ["**/*.mjs", "**/*.js"],
+    languageOptions: { globals: { console: "readonly", process: "readonly" } },
+  },
+  prettier,
+);

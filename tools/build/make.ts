@@ -1,0 +1,69 @@
+/**
+ * Makes everything in `build/`: modules, text formats, bindings. Nothing is replaced until all of it is made and
+ * checked, and then each file in one step, so that a program that starts meanwhile never reads half a file.
+ */
+
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { format, resolveConfig } from "prettier";
+import { AbiError, readAbi, type Abi } from "./abi-model.js";
+import { cHeader } from "./c-header.js";
+import { checkModule } from "./check-module.js";
+import { compile, CompileError } from "./compile.js";
+import { entryFile, outputFolder, projectFolder, recordFile, type BuildRecord, type ModuleTarget } from "./project.js";
+import { describeModule, type ModuleReport } from "./report.js";
+import { typescriptBindings } from "./typescript-bindings.js";
+
+export interface MakeResult {
+  /** What went wrong, for people; nothing was written unless this is empty. */
+  readonly problems: readonly string[];
+  readonly reports: readonly ModuleReport[];
+}
+
+/** Makes the targets and the bindings, and remembers `fingerprint` with them. */
+export async function make(targets: readonly ModuleTarget[], fingerprint: string): Promise<MakeResult> {
+  const outputs = new Map<string, string | Uint8Array>();
+  const reports: ModuleReport[] = [];
+  const problems: string[] = [];
+  try {
+    // The compiler goes first: of a source with mistakes it says most.
+    const modules = [];
+    for (const target of targets)
+      modules.push({ target, ...(await compile({ target: target.name, entry: entryFile })) });
+    const style = await resolveConfig(projectFolder, { editorconfig: true });
+    const abi: Abi = readAbi((name) => readFileSync(join(projectFolder, name), "utf8"));
+    for (const { target, ...compiled } of modules) {
+      const file = `build/${target.output}.wasm`;
+      if (compiled.warnings !== "") problems.push(`${file}: ${compiled.warnings}`);
+      if (target.isRelease)
+        problems.push(...checkModule(compiled, abi, target.build).map((text) => `${file}: ${text}`));
+      reports.push(describeModule(file, target.isRelease, compiled.binary));
+      outputs.set(`${target.output}.wasm`, compiled.binary);
+      outputs.set(`${target.output}.wat`, compiled.text);
+    }
+    outputs.set("abi.ts", await format(typescriptBindings(abi), { ...style, parser: "typescript" }));
+    outputs.set("virtio.h", cHeader(abi));
+  } catch (error) {
+    if (!(error instanceof CompileError) && !(error instanceof AbiError)) throw error;
+    problems.push(error.message);
+  }
+  if (problems.length > 0) return { problems, reports };
+
+  const record: BuildRecord = {
+    fingerprint,
+    hasDebug: targets.some(({ isRelease }) => !isRelease),
+    outputs: [...outputs.keys()],
+    reports,
+  };
+  for (const [name, contents] of outputs) replace(join(outputFolder, name), contents);
+  replace(recordFile, JSON.stringify(record, null, 2));
+  return { problems, reports };
+}
+
+/** Gives a file new contents in one step, whoever is reading it. */
+function replace(path: string, contents: string | Uint8Array): void {
+  mkdirSync(dirname(path), { recursive: true });
+  const temporary = `${path}.${process.pid}`;
+  writeFileSync(temporary, contents);
+  renameSync(temporary, path);
+}

@@ -1,0 +1,51 @@
+/** Where things are, relative to the project's folder, and what the build makes of them. */
+
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { ModuleReport } from "./report.js";
+
+/** The project's folder. */
+export const projectFolder = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+
+/** Everything that the build makes lies here. */
+export const outputFolder = join(projectFolder, "build");
+
+/** How a module reaches the memory that it shares with devices. */
+export type Build = "mapped" | "ported";
+
+/** One module that the build makes. */
+export interface ModuleTarget {
+  /** The target's name in `asconfig.json`. */
+  readonly name: string;
+  readonly build: Build;
+  /** Release modules are optimised, and held to the rules of `check-module.ts`. */
+  readonly isRelease: boolean;
+  /** Its files, without `.wasm` and `.wat`, relative to the output folder. */
+  readonly output: string;
+}
+
+export const moduleTargets: readonly ModuleTarget[] = [
+  { name: "release", build: "mapped", isRelease: true, output: "virtio" },
+  { name: "release-ported", build: "ported", isRelease: true, output: "virtio-ported" },
+  { name: "debug", build: "mapped", isRelease: false, output: "debug/virtio" },
+  { name: "debug-ported", build: "ported", isRelease: false, output: "debug/virtio-ported" },
+];
+
+/** Where the module's exports are named. */
+export const entryFile = "assembly/index.ts";
+/** Where its imports are declared. */
+export const kernelFile = "assembly/kernel.ts";
+/** Where the numbers and records are that cross its boundary. */
+export const abiFiles = ["assembly/abi/results.ts", "assembly/abi/records.ts"] as const;
+
+/** What is remembered of a build, in `recordFile`. */
+export interface BuildRecord {
+  /** Of everything that went in. */
+  readonly fingerprint: string;
+  readonly hasDebug: boolean;
+  /** All that came out, relative to the output folder. */
+  readonly outputs: readonly string[];
+  readonly reports: readonly ModuleReport[];
+}
+
+export const recordFile = join(outputFolder, "build.json");
