@@ -1,0 +1,15 @@
+/** A cable between two network devices: a hub with two sockets. */
+import type { VirtualTime } from "../time.js";
+import type { NetworkBackend } from "./backend.js";
+import { Hub, type HubOptions } from "./hub.js";
+
+/** The back ends for the devices at both ends, and the hub between them for counting. */
+export interface Link {
+  ends: readonly [NetworkBackend, NetworkBackend];
+  hub: Hub;
+}
+
+export function createLink(time: VirtualTime, options: HubOptions = {}): Link {
+  const hub = new Hub(time, options);
+  return { ends: [hub.socket(), hub.socket()], hub };
+}

@@ -1,0 +1,38 @@
+/** The device-specific configuration space: its bytes, and which of them exist with which feature. [virtio-1.2 §2.5] */
+
+export interface ConfigurationField {
+  readonly name: string;
+  /** From the start of the device configuration. */
+  readonly offset: number;
+  readonly bytes: 1 | 2 | 4 | 6 | 8;
+  /** Mask of the feature that must be offered for the field to exist; 0: always there. */
+  readonly feature: number;
+  /** Mask of the feature with which the driver may write the field; 0 or absent: never. */
+  readonly writableWith?: number;
+}
+
+export class ConfigurationSpace {
+  readonly bytes: Uint8Array;
+  private readonly view: DataView;
+
+  constructor(readonly fields: readonly ConfigurationField[]) {
+    this.bytes = new Uint8Array(Math.max(0, ...fields.map((field) => field.offset + field.bytes)));
+    this.view = new DataView(this.bytes.buffer);
+  }
+
+  /** The field that byte `offset` belongs to. */
+  fieldAt(offset: number): ConfigurationField | undefined {
+    return this.fields.find((field) => offset >= field.offset && offset < field.offset + field.bytes);
+  }
+
+  /** Sets a field by name; an array for the six-byte ones. Tells nobody: see `VirtioDevice.configurationChanged`. */
+  set(name: string, value: number | bigint | Uint8Array): void {
+    const field = this.fields.find((candidate) => candidate.name === name);
+    if (field === undefined) throw new Error(`there is no configuration field ${name}`);
+    if (value instanceof Uint8Array) this.bytes.set(value.subarray(0, field.bytes), field.offset);
+    else if (field.bytes === 8) this.view.setBigUint64(field.offset, BigInt(value), true);
+    else if (field.bytes === 4) this.view.setUint32(field.offset, Number(value), true);
+    else if (field.bytes === 2) this.view.setUint16(field.offset, Number(value), true);
+    else this.view.setUint8(field.offset, Number(value));
+  }
+}

@@ -1,0 +1,20 @@
+/**
+ * Where a test can make a device misbehave. Every function gets the value that a correct device would use and returns
+ * the one that is used instead; what is absent is not touched.
+ */
+export interface DeviceFaults {
+  /** A register read as the driver sees it. `offset` counts from the start of the BAR. */
+  readRegister?: (offset: number, width: number, value: number) => number;
+  /** Called before a register write takes effect; false drops it. */
+  writeRegister?: (offset: number, width: number, value: number) => boolean;
+  /** Fields of the used ring on their way to memory. */
+  usedId?: (queue: number, value: number) => number;
+  usedLength?: (queue: number, value: number) => number;
+  usedIndex?: (queue: number, value: number) => number;
+  usedFlags?: (queue: number, value: number) => number;
+  availEvent?: (queue: number, value: number) => number;
+  /** The bits of the ISR register that a device is about to raise; 0 raises none. */
+  interrupt?: (bits: number) => number;
+  /** True: the device neither serves its queues nor interrupts, as QEMU's do after a ring error. */
+  silent?: boolean;
+}
