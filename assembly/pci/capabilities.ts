@@ -1,0 +1,73 @@
+/**
+ * The capability list: entries of at least four bytes that say what a function can do, each naming the next by its
+ * offset. [PCI 3.0 §6.7]
+ *
+ * A link is followed if it leads behind the header to a place where the list has not been yet. So a list is at most
+ * 48 entries long, whatever the device answers.
+ */
+import { PciCapability } from "../abi/records";
+import { Result } from "../abi/results";
+import { checkRecords } from "../memory/records";
+import { functionExists, read32, read8 } from "./configuration";
+import { Register, Status } from "./registers";
+
+/** The header ends here. */
+const FIRST_OFFSET: u32 = 0x40;
+
+/**
+ * Lists a function's capabilities, in the order of the list.
+ *
+ * @param address PCI address of the function
+ * @param records address of an array of PciCapability to be filled; may be 0 when `capacity` is
+ * @param capacity how many of them there are; 0 just counts
+ * @returns how many capabilities there are, 48 at most, which may be more than were written; E_ARGUMENT; E_NOT_FOUND
+ */
+export function pci_capabilities(address: u32, records: u32, capacity: u32): i32 {
+  if (capacity && !checkRecords(records, capacity, offsetof<PciCapability>())) return Result.E_ARGUMENT;
+  if (!functionExists(address)) return Result.E_NOT_FOUND;
+  let found: u32 = 0;
+  let visited: u64 = 0;
+  let offset = firstCapability(address);
+  while (offset) {
+    const entry = read32(address, offset);
+    if (found < capacity) {
+      const record = changetype<PciCapability>(records + found * offsetof<PciCapability>());
+      record.id = <u8>entry;
+      record.offset = <u8>offset;
+      record.value = <u16>(entry >> 16);
+    }
+    found++;
+    visited |= dwordBit(offset);
+    offset = follow(entry >> 8, visited);
+  }
+  return found;
+}
+
+/** Offset of the first capability with this ID in an existing function's configuration space, 0 if there is none. */
+export function findCapability(address: u32, id: u32): u32 {
+  let visited: u64 = 0;
+  let offset = firstCapability(address);
+  while (offset) {
+    const entry = read32(address, offset);
+    if ((entry & 0xff) == id) return offset;
+    visited |= dwordBit(offset);
+    offset = follow(entry >> 8, visited);
+  }
+  return 0;
+}
+
+function firstCapability(address: u32): u32 {
+  const status = read32(address, Register.COMMAND) >> 16;
+  return status & Status.CAPABILITIES_LIST ? follow(read8(address, Register.CAPABILITIES_POINTER), 0) : 0;
+}
+
+/** The offset that the low byte of `link` leads to, 0 at the end of the list. The two lowest bits mean nothing. */
+function follow(link: u32, visited: u64): u32 {
+  const offset = link & 0xfc;
+  return offset >= FIRST_OFFSET && (visited & dwordBit(offset)) == 0 ? offset : 0;
+}
+
+/** The bit that stands for the doubleword at `offset` among the 64 of configuration space. */
+function dwordBit(offset: u32): u64 {
+  return (<u64>1) << (offset >> 2);
+}
