@@ -3,9 +3,14 @@ import { findCapability } from "./capabilities";
 import { read16, write16 } from "./configuration";
 import { Capability, Command, Register } from "./registers";
 
-/** Lets the function answer at its ports, reach memory, and interrupt. [PCI 3.0 §6.2.2] */
-export function enableFunction(address: u32): void {
-  changeCommand(address, Command.INTERRUPT_DISABLE, Command.IO_SPACE | Command.BUS_MASTER);
+/** Lets the function answer at its ports, and interrupt. [PCI 3.0 §6.2.2] */
+export function enablePorts(address: u32): void {
+  changeCommand(address, Command.INTERRUPT_DISABLE, Command.IO_SPACE);
+}
+
+/** Lets the function reach memory. */
+export function enableBusMaster(address: u32): void {
+  changeCommand(address, 0, Command.BUS_MASTER);
 }
 
 /** Takes away the function's access to memory. */

@@ -1,0 +1,93 @@
+/** Reads a disk's configuration, and refuses what no disk can mean. [virtio-1.2 §5.2.4, §5.2.5] */
+import { BlockInformation } from "../abi/records";
+import { Event, Result } from "../abi/results";
+import { configuration64, UNSTABLE } from "../virtio/configuration";
+import { configuration16, configuration32, configuration8, hasConfiguration } from "../virtio/transport";
+import { BlockDevice } from "./device";
+import {
+  BLK_SIZE,
+  CAPACITY,
+  GEOMETRY_CYLINDERS,
+  GEOMETRY_HEADS,
+  GEOMETRY_SECTORS,
+  SECTOR_BYTES,
+  SEG_MAX,
+  SIZE_MAX,
+  TOPOLOGY_ALIGNMENT_OFFSET,
+  TOPOLOGY_MIN_IO_SIZE,
+  TOPOLOGY_OPT_IO_SIZE,
+  TOPOLOGY_PHYSICAL_BLOCK_EXP,
+  VIRTIO_BLK_F_BLK_SIZE,
+  VIRTIO_BLK_F_GEOMETRY,
+  VIRTIO_BLK_F_RO,
+  VIRTIO_BLK_F_SEG_MAX,
+  VIRTIO_BLK_F_SIZE_MAX,
+  VIRTIO_BLK_F_TOPOLOGY,
+} from "./wire";
+
+/** The largest disk whose size in bytes is a 64-bit number. */
+const CAPACITY_MAX: u64 = u64.MAX_VALUE / SECTOR_BYTES;
+
+/** The largest block size believed; real ones end at 64 KiB. */
+const BLOCK_SIZE_MAX: u32 = 1 << 24;
+
+/** No limit. */
+const UNLIMITED: u32 = u32.MAX_VALUE;
+
+/**
+ * Reads what requests are checked against. Features must have been negotiated: a field exists only with its feature.
+ *
+ * @returns OK or E_CONFIGURATION
+ */
+export function readConfiguration(device: BlockDevice): i32 {
+  if (!hasConfiguration(device, CAPACITY, 8)) return Result.E_CONFIGURATION;
+  const capacity = configuration64(device, CAPACITY);
+  if (capacity > CAPACITY_MAX) return Result.E_CONFIGURATION;
+  device.capacity = capacity;
+  // A disk that cannot be written stays one even when the kernel has the feature refused.
+  device.readOnly = (device.featuresOffered & VIRTIO_BLK_F_RO) != 0;
+  device.sizeMax = field32(device, VIRTIO_BLK_F_SIZE_MAX, SIZE_MAX, UNLIMITED);
+  // Some devices say 0; a request with data needs one segment.
+  device.segMax = max(field32(device, VIRTIO_BLK_F_SEG_MAX, SEG_MAX, UNLIMITED), 1);
+  const blockSize = field32(device, VIRTIO_BLK_F_BLK_SIZE, BLK_SIZE, SECTOR_BYTES);
+  device.blockSize = blockSize;
+  const isBlockSize = blockSize >= SECTOR_BYTES && blockSize <= BLOCK_SIZE_MAX && (blockSize & (blockSize - 1)) == 0;
+  return isBlockSize && device.sizeMax != 0 ? Result.OK : Result.E_CONFIGURATION;
+}
+
+/** A 32-bit field that exists with `feature`, otherwise `absent`. */
+function field32(device: BlockDevice, feature: u64, offset: u32, absent: u32): u32 {
+  return device.accepted(feature) && hasConfiguration(device, offset, 4) ? configuration32(device, offset) : absent;
+}
+
+/**
+ * After a configuration interrupt: looks whether the capacity is another one. A reading that makes no sense changes
+ * nothing. [virtio-1.2 §5.2.6.1]
+ */
+export function updateCapacity(device: BlockDevice): void {
+  const capacity = configuration64(device, CAPACITY);
+  if (capacity == UNSTABLE || capacity > CAPACITY_MAX || capacity == device.capacity) return;
+  device.capacity = capacity;
+  device.raise(Event.CAPACITY);
+}
+
+/** Fills in the caller's record; geometry and topology are read from the device, which nothing depends on. */
+export function describeDisk(device: BlockDevice, information: BlockInformation): void {
+  information.features_offered = device.featuresOffered;
+  information.features_accepted = device.featuresAccepted;
+  information.capacity = device.capacity;
+  information.queue_size = device.queue.size;
+  information.block_size = device.blockSize;
+  information.size_max = device.sizeMax;
+  information.seg_max = device.segMax;
+  information.read_only = device.readOnly;
+  const geometry = device.accepted(VIRTIO_BLK_F_GEOMETRY) && hasConfiguration(device, GEOMETRY_CYLINDERS, 4);
+  information.cylinders = geometry ? <u16>configuration16(device, GEOMETRY_CYLINDERS) : 0;
+  information.heads = geometry ? <u8>configuration8(device, GEOMETRY_HEADS) : 0;
+  information.sectors = geometry ? <u8>configuration8(device, GEOMETRY_SECTORS) : 0;
+  const topology = device.accepted(VIRTIO_BLK_F_TOPOLOGY) && hasConfiguration(device, TOPOLOGY_PHYSICAL_BLOCK_EXP, 8);
+  information.physical_block_exp = topology ? <u8>configuration8(device, TOPOLOGY_PHYSICAL_BLOCK_EXP) : 0;
+  information.alignment_offset = topology ? <u8>configuration8(device, TOPOLOGY_ALIGNMENT_OFFSET) : 0;
+  information.min_io_size = topology ? <u16>configuration16(device, TOPOLOGY_MIN_IO_SIZE) : 0;
+  information.opt_io_size = topology ? configuration32(device, TOPOLOGY_OPT_IO_SIZE) : 0;
+}

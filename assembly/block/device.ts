@@ -1,0 +1,65 @@
+/** A disk's private state: what the driver knows of its device and of the requests in flight. */
+import { BlockStatistics } from "../abi/records";
+import { Device } from "../virtio/device";
+import { Virtqueue } from "../virtio/virtqueue";
+
+/**
+ * One accepted request. The device may see it as several, its parts, when it has more segments or larger ones than
+ * the device takes; it completes when the last part has.
+ */
+@unmanaged
+export class RequestState {
+  /** The caller's. */
+  token: u64;
+  /** Bytes of payload. */
+  length: u32;
+  /** OK, or the first error among the parts. */
+  result: i32;
+  operation: u32;
+  /** Parts that the device still has. */
+  parts: u16;
+  /** The next free one; an index. */
+  next: u16;
+}
+
+@unmanaged
+export class BlockDevice extends Device {
+  /** The request queue, directly behind this object. */
+  queue: Virtqueue;
+  /** Counters, behind the queue. */
+  statistics: BlockStatistics;
+  /** Array of RequestState, as many as the queue has descriptors. */
+  requests: u32;
+  freeRequest: u32;
+  /** Requests accepted and not yet handed back. */
+  inFlight: u32;
+  /** Headers and status bytes, one for each descriptor that a chain can begin with. */
+  headers: u32;
+  headersAddress: u64;
+  /** Sectors of 512 bytes. */
+  capacity: u64;
+  /** Bytes, a power of two, at least 512. */
+  blockSize: u32;
+  /** Largest data segment of a part, bytes. */
+  sizeMax: u32;
+  /** Most data segments of a part. */
+  segMax: u32;
+  readOnly: bool;
+
+  request(index: u32): RequestState {
+    return changetype<RequestState>(this.requests + index * offsetof<RequestState>());
+  }
+}
+
+const QUEUE_OFFSET: u32 = (offsetof<BlockDevice>() + 7) & ~7;
+const STATISTICS_OFFSET: u32 = (QUEUE_OFFSET + offsetof<Virtqueue>() + 7) & ~7;
+
+/** Bytes of a disk's state, queue and counters included. */
+export const BLOCK_DEVICE_BYTES: u32 = STATISTICS_OFFSET + offsetof<BlockStatistics>();
+
+/** Links the parts of a freshly allocated, zeroed state. */
+export function linkBlockDevice(device: BlockDevice): void {
+  const address = changetype<usize>(device);
+  device.queue = changetype<Virtqueue>(address + QUEUE_OFFSET);
+  device.statistics = changetype<BlockStatistics>(address + STATISTICS_OFFSET);
+}

@@ -1,0 +1,259 @@
+/** The virtio-block driver: open, describe, submit, poll. [virtio-1.2 §5.2] */
+import {
+  BlockInformation,
+  BlockOperation,
+  BlockOptions,
+  BlockRequest,
+  BlockStatistics,
+  Completion,
+} from "../abi/records";
+import { Interrupt, Result } from "../abi/results";
+import { physicalAddress } from "../memory/addresses";
+import { allocatePrivate, freePrivate } from "../memory/arena";
+import { allocatePages, freePages } from "../memory/pages";
+import { checkRecords } from "../memory/records";
+import { Device, deviceOf, deviceOfType, DeviceState, unregisterDevice } from "../virtio/device";
+import { VIRTIO_F_ANY_LAYOUT, VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC } from "../virtio/features";
+import { fail, negotiate, openDevice, run, runningResult, start } from "../virtio/lifecycle";
+import { describeDisk, readConfiguration, updateCapacity } from "./configuration";
+import { BLOCK_DEVICE_BYTES, BlockDevice, linkBlockDevice, RequestState } from "./device";
+import { addRequest, CHAIN_MIN, completePart } from "./requests";
+import {
+  HEADER_STRIDE,
+  REQUEST_QUEUE,
+  VIRTIO_BLK_F_BLK_SIZE,
+  VIRTIO_BLK_F_FLUSH,
+  VIRTIO_BLK_F_GEOMETRY,
+  VIRTIO_BLK_F_RO,
+  VIRTIO_BLK_F_SEG_MAX,
+  VIRTIO_BLK_F_SIZE_MAX,
+  VIRTIO_BLK_F_TOPOLOGY,
+  VIRTIO_ID_BLOCK,
+} from "./wire";
+
+/** The driver needs nothing beyond reading and writing. */
+const MINIMAL: u64 = 0;
+const OPTIONAL: u64 =
+  VIRTIO_BLK_F_SIZE_MAX |
+  VIRTIO_BLK_F_SEG_MAX |
+  VIRTIO_BLK_F_GEOMETRY |
+  VIRTIO_BLK_F_RO |
+  VIRTIO_BLK_F_BLK_SIZE |
+  VIRTIO_BLK_F_FLUSH |
+  VIRTIO_BLK_F_TOPOLOGY |
+  VIRTIO_F_ANY_LAYOUT |
+  VIRTIO_F_INDIRECT_DESC |
+  VIRTIO_F_EVENT_IDX;
+
+/** Descriptors of an indirect table: a request of 64 KiB whose pages are all apart fits, with room to spare. */
+const TABLE_ENTRIES: u32 = 32;
+
+/**
+ * Opens the disk at a PCI address. Its ports must be granted; interrupts are off until `enable_interrupts`.
+ *
+ * @param address of the function, as `PciFunction.address`
+ * @param options address of a BlockOptions, or 0; read during the call only
+ * @returns a handle greater than 0, or E_ARGUMENT, E_INITIALIZE, E_IN_USE, E_MEMORY, E_NOT_FOUND, E_NOT_VIRTIO, E_BAR,
+ *   E_RESET_TIMEOUT, E_FEATURES, E_CONFIGURATION, E_QUEUE_SIZE, E_QUEUE_LIVE, E_DMA_MEMORY
+ */
+export function block_open(address: u32, options: u32): i32 {
+  let allowed = u64.MAX_VALUE;
+  if (options != 0) {
+    if (!checkRecords(options, 1, offsetof<BlockOptions>())) return Result.E_ARGUMENT;
+    allowed = changetype<BlockOptions>(options).features;
+  }
+  const handle = openDevice(address, VIRTIO_ID_BLOCK, BLOCK_DEVICE_BYTES);
+  if (handle < 0) return handle;
+  const device = changetype<BlockDevice>(deviceOf(handle));
+  linkBlockDevice(device);
+  const result = bringUp(device, MINIMAL, OPTIONAL & allowed);
+  if (result == Result.OK) return handle;
+  fail(device, result);
+  freeShared(device);
+  finishClose(device);
+  return result;
+}
+
+/** Everything between a reset and DRIVER_OK; memory is taken the first time. */
+function bringUp(device: BlockDevice, minimal: u64, optional: u64): i32 {
+  let result = start(device);
+  if (result == Result.OK) result = negotiate(device, minimal, optional);
+  if (result == Result.OK) result = readConfiguration(device);
+  if (result == Result.OK && device.requests == 0) result = allocate(device);
+  if (result == Result.OK) result = device.queue.activate();
+  if (result == Result.OK) run(device);
+  return result;
+}
+
+function allocate(device: BlockDevice): i32 {
+  const queue = device.queue;
+  const result = queue.allocate(device, REQUEST_QUEUE, CHAIN_MIN, TABLE_ENTRIES);
+  if (result != Result.OK) return result;
+  device.requests = allocatePrivate(queue.size * offsetof<RequestState>());
+  if (device.requests == 0) return Result.E_MEMORY;
+  for (let index: u32 = 0; index < queue.size; index++) device.request(index).next = <u16>(index + 1);
+  device.headers = allocatePages(queue.size * HEADER_STRIDE);
+  if (device.headers == 0) return Result.E_DMA_MEMORY;
+  device.headersAddress = physicalAddress(device.headers);
+  return Result.OK;
+}
+
+/** Gives back all memory that the device could reach. */
+function freeShared(device: BlockDevice): void {
+  freePages(device.headers, device.queue.size * HEADER_STRIDE);
+  device.headers = 0;
+  device.queue.freeShared();
+}
+
+/**
+ * Describes the disk.
+ *
+ * @param record address of a BlockInformation
+ * @returns OK, E_HANDLE, E_ARGUMENT
+ */
+export function block_information(handle: u32, record: u32): i32 {
+  const device = deviceOfType(handle, VIRTIO_ID_BLOCK);
+  if (!device) return Result.E_HANDLE;
+  if (!checkRecords(record, 1, offsetof<BlockInformation>())) return Result.E_ARGUMENT;
+  describeDisk(changetype<BlockDevice>(device), changetype<BlockInformation>(record));
+  return Result.OK;
+}
+
+/**
+ * Copies the disk's counters.
+ *
+ * @param record address of a BlockStatistics
+ * @returns OK, E_HANDLE, E_ARGUMENT
+ */
+export function block_statistics(handle: u32, record: u32): i32 {
+  const device = changetype<BlockDevice>(deviceOfType(handle, VIRTIO_ID_BLOCK));
+  if (!device) return Result.E_HANDLE;
+  if (!checkRecords(record, 1, offsetof<BlockStatistics>())) return Result.E_ARGUMENT;
+  const statistics = device.statistics;
+  statistics.notifications = device.queue.notifications;
+  statistics.interrupts = device.interrupts;
+  statistics.resets = device.resets;
+  memory.copy(record, changetype<usize>(statistics), offsetof<BlockStatistics>());
+  return Result.OK;
+}
+
+/**
+ * Gives requests to the disk, in order, up to the first that is not accepted; its `result` says why. The accepted ones
+ * are published together, with one notification at most. Their buffers are the device's until they complete.
+ *
+ * @param requests address of an array of BlockRequest
+ * @returns number accepted, or E_HANDLE, E_ARGUMENT, E_BROKEN
+ */
+export function block_submit(handle: u32, requests: u32, count: u32): i32 {
+  const device = changetype<BlockDevice>(deviceOfType(handle, VIRTIO_ID_BLOCK));
+  const state = runningResult(device);
+  if (state != Result.OK) return state;
+  if (!checkRecords(requests, count, offsetof<BlockRequest>())) return Result.E_ARGUMENT;
+  let accepted: u32 = 0;
+  for (; accepted < count; accepted++) {
+    const request = changetype<BlockRequest>(requests + accepted * offsetof<BlockRequest>());
+    request.result = addRequest(device, request);
+    if (request.result != Result.OK) {
+      if (request.result != Result.E_FULL) device.statistics.refused++;
+      break;
+    }
+  }
+  device.statistics.requests += accepted;
+  device.queue.kick();
+  return accepted;
+}
+
+/**
+ * Takes completions, in the order in which the device finished.
+ *
+ * @param completions address of an array of Completion with room for `capacity`
+ * @returns number taken, or E_HANDLE, E_ARGUMENT, E_BROKEN
+ */
+export function block_poll(handle: u32, completions: u32, capacity: u32): i32 {
+  const device = changetype<BlockDevice>(deviceOfType(handle, VIRTIO_ID_BLOCK));
+  if (!device) return Result.E_HANDLE;
+  if (!checkRecords(completions, capacity, offsetof<Completion>())) return Result.E_ARGUMENT;
+  const queue = device.queue;
+  let taken: u32 = 0;
+  if (device.state != DeviceState.BROKEN || queue.draining) {
+    for (let pending = queue.pending(); pending != 0 && taken < capacity; pending--) {
+      const reset = queue.draining;
+      const head = queue.take();
+      if (head < 0) break;
+      const request = completePart(device, head, reset);
+      if (!request) continue;
+      writeCompletion(device, request, changetype<Completion>(completions + taken * offsetof<Completion>()));
+      taken++;
+    }
+  }
+  if (device.state == DeviceState.CLOSING && device.inFlight == 0) finishClose(device);
+  else if (taken == 0 && device.state == DeviceState.BROKEN) return Result.E_BROKEN;
+  return taken;
+}
+
+function writeCompletion(device: BlockDevice, request: RequestState, completion: Completion): void {
+  const statistics = device.statistics;
+  completion.token = request.token;
+  completion.result = request.result;
+  if (request.result != Result.OK) {
+    completion.length = 0;
+    statistics.errors++;
+    return;
+  }
+  completion.length = request.length;
+  switch (request.operation) {
+    case BlockOperation.READ:
+      statistics.reads++;
+      statistics.bytes_read += request.length;
+      break;
+    case BlockOperation.WRITE:
+      statistics.writes++;
+      statistics.bytes_written += request.length;
+      break;
+    case BlockOperation.FLUSH:
+      statistics.flushes++;
+      break;
+  }
+}
+
+/** What a disk does with the interrupt bits of its device. */
+export function interruptBlock(device: Device, bits: u32): void {
+  if (bits & Interrupt.CONFIGURATION) updateCapacity(changetype<BlockDevice>(device));
+}
+
+/** `enable_interrupts` for a disk. */
+export function enableBlockInterrupts(device: Device): bool {
+  return changetype<BlockDevice>(device).queue.enableCallbacks(0);
+}
+
+/** `disable_interrupts` for a disk. */
+export function disableBlockInterrupts(device: Device): void {
+  changetype<BlockDevice>(device).queue.disableCallbacks();
+}
+
+/** `reset` for a disk: the same features and the same queue, or nothing. */
+export function resetBlock(device: Device): i32 {
+  const block = changetype<BlockDevice>(device);
+  const callbacks = block.queue.callbacks;
+  const result = bringUp(block, device.featuresAccepted, 0);
+  if (result != Result.OK) block.queue.stop();
+  else if (callbacks) block.queue.enableCallbacks(0);
+  return result;
+}
+
+/** `close` for a disk whose device has been cut off: how many completions are still to be taken. */
+export function closeBlock(device: Device): u32 {
+  const block = changetype<BlockDevice>(device);
+  block.queue.stop();
+  freeShared(block);
+  const left = block.inFlight;
+  if (left == 0) finishClose(block);
+  return left;
+}
+
+/** Gives back what only the driver could reach; the handle is gone. */
+function finishClose(device: BlockDevice): void {
+  device.queue.freePrivate();
+  freePrivate(device.requests);
+  unregisterDevice(device);
+}

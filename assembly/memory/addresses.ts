@@ -1,0 +1,63 @@
+/**
+ * Physical addresses of the memory that callers and the stack lend to devices.
+ *
+ * Asking the kernel costs an import call a page. The answers are kept in a small direct-mapped table, which is right
+ * for as long as the kernel does not take a page back or move it; when it does, it calls `forget_translations`.
+ */
+import { dma_address, NO_ADDRESS } from "../kernel";
+import { PAGE_BYTES, PAGE_SHIFT } from "./shared";
+
+/** Pages whose addresses are remembered: 512 of them cover 2 MiB of buffers. A power of two. */
+const ENTRIES: u32 = 512;
+
+@unmanaged
+class Translation {
+  /** Page number + 1; 0 in an unused entry. */
+  key: u32;
+  /** Physical address of the page. */
+  address: u64;
+}
+
+const translations = memory.data(512 * 16, 8);
+
+/** Physical address of the byte at `pointer`, or NO_ADDRESS where devices may not reach it. */
+export function physicalAddress(pointer: u32): u64 {
+  const page = pointer >> PAGE_SHIFT;
+  const entry = changetype<Translation>(translations + (page & (ENTRIES - 1)) * offsetof<Translation>());
+  if (entry.key != page + 1) {
+    const address = dma_address(page << PAGE_SHIFT);
+    if (address == NO_ADDRESS) return NO_ADDRESS;
+    entry.key = page + 1;
+    entry.address = address;
+  }
+  return entry.address + (pointer & (PAGE_BYTES - 1));
+}
+
+/**
+ * How many of the `length` bytes at `pointer` are physically contiguous, at least up to the end of the first page.
+ * `address` is the physical address of the first. The range must not wrap around 2^32.
+ */
+export function contiguousBytes(pointer: u32, length: u32, address: u64): u32 {
+  let bytes = PAGE_BYTES - (pointer & (PAGE_BYTES - 1));
+  while (bytes < length && physicalAddress(pointer + bytes) == address + bytes) {
+    // The last page of a range that ends at 2^32 would make the count wrap.
+    if (length - bytes <= PAGE_BYTES) return length;
+    bytes += PAGE_BYTES;
+  }
+  return min(bytes, length);
+}
+
+/** Whether `length` bytes at `pointer` stay within the 32-bit pointer space. */
+export function pointerRangeFits(pointer: u32, length: u32): bool {
+  return <u64>pointer + length <= 0x1_0000_0000;
+}
+
+/**
+ * Forgets every cached physical address.
+ *
+ * A kernel calls this after it has taken back or moved memory that devices could reach, before that memory is lent
+ * again. `dma_free` called by the stack itself needs no such call.
+ */
+export function forget_translations(): void {
+  memory.fill(translations, 0, ENTRIES * offsetof<Translation>());
+}

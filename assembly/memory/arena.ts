@@ -1,0 +1,86 @@
+/**
+ * The stack's private memory: ring state, device state, nothing that a device can reach.
+ *
+ * The kernel hands it over once, with `initialize`. Blocks are taken when a device is opened and given back when it
+ * is closed, never on the data path. First fit over a list of adjacent blocks; neighbours that are free are joined
+ * when the list is searched.
+ *
+ *     ┌────────┬───────────┬────────┬──────┬─ ─ ─┐
+ *     │ header │ block     │ header │ free │ …   │
+ *     └────────┴───────────┴────────┴──────┴─ ─ ─┘
+ */
+const HEADER_BYTES: u32 = 16;
+
+@unmanaged
+class Header {
+  /** Bytes of the block behind this header, a multiple of 16. */
+  bytes: u32;
+  used: bool;
+}
+
+let arenaStart: u32 = 0;
+let arenaEnd: u32 = 0;
+
+/** Whether `setArena` was called. */
+export function arenaIsSet(): bool {
+  return arenaStart != 0;
+}
+
+/**
+ * Takes over the memory from `start`, a multiple of 16, to `end`.
+ *
+ * @returns whether it is large enough to hold anything
+ */
+export function setArena(start: u32, end: u32): bool {
+  if (end - start <= HEADER_BYTES) return false;
+  arenaStart = start;
+  arenaEnd = end;
+  const header = changetype<Header>(start);
+  header.bytes = (end - start - HEADER_BYTES) & ~15;
+  header.used = false;
+  return true;
+}
+
+/** Takes a zeroed block of at least `bytes`, aligned to 16. Returns 0 when there is none. */
+export function allocatePrivate(bytes: u32): u32 {
+  const wanted = (bytes + 15) & ~15;
+  let at = arenaStart;
+  while (at + HEADER_BYTES < arenaEnd) {
+    const header = changetype<Header>(at);
+    if (!header.used) {
+      joinFollowing(at);
+      if (header.bytes >= wanted) {
+        split(at, wanted);
+        header.used = true;
+        memory.fill(at + HEADER_BYTES, 0, wanted);
+        return at + HEADER_BYTES;
+      }
+    }
+    at += HEADER_BYTES + header.bytes;
+  }
+  return 0;
+}
+
+/** Gives back a block; 0 is allowed. */
+export function freePrivate(pointer: u32): void {
+  if (pointer != 0) changetype<Header>(pointer - HEADER_BYTES).used = false;
+}
+
+function joinFollowing(at: u32): void {
+  const header = changetype<Header>(at);
+  let next = at + HEADER_BYTES + header.bytes;
+  while (next + HEADER_BYTES < arenaEnd && !changetype<Header>(next).used) {
+    header.bytes += HEADER_BYTES + changetype<Header>(next).bytes;
+    next = at + HEADER_BYTES + header.bytes;
+  }
+}
+
+function split(at: u32, wanted: u32): void {
+  const header = changetype<Header>(at);
+  const rest = header.bytes - wanted;
+  if (rest <= HEADER_BYTES) return;
+  header.bytes = wanted;
+  const remainder = changetype<Header>(at + HEADER_BYTES + wanted);
+  remainder.bytes = rest - HEADER_BYTES;
+  remainder.used = false;
+}

@@ -1,0 +1,69 @@
+/**
+ * Memory that devices reach: the only place in the stack that loads or stores it.
+ *
+ * Little-endian, which is what legacy virtio calls guest-native on every machine this stack runs on.
+ * [virtio-1.2 §2.4.3] The mapped build compiles each function to one load or store, the ported build to one import.
+ *
+ * None of these is volatile. A value that the device may have changed is read again only behind a call of
+ * `kernel.rmb`, `mb` or `relax`; a value that the device must see is written before a call of `kernel.wmb` or `mb`.
+ */
+import {
+  phys_read8,
+  phys_read16,
+  phys_read32,
+  phys_write8,
+  phys_write16,
+  phys_write32,
+} from "../kernel";
+
+/** Bytes of a page: what `dma_alloc` counts in, and the unit of a legacy queue's address. */
+export const PAGE_BYTES: u32 = 4096;
+export const PAGE_SHIFT: u32 = 12;
+
+export function read8(pointer: u32): u32 {
+  if (isDefined(PORTED)) return phys_read8(pointer);
+  else return load<u8>(pointer);
+}
+
+export function read16(pointer: u32): u32 {
+  if (isDefined(PORTED)) return phys_read16(pointer);
+  else return load<u16>(pointer);
+}
+
+export function read32(pointer: u32): u32 {
+  if (isDefined(PORTED)) return phys_read32(pointer);
+  else return load<u32>(pointer);
+}
+
+export function write8(pointer: u32, value: u32): void {
+  if (isDefined(PORTED)) phys_write8(pointer, value);
+  else store<u8>(pointer, value);
+}
+
+export function write16(pointer: u32, value: u32): void {
+  if (isDefined(PORTED)) phys_write16(pointer, value);
+  else store<u16>(pointer, value);
+}
+
+export function write32(pointer: u32, value: u32): void {
+  if (isDefined(PORTED)) phys_write32(pointer, value);
+  else store<u32>(pointer, value);
+}
+
+export function write64(pointer: u32, value: u64): void {
+  if (isDefined(PORTED)) {
+    phys_write32(pointer, <u32>value);
+    phys_write32(pointer + 4, <u32>(value >> 32));
+  } else {
+    store<u64>(pointer, value);
+  }
+}
+
+/** Zeroes `bytes`, a multiple of 4, from `pointer` on. */
+export function zero(pointer: u32, bytes: u32): void {
+  if (isDefined(PORTED)) {
+    for (let offset: u32 = 0; offset < bytes; offset += 4) phys_write32(pointer + offset, 0);
+  } else {
+    memory.fill(pointer, 0, bytes);
+  }
+}

@@ -1,0 +1,283 @@
+/** The virtio-net driver: open, describe, transmit, reclaim, receive, release. [virtio-1.2 §5.1] */
+import {
+  Completion,
+  NetInformation,
+  NetOptions,
+  NetStatistics,
+  ReceivedBuffer,
+  TransmitFrame,
+} from "../abi/records";
+import { Interrupt, Result } from "../abi/results";
+import { checkRecords } from "../memory/records";
+import { Device, deviceOf, deviceOfType, DeviceState, unregisterDevice } from "../virtio/device";
+import { VIRTIO_F_ANY_LAYOUT, VIRTIO_F_EVENT_IDX } from "../virtio/features";
+import { fail, negotiate, openDevice, run, runningResult, start } from "../virtio/lifecycle";
+import { describeCard, readConfiguration, statedMtu, updateLink } from "./configuration";
+import { linkNetDevice, NET_DEVICE_BYTES, NetDevice } from "./device";
+import {
+  allocateReceive,
+  freeBuffers,
+  postBuffers,
+  recallBuffers,
+  receiveBuffersFit,
+  receiveFrames,
+  releaseBuffers,
+} from "./receive";
+import {
+  addFrame,
+  allocateTransmit,
+  announceRoom,
+  awaitRoom,
+  enableTransmitCallbacks,
+  freeTransmitPrivate,
+  freeTransmitShared,
+  reclaimFrames,
+} from "./transmit";
+import {
+  VIRTIO_ID_NET,
+  VIRTIO_NET_F_MAC,
+  VIRTIO_NET_F_MRG_RXBUF,
+  VIRTIO_NET_F_MTU,
+  VIRTIO_NET_F_STATUS,
+} from "./wire";
+
+/** The driver needs nothing beyond sending and receiving. */
+const MINIMAL: u64 = 0;
+const OPTIONAL: u64 =
+  VIRTIO_NET_F_MTU |
+  VIRTIO_NET_F_MAC |
+  VIRTIO_NET_F_MRG_RXBUF |
+  VIRTIO_NET_F_STATUS |
+  VIRTIO_F_ANY_LAYOUT |
+  VIRTIO_F_EVENT_IDX;
+
+/**
+ * Opens the network card at a PCI address. Its ports must be granted; interrupts are off until `enable_interrupts`.
+ *
+ * @param address of the function, as `PciFunction.address`
+ * @param options address of a NetOptions, or 0; read during the call only
+ * @returns a handle greater than 0, or E_ARGUMENT, E_INITIALIZE, E_IN_USE, E_MEMORY, E_NOT_FOUND, E_NOT_VIRTIO, E_BAR,
+ *   E_RESET_TIMEOUT, E_FEATURES, E_QUEUE_SIZE, E_QUEUE_LIVE, E_DMA_MEMORY
+ */
+export function net_open(address: u32, options: u32): i32 {
+  let allowed = u64.MAX_VALUE;
+  let bufferCount: u32 = 0;
+  let bufferBytes: u32 = 0;
+  if (options != 0) {
+    if (!checkRecords(options, 1, offsetof<NetOptions>())) return Result.E_ARGUMENT;
+    const given = changetype<NetOptions>(options);
+    allowed = given.features;
+    bufferCount = given.receive_buffers;
+    bufferBytes = given.receive_buffer_bytes;
+  }
+  const handle = openDevice(address, VIRTIO_ID_NET, NET_DEVICE_BYTES);
+  if (handle < 0) return handle;
+  const device = changetype<NetDevice>(deviceOf(handle));
+  linkNetDevice(device);
+  let result = negotiateNet(device, MINIMAL, OPTIONAL & allowed);
+  if (result == Result.OK) result = allocateReceive(device, bufferCount, bufferBytes);
+  if (result == Result.OK) result = allocateTransmit(device);
+  if (result == Result.OK) result = activate(device);
+  if (result == Result.OK) return handle;
+  fail(device, result);
+  freeShared(device);
+  freeBuffers(device);
+  finishClose(device);
+  return result;
+}
+
+/** From a reset to the accepted features and what follows from them. */
+function negotiateNet(device: NetDevice, minimal: u64, optional: u64): i32 {
+  let result = start(device);
+  if (result != Result.OK) return result;
+  // A driver that accepts MTU keeps to it, so an MTU that cannot be is not accepted. [virtio-1.2 §5.1.4.2]
+  result = negotiate(device, minimal, statedMtu(device) == 0 ? optional & ~VIRTIO_NET_F_MTU : optional);
+  if (result == Result.OK) readConfiguration(device);
+  return result;
+}
+
+/** From the rings to a live device with its receive ring full. */
+function activate(device: NetDevice): i32 {
+  let result = device.receiveQueue.activate();
+  if (result == Result.OK) result = device.transmitQueue.activate();
+  if (result != Result.OK) return result;
+  postBuffers(device);
+  run(device);
+  // Not before DRIVER_OK: until then a device is not told of buffers. [virtio-1.2 §3.1.1]
+  device.receiveQueue.kick();
+  return Result.OK;
+}
+
+/** Gives back the rings and headers; receive buffers may be in the caller's hands. */
+function freeShared(device: NetDevice): void {
+  freeTransmitShared(device);
+  device.receiveQueue.freeShared();
+}
+
+/**
+ * Describes the card.
+ *
+ * @param record address of a NetInformation
+ * @returns OK, E_HANDLE, E_ARGUMENT
+ */
+export function net_information(handle: u32, record: u32): i32 {
+  const device = deviceOfType(handle, VIRTIO_ID_NET);
+  if (!device) return Result.E_HANDLE;
+  if (!checkRecords(record, 1, offsetof<NetInformation>())) return Result.E_ARGUMENT;
+  describeCard(changetype<NetDevice>(device), changetype<NetInformation>(record));
+  return Result.OK;
+}
+
+/**
+ * Copies the card's counters.
+ *
+ * @param record address of a NetStatistics
+ * @returns OK, E_HANDLE, E_ARGUMENT
+ */
+export function net_statistics(handle: u32, record: u32): i32 {
+  const device = changetype<NetDevice>(deviceOfType(handle, VIRTIO_ID_NET));
+  if (!device) return Result.E_HANDLE;
+  if (!checkRecords(record, 1, offsetof<NetStatistics>())) return Result.E_ARGUMENT;
+  const statistics = device.statistics;
+  statistics.transmit_notifications = device.transmitQueue.notifications;
+  statistics.receive_notifications = device.receiveQueue.notifications;
+  statistics.interrupts = device.interrupts;
+  statistics.resets = device.resets;
+  memory.copy(record, changetype<usize>(statistics), offsetof<NetStatistics>());
+  return Result.OK;
+}
+
+/**
+ * Gives frames to the card, in order, up to the first that is not accepted; its `result` says why. The accepted ones
+ * are published together, with one notification at most. Their bytes are the device's until they complete.
+ *
+ * After E_FULL, take completions with `net_reclaim`; the event ROOM says when there are some.
+ *
+ * @param frames address of an array of TransmitFrame
+ * @returns number accepted, or E_HANDLE, E_ARGUMENT, E_BROKEN
+ */
+export function net_transmit(handle: u32, frames: u32, count: u32): i32 {
+  const device = changetype<NetDevice>(deviceOfType(handle, VIRTIO_ID_NET));
+  const state = runningResult(device);
+  if (state != Result.OK) return state;
+  if (!checkRecords(frames, count, offsetof<TransmitFrame>())) return Result.E_ARGUMENT;
+  let accepted: u32 = 0;
+  let result: i32 = Result.OK;
+  for (; accepted < count; accepted++) {
+    const frame = changetype<TransmitFrame>(frames + accepted * offsetof<TransmitFrame>());
+    result = addFrame(device, frame);
+    frame.result = result;
+    if (result != Result.OK) break;
+  }
+  device.transmitQueue.kick();
+  // Not before the frames are published: the device must have something to finish.
+  if (result == Result.E_FULL) awaitRoom(device);
+  else if (result != Result.OK) device.statistics.transmit_refused++;
+  return accepted;
+}
+
+/**
+ * Takes back frames that have been sent, in the order in which the device finished.
+ *
+ * @param completions address of an array of Completion with room for `capacity`
+ * @returns number taken, or E_HANDLE, E_ARGUMENT, E_BROKEN
+ */
+export function net_reclaim(handle: u32, completions: u32, capacity: u32): i32 {
+  const device = changetype<NetDevice>(deviceOfType(handle, VIRTIO_ID_NET));
+  if (!device) return Result.E_HANDLE;
+  if (!checkRecords(completions, capacity, offsetof<Completion>())) return Result.E_ARGUMENT;
+  const canTake = device.state != DeviceState.BROKEN || device.transmitQueue.draining;
+  const taken = canTake ? reclaimFrames(device, completions, capacity) : 0;
+  if (device.state == DeviceState.CLOSING) finishCloseIfNothingIsOut(device);
+  else if (taken == 0 && device.state == DeviceState.BROKEN) return Result.E_BROKEN;
+  return taken;
+}
+
+/**
+ * Takes received frames, each whole or not at all. Their bytes stay where the device wrote them, and are the caller's
+ * until `net_release`.
+ *
+ * @param records address of an array of ReceivedBuffer with room for `capacity`; `buffers_per_frame_max` always suffice
+ * @returns number of records written; E_HANDLE, E_BROKEN; E_ARGUMENT also when the next frame needs more records
+ */
+export function net_receive(handle: u32, records: u32, capacity: u32): i32 {
+  const device = changetype<NetDevice>(deviceOfType(handle, VIRTIO_ID_NET));
+  const state = runningResult(device);
+  if (state != Result.OK) return state;
+  if (!checkRecords(records, capacity, offsetof<ReceivedBuffer>())) return Result.E_ARGUMENT;
+  const written = receiveFrames(device, records, capacity);
+  return written == 0 && device.state == DeviceState.BROKEN ? <i32>Result.E_BROKEN : written;
+}
+
+/**
+ * Gives receive buffers back, and with them the frames in them. On a broken device they wait for the reset.
+ *
+ * @param buffers address of an array of u32: `ReceivedBuffer.buffer` of each
+ * @returns how many were given back, up to the first that is not in the caller's hands; E_BUFFER when that is the first;
+ *   E_HANDLE, E_ARGUMENT
+ */
+export function net_release(handle: u32, buffers: u32, count: u32): i32 {
+  const device = changetype<NetDevice>(deviceOfType(handle, VIRTIO_ID_NET));
+  if (!device) return Result.E_HANDLE;
+  if (!checkRecords(buffers, count, 4)) return Result.E_ARGUMENT;
+  const released = releaseBuffers(device, buffers, count, device.state == DeviceState.RUNNING);
+  if (device.state == DeviceState.CLOSING) finishCloseIfNothingIsOut(device);
+  return released;
+}
+
+/** What a card does with the interrupt bits of its device. */
+export function interruptNet(device: Device, bits: u32): void {
+  const net = changetype<NetDevice>(device);
+  if (bits & Interrupt.CONFIGURATION) updateLink(net);
+  if (net.wantsRoom && net.transmitQueue.pending() != 0) announceRoom(net);
+}
+
+/** `enable_interrupts` for a card: for received frames, and for room in the transmit ring while the caller waits. */
+export function enableNetInterrupts(device: Device): bool {
+  const net = changetype<NetDevice>(device);
+  if (net.wantsRoom) enableTransmitCallbacks(net);
+  return net.receiveQueue.enableCallbacks(0) || net.events != 0;
+}
+
+/** `disable_interrupts` for a card. */
+export function disableNetInterrupts(device: Device): void {
+  const net = changetype<NetDevice>(device);
+  net.receiveQueue.disableCallbacks();
+  net.transmitQueue.disableCallbacks();
+}
+
+/** `reset` for a card: the same features, queues and buffers, or nothing. */
+export function resetNet(device: Device): i32 {
+  const net = changetype<NetDevice>(device);
+  const callbacks = net.receiveQueue.callbacks;
+  let result = negotiateNet(net, device.featuresAccepted, 0);
+  if (result == Result.OK && !receiveBuffersFit(net)) result = Result.E_CONFIGURATION;
+  recallBuffers(net);
+  if (result == Result.OK) result = activate(net);
+  if (result != Result.OK) net.transmitQueue.stop();
+  else if (callbacks) net.receiveQueue.enableCallbacks(0);
+  return result;
+}
+
+/** `close` for a card whose device has been cut off: how many completions and buffers are still out. */
+export function closeNet(device: Device): u32 {
+  const net = changetype<NetDevice>(device);
+  recallBuffers(net);
+  net.transmitQueue.stop();
+  freeShared(net);
+  const out = net.transmitQueue.outstanding + net.lent;
+  finishCloseIfNothingIsOut(net);
+  return out;
+}
+
+function finishCloseIfNothingIsOut(device: NetDevice): void {
+  if (device.transmitQueue.outstanding + device.lent != 0) return;
+  freeBuffers(device);
+  finishClose(device);
+}
+
+/** Gives back what only the driver could reach; the handle is gone. */
+function finishClose(device: NetDevice): void {
+  freeTransmitPrivate(device);
+  unregisterDevice(device);
+}

@@ -1,0 +1,116 @@
+/**
+ * A virtio device that the stack drives: what every driver's own state begins with, and the table of open ones.
+ *
+ * All of it is private memory. [virtio-1.2 §2]
+ */
+import { Message, Result, Event } from "../abi/results";
+import { log } from "../kernel";
+import { allocatePrivate, arenaIsSet, freePrivate } from "../memory/arena";
+
+/** Devices that can be open at the same time. Costs four bytes each. A power of two. */
+export const MAXIMUM_OPEN_DEVICES: u32 = 256;
+
+/** What can be done with a device. */
+export const enum DeviceState {
+  /** DRIVER_OK is set and the device has kept the rules. */
+  RUNNING = 0,
+  /** The device broke the rules, or did not come back from a reset. Only reset and close help. */
+  BROKEN = 1,
+  /** Closed, while the caller still has completions to take or buffers to give back. */
+  CLOSING = 2,
+}
+
+@unmanaged
+export class Device {
+  /** The name that the kernel knows it by, greater than 0. */
+  handle: u32;
+  /** One of DeviceState. */
+  state: u32;
+  /** virtio device type: 1 net, 2 block, … [virtio-1.2 §5] */
+  type: u32;
+  pciAddress: u32;
+  /** Port of the first register. */
+  registers: u32;
+  /** Bytes of device configuration behind the registers that its BAR covers. */
+  configurationBytes: u32;
+  featuresOffered: u64;
+  featuresAccepted: u64;
+  /** Bits of Event that the kernel has not fetched yet. */
+  events: u32;
+  /** Interrupts that were this device's. */
+  interrupts: u64;
+  resets: u64;
+
+  accepted(feature: u64): bool {
+    return (this.featuresAccepted & feature) != 0;
+  }
+
+  raise(event: u32): void {
+    this.events |= event;
+  }
+
+  /** Refuses further work: the device, or what stands between it and us, can no longer be believed. */
+  break(message: u32, detail: u32): void {
+    if (this.state == DeviceState.RUNNING) {
+      this.state = DeviceState.BROKEN;
+      this.raise(Event.BROKEN);
+      log(message, this.handle, detail);
+    }
+  }
+}
+
+/** Open devices, as addresses of their Device; 0 where there is none. */
+const openDevices = memory.data(256 * 4, 4);
+
+/** Makes every handle differ from the ones that named the same slot before. */
+let generation: u32 = 0;
+
+function slot(index: u32): u32 {
+  return <u32>openDevices + (index & (MAXIMUM_OPEN_DEVICES - 1)) * 4;
+}
+
+/** The open device that `handle` names, or null. */
+export function deviceOf(handle: u32): Device | null {
+  const address = load<u32>(slot(handle));
+  if (address == 0) return null;
+  const device = changetype<Device>(address);
+  return device.handle == handle ? device : null;
+}
+
+/** The open device of that type, or null: what every call of a driver's begins with. */
+export function deviceOfType(handle: u32, type: u32): Device | null {
+  const device = deviceOf(handle);
+  return device && device.type == type ? device : null;
+}
+
+/**
+ * Takes a place in the table and private memory for a device that is about to be opened.
+ *
+ * @param bytes size of the driver's state, which begins with a Device
+ * @returns the handle, E_INITIALIZE, E_IN_USE or E_MEMORY
+ */
+export function registerDevice(pciAddress: u32, type: u32, bytes: u32): i32 {
+  if (!arenaIsSet()) return Result.E_INITIALIZE;
+  let free: u32 = MAXIMUM_OPEN_DEVICES;
+  for (let index: u32 = 0; index < MAXIMUM_OPEN_DEVICES; index++) {
+    const address = load<u32>(slot(index));
+    if (address == 0) free = min(free, index);
+    else if (changetype<Device>(address).pciAddress == pciAddress) return Result.E_IN_USE;
+  }
+  if (free == MAXIMUM_OPEN_DEVICES) return Result.E_IN_USE;
+  const address = allocatePrivate(bytes);
+  if (address == 0) return Result.E_MEMORY;
+  generation = (generation % 0x3f_ffff) + 1;
+  const device = changetype<Device>(address);
+  device.handle = generation * MAXIMUM_OPEN_DEVICES + free;
+  device.type = type;
+  device.pciAddress = pciAddress;
+  store<u32>(slot(free), address);
+  return device.handle;
+}
+
+/** Gives back the device's place and memory. Its handle names nothing from here on. */
+export function unregisterDevice(device: Device): void {
+  store<u32>(slot(device.handle), 0);
+  freePrivate(changetype<u32>(device));
+}

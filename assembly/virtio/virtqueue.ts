@@ -1,0 +1,447 @@
+/**
+ * The driver's side of a split virtqueue. [virtio-1.2 §2.7]
+ *
+ * Five operations: add (`beginChain`, `append`, `add`), `kick`, get (`pending`, `take`), `disableCallbacks` and
+ * `enableCallbacks`. Adding publishes nothing; `kick` publishes all that was added, and notifies at most once.
+ *
+ * Everything that decides anything is kept in private memory: free descriptors, chains in flight, indices. What the
+ * device can write, the used ring, is checked against that state and never followed. After the first broken rule
+ * nothing more is taken from the ring.
+ *
+ * Ring indices are u16 that wrap; they are compared by their distance modulo 2^16 only.
+ */
+import { Message, Result } from "../abi/results";
+import { mb, rmb, wmb } from "../kernel";
+import { physicalAddress } from "../memory/addresses";
+import { allocatePrivate, freePrivate } from "../memory/arena";
+import { allocatePages, freePages } from "../memory/pages";
+import { read32, zero } from "../memory/shared";
+import { Device } from "./device";
+import { VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC } from "./features";
+import { notify, queueAddressFits, queueIsLive, queueSize, setQueueAddress } from "./transport";
+import {
+  availableOffset,
+  DESCRIPTOR_BYTES,
+  endChain,
+  needEvent,
+  readAvailEvent,
+  readFlags,
+  readIndex,
+  ringBytes,
+  usedElement,
+  usedOffset,
+  VIRTQ_AVAIL_F_NO_INTERRUPT,
+  VIRTQ_DESC_F_INDIRECT,
+  VIRTQ_DESC_F_NEXT,
+  VIRTQ_DESC_F_WRITE,
+  VIRTQ_USED_F_NO_NOTIFY,
+  writeAvailable,
+  writeDescriptor,
+  writeFlags,
+  writeIndex,
+  writeLength,
+  writeUsedEvent,
+} from "./vring";
+
+/** The largest queue there can be. [virtio-1.2 §2.7] */
+export const QUEUE_SIZE_MAX: u32 = 32768;
+
+/** What the driver knows of each descriptor. */
+@unmanaged
+class DescriptorState {
+  /** The driver's name for the chain that begins here. */
+  token: u64;
+  /** Bytes that the device may write into the chain that begins here. */
+  writable: u32;
+  /** The next descriptor of the chain, or of the free list. */
+  next: u16;
+  /** Descriptors of the chain that begins here; 0: no chain in flight begins here. */
+  length: u16;
+}
+
+@unmanaged
+export class Virtqueue {
+  device: Device;
+  /** The device's number for this queue. */
+  index: u32;
+  /** Number of descriptors, a power of two. */
+  size: u32;
+  /** Pointers to the parts of the ring. */
+  descriptors: u32;
+  available: u32;
+  used: u32;
+  /** Indirect tables, `tableEntries` descriptors for each ring descriptor; 0 when there are none. */
+  tables: u32;
+  tablesAddress: u64;
+  tableEntries: u32;
+  /** Array of DescriptorState. */
+  states: u32;
+  eventIndex: bool;
+  /** Whether the driver asked for interrupts. */
+  callbacks: bool;
+  /** The device was reset; what was in flight waits to be drained. */
+  draining: bool;
+  /** No head below it is still in flight. */
+  drained: u32;
+
+  freeHead: u32;
+  freeCount: u32;
+  /** Chains that the device has. */
+  outstanding: u32;
+  /** Where the next chain goes in the available ring, and what the device was told. */
+  availableIndex: u32;
+  publishedIndex: u32;
+  /** How far the used ring has been taken. */
+  usedIndex: u32;
+
+  // The chain being built.
+  chainLength: u32;
+  chainWritable: u32;
+  /** Where the next descriptor goes, and the last one went, in the ring or in a table. */
+  chainNext: u32;
+  chainLast: u32;
+  chainLastFlags: u32;
+  chainTable: u32;
+
+  // The chain taken last.
+  takenToken: u64;
+  /** Bytes that the device says it wrote, never more than the chain had room for. */
+  takenLength: u32;
+
+  /** Writes to the notification register. */
+  notifications: u64;
+
+  private state(index: u32): DescriptorState {
+    return changetype<DescriptorState>(this.states + index * offsetof<DescriptorState>());
+  }
+
+  private descriptor(index: u32): u32 {
+    return this.descriptors + index * DESCRIPTOR_BYTES;
+  }
+
+  /**
+   * Takes memory for a queue of the size that the device states. The device learns nothing of it yet.
+   *
+   * @param index the device's number for the queue
+   * @param sizeMin fewest descriptors that the driver can work with
+   * @param tableEntries descriptors of each indirect table; 0: none
+   * @returns OK, E_QUEUE_SIZE, E_MEMORY, E_DMA_MEMORY; after an error `free` is due all the same
+   */
+  allocate(device: Device, index: u32, sizeMin: u32, tableEntries: u32): i32 {
+    const size = queueSize(device, index);
+    if (size < sizeMin || size > QUEUE_SIZE_MAX || (size & (size - 1)) != 0) return Result.E_QUEUE_SIZE;
+    this.device = device;
+    this.index = index;
+    this.size = size;
+    this.eventIndex = device.accepted(VIRTIO_F_EVENT_IDX);
+    this.states = allocatePrivate(size * offsetof<DescriptorState>());
+    if (this.states == 0) return Result.E_MEMORY;
+    this.descriptors = allocatePages(ringBytes(size));
+    if (this.descriptors == 0) return Result.E_DMA_MEMORY;
+    this.available = this.descriptors + availableOffset(size);
+    this.used = this.descriptors + usedOffset(size);
+    if (tableEntries != 0 && device.accepted(VIRTIO_F_INDIRECT_DESC)) {
+      // A chain, tables included, is never longer than the queue. [virtio-1.2 §2.7.5.3.1]
+      this.tableEntries = min(tableEntries, size);
+      this.tables = allocatePages(this.tableBytes);
+      if (this.tables == 0) return Result.E_DMA_MEMORY;
+      this.tablesAddress = physicalAddress(this.tables);
+    }
+    return Result.OK;
+  }
+
+  private get tableBytes(): u32 {
+    return this.size * this.tableEntries * DESCRIPTOR_BYTES;
+  }
+
+  /** Gives back what `allocate` took from the kernel. The device must be reset or cut off before. */
+  freeShared(): void {
+    freePages(this.descriptors, ringBytes(this.size));
+    freePages(this.tables, this.tableBytes);
+    this.descriptors = 0;
+    this.tables = 0;
+  }
+
+  /** Gives back the private memory. */
+  freePrivate(): void {
+    freePrivate(this.states);
+    this.states = 0;
+  }
+
+  /**
+   * Empties the ring and tells the device where it lies. [virtio-1.2 §4.1.5.1.3]
+   *
+   * The memory is zero before the device knows its address: `setQueueAddress` is an import, behind which no store
+   * of ours is left.
+   *
+   * @returns OK; E_QUEUE_SIZE when the size is not the one memory was taken for; E_QUEUE_LIVE; E_DMA_MEMORY when the
+   *   ring lies where the device cannot be pointed to
+   */
+  activate(): i32 {
+    const device = this.device;
+    if (queueSize(device, this.index) != this.size) return Result.E_QUEUE_SIZE;
+    if (queueIsLive(device)) return Result.E_QUEUE_LIVE;
+    const address = physicalAddress(this.descriptors);
+    if (!queueAddressFits(address)) return Result.E_DMA_MEMORY;
+    zero(this.descriptors, ringBytes(this.size));
+    this.availableIndex = 0;
+    this.publishedIndex = 0;
+    this.usedIndex = 0;
+    this.stop();
+    if (!this.draining) this.freeAll();
+    this.disableCallbacks();
+    setQueueAddress(device, address);
+    return Result.OK;
+  }
+
+  private freeAll(): void {
+    for (let index: u32 = 0; index < this.size; index++) {
+      const state = this.state(index);
+      state.next = <u16>(index + 1);
+      state.length = 0;
+    }
+    this.freeHead = 0;
+    this.freeCount = this.size;
+    this.outstanding = 0;
+    this.draining = false;
+  }
+
+  // ── add ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Most descriptors that the chain begun next can have: 0 when the ring has no room at all. */
+  get room(): u32 {
+    if (this.draining || this.freeCount == 0) return 0;
+    return this.tables != 0 ? this.tableEntries : this.freeCount;
+  }
+
+  /** Most descriptors that a chain of this queue can ever have. */
+  get chainMax(): u32 {
+    return this.tables != 0 ? this.tableEntries : this.size;
+  }
+
+  /** Begins a chain. What was begun before and not added is forgotten. */
+  beginChain(): void {
+    this.chainLength = 0;
+    this.chainWritable = 0;
+    if (this.tables != 0) {
+      this.chainTable = this.tables + this.freeHead * this.tableEntries * DESCRIPTOR_BYTES;
+      this.chainNext = 0;
+    } else {
+      this.chainNext = this.freeHead;
+    }
+  }
+
+  /**
+   * Adds a buffer to the chain; at most `room` times. Buffers that the device reads come before those it writes.
+   * [virtio-1.2 §2.7.4.2]
+   *
+   * @param address physical
+   * @param length bytes, contiguous
+   * @param flags 0 or VIRTQ_DESC_F_WRITE
+   */
+  append(address: u64, length: u32, flags: u32): void {
+    const index = this.chainNext;
+    let descriptor: u32;
+    let next: u32;
+    if (this.tables != 0) {
+      descriptor = this.chainTable + index * DESCRIPTOR_BYTES;
+      next = index + 1;
+    } else {
+      descriptor = this.descriptor(index);
+      next = this.state(index).next;
+    }
+    writeDescriptor(descriptor, address, length, flags | VIRTQ_DESC_F_NEXT, next);
+    this.chainLast = descriptor;
+    this.chainLastFlags = flags;
+    this.chainNext = next;
+    this.chainLength++;
+    if (flags & VIRTQ_DESC_F_WRITE) this.chainWritable += length;
+  }
+
+  /** Makes the last buffer of the chain, `length` bytes at `address`, that much shorter. */
+  shortenLast(bytes: u32, length: u32): void {
+    writeLength(this.chainLast, length - bytes);
+    if (this.chainLastFlags & VIRTQ_DESC_F_WRITE) this.chainWritable -= bytes;
+  }
+
+  /**
+   * Puts the chain, of at least one buffer, into the available ring, where `kick` will publish it.
+   *
+   * @param token comes back with `take`
+   * @returns the chain's head, which is the driver's until the chain is taken
+   */
+  add(token: u64): u32 {
+    endChain(this.chainLast, this.chainLastFlags);
+    const head = this.freeHead;
+    const state = this.state(head);
+    if (this.tables != 0) {
+      const table = this.tablesAddress + (this.chainTable - this.tables);
+      writeDescriptor(this.descriptor(head), table, this.chainLength * DESCRIPTOR_BYTES, VIRTQ_DESC_F_INDIRECT, 0);
+      this.chainLength = 1;
+      this.freeHead = state.next;
+    } else {
+      this.freeHead = this.chainNext;
+    }
+    state.token = token;
+    state.writable = this.chainWritable;
+    state.length = <u16>this.chainLength;
+    this.freeCount -= this.chainLength;
+    this.outstanding++;
+    writeAvailable(this.available, this.availableIndex & (this.size - 1), head);
+    this.availableIndex = (this.availableIndex + 1) & 0xffff;
+    return head;
+  }
+
+  /** How many chains have been added and not published. */
+  get unpublished(): u32 {
+    return (this.availableIndex - this.publishedIndex) & 0xffff;
+  }
+
+  /**
+   * Takes back the `count` chains added last, none of them published. The device never learns of them.
+   *
+   * @param firstHead head of the first of them
+   */
+  undo(count: u32, firstHead: u32): void {
+    let head = firstHead;
+    for (let undone: u32 = 0; undone < count; undone++) {
+      // Descriptors leave the free list in order, so behind each chain the list leads to the next chain's head.
+      const state = this.state(head);
+      let last = state;
+      for (let step: u32 = 1; step < state.length; step++) last = this.state(last.next);
+      this.freeCount += state.length;
+      state.length = 0;
+      head = last.next;
+    }
+    this.freeHead = firstHead;
+    this.outstanding -= count;
+    this.availableIndex = (this.availableIndex - count) & 0xffff;
+  }
+
+  // ── kick ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Publishes what was added, and tells the device if it wants to be told. [virtio-1.2 §2.7.13.3, §2.7.13.4] */
+  kick(): void {
+    const before = this.publishedIndex;
+    const now = this.availableIndex;
+    if (now == before) return;
+    // Descriptors and ring entries reach the device before the index that makes it look at them; the other side is
+    // the device's read of avail.idx before it reads the entries.
+    wmb();
+    writeIndex(this.available, now);
+    this.publishedIndex = now;
+    // The index reaches the device before we read whether it sleeps; the other side is the device, which says that
+    // it wants notifications and then looks at avail.idx once more. One of the two sees the other's write.
+    mb();
+    const wanted = this.eventIndex
+      ? needEvent(readAvailEvent(this.used, this.size), now, before)
+      : (readFlags(this.used) & VIRTQ_USED_F_NO_NOTIFY) == 0;
+    if (wanted) {
+      this.notifications++;
+      notify(this.device, this.index);
+    }
+  }
+
+  // ── get ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** How many chains can be taken; 0 and a broken device when the index moved further than there are chains. */
+  pending(): u32 {
+    if (this.draining) return this.outstanding;
+    const moved = (readIndex(this.used) - this.usedIndex) & 0xffff;
+    // The index is read before the elements and the data it announces; the other side is the device's write barrier
+    // between those and its used.idx. Also with nothing there, so that a caller's loop reads the index anew.
+    rmb();
+    if (moved > this.outstanding) {
+      this.device.break(Message.BAD_USED_INDEX, this.index);
+      return 0;
+    }
+    return moved;
+  }
+
+  /**
+   * Takes the next chain that the device has used, or, after a reset, one that it never will; at most `pending`
+   * times. `takenToken` and `takenLength` say which and how much.
+   *
+   * @returns the chain's head, or -1 when what the device says makes no sense; the device is then broken
+   */
+  take(): i32 {
+    if (this.draining) return this.drain();
+    const element = usedElement(this.used, this.usedIndex & (this.size - 1));
+    const head = read32(element);
+    const length = read32(element + 4);
+    if (head >= this.size || this.state(head).length == 0) {
+      this.device.break(Message.BAD_USED_ID, this.index);
+      return -1;
+    }
+    this.usedIndex = (this.usedIndex + 1) & 0xffff;
+    const state = this.state(head);
+    this.takenToken = state.token;
+    this.takenLength = min(length, state.writable);
+    this.release(head, state);
+    return head;
+  }
+
+  /** Puts a chain's descriptors back onto the free list. */
+  private release(head: u32, state: DescriptorState): void {
+    let last = state;
+    for (let step: u32 = 1; step < state.length; step++) last = this.state(last.next);
+    last.next = <u16>this.freeHead;
+    this.freeHead = head;
+    this.freeCount += state.length;
+    state.length = 0;
+    this.outstanding--;
+  }
+
+  /** The lowest head still in flight when the device was reset; with the last of them the queue is usable again. */
+  private drain(): i32 {
+    let head = this.drained;
+    while (this.state(head).length == 0) head++;
+    this.drained = head;
+    this.takenToken = this.state(head).token;
+    this.takenLength = 0;
+    this.release(head, this.state(head));
+    if (this.outstanding == 0) this.freeAll();
+    return head;
+  }
+
+  /** The device has been reset: what is in flight comes back through `take`, and nothing is added until then. */
+  stop(): void {
+    this.draining = this.outstanding != 0;
+    this.drained = 0;
+  }
+
+  /** The device has been reset, and what it had is of no interest. `activate` is next. */
+  forget(): void {
+    this.outstanding = 0;
+  }
+
+  // ── callbacks ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Asks the device for no more interrupts, without a guarantee that none comes. [virtio-1.2 §2.7.7.1]
+   *
+   * With EVENT_IDX, flags stay 0; the event index is put as far ahead as it can be, 65,535 completions.
+   */
+  disableCallbacks(): void {
+    this.callbacks = false;
+    if (this.eventIndex) writeUsedEvent(this.available, this.size, (this.usedIndex - 1) & 0xffff);
+    else writeFlags(this.available, VIRTQ_AVAIL_F_NO_INTERRUPT);
+  }
+
+  /**
+   * Asks the device for an interrupt with its next completion, or, with EVENT_IDX, once `delay` further ones are
+   * there.
+   *
+   * @param delay completions to wait for beyond the first
+   * @returns whether that many can be taken already, so that no interrupt may come for them
+   */
+  enableCallbacks(delay: u32): bool {
+    this.callbacks = true;
+    if (this.eventIndex) writeUsedEvent(this.available, this.size, (this.usedIndex + delay) & 0xffff);
+    else writeFlags(this.available, 0);
+    // Our wish reaches the device before we look whether it has completed anything; the other side is the device,
+    // which writes used.idx and then looks whether we want to hear of it. One of the two sees the other's write.
+    mb();
+    return this.draining || ((readIndex(this.used) - this.usedIndex) & 0xffff) > (this.eventIndex ? delay : 0);
+  }
+}
