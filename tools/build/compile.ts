@@ -17,10 +17,12 @@ export interface CompiledModule {
 }
 
 export interface CompileOptions {
-  /** The target in `asconfig.json`. */
+  /** A file of options and targets, relative to the project's folder; `asconfig.json` unless said otherwise. */
+  readonly config?: string;
+  /** The target in that file. */
   readonly target: string;
-  /** The file to compile, relative to the project's folder. */
-  readonly entry: string;
+  /** The files to compile, relative to the project's folder. What the first one exports, the module exports. */
+  readonly entries: readonly string[];
   /** More options of the compiler's command line. */
   readonly options?: readonly string[];
   /** Sources that are not on the disk, by name relative to the project's folder. */
@@ -31,36 +33,30 @@ export interface CompileOptions {
 export class CompileError extends Error {}
 
 /** Compiles one module; throws `CompileError`. */
-export async function compile({ target, entry, options = [], sources }: CompileOptions): Promise<CompiledModule> {
+export async function compile({
+  config = "asconfig.json",
+  target,
+  entries,
+  options = [],
+  sources,
+}: CompileOptions): Promise<CompiledModule> {
   const files = new Map<string, string | Uint8Array>();
   const messages = asc.createMemoryStream();
-  const result = await asc.main(
-    [
-      entry,
-      "--config",
-      "asconfig.json",
-      "--target",
-      target,
-      "--outFile",
-      "module.wasm",
-      "--textFile",
-      "module.wat",
-    ].concat(options),
-    {
-      stdout: messages,
-      stderr: messages,
-      readFile: (name: string) => {
-        const source = sources?.get(name);
-        if (source !== undefined) return source;
-        const path = join(projectFolder, name);
-        return existsSync(path) ? readFileSync(path, "utf8") : null;
-      },
-      writeFile: (name: string, contents: string | Uint8Array) => {
-        files.set(name, contents);
-      },
-      listFiles: () => null,
+  const outputs = ["--outFile", "module.wasm", "--textFile", "module.wat"];
+  const result = await asc.main([...entries, "--config", config, "--target", target, ...outputs, ...options], {
+    stdout: messages,
+    stderr: messages,
+    readFile: (name: string, folder: string) => {
+      const source = sources?.get(name);
+      if (source !== undefined) return source;
+      const path = join(projectFolder, folder, name);
+      return existsSync(path) ? readFileSync(path, "utf8") : null;
     },
-  );
+    writeFile: (name: string, contents: string | Uint8Array) => {
+      files.set(name, contents);
+    },
+    listFiles: () => null,
+  });
   const binary = files.get("module.wasm");
   const text = files.get("module.wat");
   if (result.error || !(binary instanceof Uint8Array) || typeof text !== "string") {

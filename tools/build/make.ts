@@ -29,7 +29,7 @@ export async function make(targets: readonly ModuleTarget[], fingerprint: string
     // The compiler goes first: of a source with mistakes it says most.
     const modules = [];
     for (const target of targets)
-      modules.push({ target, ...(await compile({ target: target.name, entry: entryFile })) });
+      modules.push({ target, ...(await compile({ target: target.name, entries: [entryFile] })) });
     const style = await resolveConfig(projectFolder, { editorconfig: true });
     const abi: Abi = readAbi((name) => readFileSync(join(projectFolder, name), "utf8"));
     for (const { target, ...compiled } of modules) {

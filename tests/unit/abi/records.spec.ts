@@ -1,0 +1,42 @@
+/** The sizes of the records that cross the module's boundary: a change here breaks every kernel. */
+
+import {
+  BlockInformation,
+  BlockOptions,
+  BlockRequest,
+  BlockStatistics,
+  Completion,
+  NetInformation,
+  NetOptions,
+  NetStatistics,
+  PciBar,
+  PciCapability,
+  PciFunction,
+  PciRanges,
+  ReceivedBuffer,
+  Segment,
+  TransmitFrame,
+} from "../../../assembly/abi/records";
+
+describe("records", () => {
+  it("have the sizes that kernels were told", () => {
+    expect(offsetof<PciFunction>()).toBe(52);
+    expect(offsetof<PciCapability>()).toBe(4);
+    expect(offsetof<PciRanges>()).toBe(16);
+    expect(offsetof<Segment>()).toBe(8);
+    expect(offsetof<Completion>()).toBe(16);
+    expect(offsetof<BlockOptions>()).toBe(8);
+    expect(offsetof<BlockRequest>()).toBe(32);
+    expect(offsetof<BlockInformation>()).toBe(56);
+    expect(offsetof<BlockStatistics>()).toBe(88);
+    expect(offsetof<NetOptions>()).toBe(16);
+    expect(offsetof<TransmitFrame>()).toBe(32);
+    expect(offsetof<ReceivedBuffer>()).toBe(24);
+    expect(offsetof<NetStatistics>()).toBe(96);
+  });
+
+  it("end behind their last field, to be rounded up where they follow each other", () => {
+    expect(offsetof<PciBar>()).toBe(19);
+    expect(offsetof<NetInformation>()).toBe(60);
+  });
+});

@@ -1,0 +1,30 @@
+/**
+ * What the unit tests import: the kernel interface of a machine, and functions to prepare and question that machine.
+ *
+ * Memory is 64 MiB. The tests' own code and data start at 32 MiB; below lies what the machine lends to devices.
+ */
+
+import type { KernelImports } from "../../kernel-shim/machine.js";
+import type { Build } from "../../tools/build/project.js";
+
+/** Pages of 64 KiB that the tests import, no more and no less. */
+export const memoryPages = 1024;
+
+/** A function of the import module `mock`. */
+export type MockFunction = (...values: never[]) => number | bigint | undefined;
+
+export interface UnitImports {
+  readonly kernel: KernelImports;
+  readonly mock: Readonly<Record<string, MockFunction>>;
+}
+
+/**
+ * Makes what a spec imports.
+ *
+ * @param memory what the spec's own code runs in; in the mapped build it holds the memory of devices too
+ */
+export function createImports(memory: WebAssembly.Memory, build: Build): UnitImports {
+  void memory;
+  void build;
+  return { kernel: {} as KernelImports, mock: {} };
+}

@@ -1,0 +1,101 @@
+/**
+ * Compiles the as-pect specs in the folders beside this file, runs them, and hands each of their tests to Node's test
+ * runner. Every spec gets memory and imports of its own.
+ *
+ * With `UNIT_SPECS` in the environment, only specs whose path contains that text run.
+ */
+
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { join, relative } from "node:path";
+import { describe, it } from "node:test";
+import { EmptyReporter, TestContext, type IAspectExports, type TestNode } from "@as-pect/core";
+import { instantiateSync } from "@assemblyscript/loader";
+import { compile } from "../../tools/build/compile.js";
+import { projectFolder, type Build } from "../../tools/build/project.js";
+import { createImports, memoryPages } from "./host.js";
+
+/** The half of as-pect that is compiled into every spec. */
+const aspectEntry = "node_modules/@as-pect/assembly/assembly/index.ts";
+
+/** Runs all specs, compiled with the stack of one build, one after the other: the compiler is not reentrant. */
+export async function runSpecs(build: Build): Promise<void> {
+  const wanted = process.env["UNIT_SPECS"] ?? "";
+  for (const file of findSpecs().filter((name) => name.includes(wanted))) {
+    const outcomes = await runSpec(file, build);
+    describe(`${file} (${build})`, () => {
+      for (const { name, failure } of outcomes) {
+        it(name, () => {
+          if (failure !== undefined) assert.fail(failure);
+        });
+      }
+    });
+  }
+}
+
+/** All specs, as paths relative to the project's folder. */
+function findSpecs(): string[] {
+  return readdirSync(import.meta.dirname, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith(".spec.ts"))
+    .map((entry) => relative(projectFolder, join(entry.parentPath, entry.name)))
+    .sort();
+}
+
+interface Outcome {
+  readonly name: string;
+  /** What went wrong; undefined: the test passed. */
+  readonly failure: string | undefined;
+}
+
+/** Compiles one spec and runs its tests. A spec that does not compile or start is one failed test. */
+async function runSpec(file: string, build: Build): Promise<Outcome[]> {
+  try {
+    const { binary } = await compile({
+      config: "tests/unit/asconfig.json",
+      target: build,
+      entries: [file, aspectEntry],
+    });
+    const memory = new WebAssembly.Memory({ initial: memoryPages, maximum: memoryPages });
+    const context = new TestContext({ fileName: file, binary, reporter: new EmptyReporter() });
+    const imports: WebAssembly.Imports = context.createImports({ env: { memory }, ...createImports(memory, build) });
+    const { exports, instance } = instantiateSync<IAspectExports>(binary, imports);
+    context.run({ exports: { ...exports, memory }, instance });
+    return outcomesOf(context);
+  } catch (error) {
+    return [{ name: "compiles and starts", failure: error instanceof Error ? error.message : String(error) }];
+  }
+}
+
+function outcomesOf(context: TestContext): Outcome[] {
+  const { rootNode } = context;
+  const tests = rootNode.groupTests.map((node) => ({ name: fullName(node), failure: failureOf(node) }));
+  // A group fails on its own when what it does outside of tests fails; its tests never ran then.
+  const groups = [rootNode, ...rootNode.childGroups]
+    .filter((group) => !group.pass && group.groupTests.every(({ pass }) => pass))
+    .map((group) => ({ name: `${fullName(group)} (set-up)`, failure: failureOf(group) }));
+  const start = context.errors.map(({ message, stackTrace }) => ({
+    name: "starts",
+    failure: `${message}\n${stackTrace}`,
+  }));
+  return [...tests, ...groups, ...start];
+}
+
+/** The names of the groups around a node, and its own. */
+function fullName(node: TestNode): string {
+  const parent = node.parent === null ? "" : fullName(node.parent);
+  return parent === "" ? node.name : `${parent}: ${node.name}`;
+}
+
+function failureOf(node: TestNode): string | undefined {
+  if (node.pass) return undefined;
+  if (!node.ran) return "did not run, because set-up around it failed";
+  const { actual, expected, message, stackTrace } = node;
+  const lines = [
+    message ?? "failed",
+    actual === null ? "" : `actual: ${actual.stringify().trim()}`,
+    expected === null ? "" : `expected: ${expected.negated ? "not " : ""}${expected.stringify().trim()}`,
+    ...node.errors.map((error) => `${error.type}: ${error.message}`),
+    stackTrace ?? "",
+  ];
+  return lines.filter((line) => line !== "").join("\n");
+}
