@@ -20,10 +20,14 @@ class Translation {
 
 const translations = memory.data(512 * 16, 8);
 
+function entryOf(page: u32): Translation {
+  return changetype<Translation>(translations + (page & (ENTRIES - 1)) * offsetof<Translation>());
+}
+
 /** Physical address of the byte at `pointer`, or NO_ADDRESS where devices may not reach it. */
 export function physicalAddress(pointer: u32): u64 {
   const page = pointer >> PAGE_SHIFT;
-  const entry = changetype<Translation>(translations + (page & (ENTRIES - 1)) * offsetof<Translation>());
+  const entry = entryOf(page);
   if (entry.key != page + 1) {
     const address = dma_address(page << PAGE_SHIFT);
     if (address == NO_ADDRESS) return NO_ADDRESS;
@@ -50,6 +54,14 @@ export function contiguousBytes(pointer: u32, length: u32, address: u64): u32 {
 /** Whether `length` bytes at `pointer` stay within the 32-bit pointer space. */
 export function pointerRangeFits(pointer: u32, length: u32): bool {
   return <u64>pointer + length <= 0x1_0000_0000;
+}
+
+/** Forgets the addresses of `pages` pages that go back to the kernel. */
+export function forgetPages(pointer: u32, pages: u32): void {
+  const first = pointer >> PAGE_SHIFT;
+  for (let page = first; page < first + pages; page++) {
+    if (entryOf(page).key == page + 1) entryOf(page).key = 0;
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Pages that the stack borrows from the kernel for its own rings, headers and receive buffers. */
 import { dma_alloc, dma_free, NO_ADDRESS } from "../kernel";
-import { forget_translations, physicalAddress } from "./addresses";
+import { forgetPages, physicalAddress } from "./addresses";
 import { PAGE_BYTES } from "./shared";
 
 /** Pages that hold `bytes`. */
@@ -18,6 +18,7 @@ export function allocatePages(bytes: u32): u32 {
   const pointer = dma_alloc(pages);
   if (pointer == 0) return 0;
   if ((pointer & (PAGE_BYTES - 1)) == 0 && physicalAddress(pointer) != NO_ADDRESS) return pointer;
+  forgetPages(pointer, pages);
   dma_free(pointer, pages);
   return 0;
 }
@@ -25,6 +26,7 @@ export function allocatePages(bytes: u32): u32 {
 /** Gives back what `allocatePages(bytes)` borrowed; pointer 0 is allowed. The device must not use it any more. */
 export function freePages(pointer: u32, bytes: u32): void {
   if (pointer == 0) return;
-  dma_free(pointer, pagesFor(bytes));
-  forget_translations();
+  const pages = pagesFor(bytes);
+  forgetPages(pointer, pages);
+  dma_free(pointer, pages);
 }

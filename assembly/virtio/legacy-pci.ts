@@ -100,7 +100,7 @@ export function resetDevice(device: Device): bool {
 
 /** The device status. A function that is gone reads as all ones. */
 export function deviceStatus(device: Device): u32 {
-  return in8(device.registers + VIRTIO_PCI_STATUS) & 0xff;
+  return in8(device.registers + VIRTIO_PCI_STATUS);
 }
 
 /** Adds bits to the device status: apart from a reset, the only thing that ever happens to it. */
@@ -124,7 +124,7 @@ export function acceptFeatures(device: Device, features: u64): void {
  */
 export function queueSize(device: Device, index: u32): u32 {
   out16(device.registers + VIRTIO_PCI_QUEUE_SEL, index);
-  return in16(device.registers + VIRTIO_PCI_QUEUE_NUM) & 0xffff;
+  return in16(device.registers + VIRTIO_PCI_QUEUE_NUM);
 }
 
 /** Whether the selected queue is in use already. */
@@ -158,11 +158,11 @@ export function hasConfiguration(device: Device, offset: u32, bytes: u32): bool 
 }
 
 export function configuration8(device: Device, offset: u32): u32 {
-  return in8(device.registers + VIRTIO_PCI_CONFIG + offset) & 0xff;
+  return in8(device.registers + VIRTIO_PCI_CONFIG + offset);
 }
 
 export function configuration16(device: Device, offset: u32): u32 {
-  return in16(device.registers + VIRTIO_PCI_CONFIG + offset) & 0xffff;
+  return in16(device.registers + VIRTIO_PCI_CONFIG + offset);
 }
 
 export function configuration32(device: Device, offset: u32): u32 {
