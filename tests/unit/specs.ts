@@ -68,16 +68,21 @@ async function runSpec(file: string, build: Build): Promise<Outcome[]> {
 
 function outcomesOf(context: TestContext): Outcome[] {
   const { rootNode } = context;
-  const tests = rootNode.groupTests.map((node) => ({ name: fullName(node), failure: failureOf(node) }));
-  // A group fails on its own when what it does outside of tests fails; its tests never ran then.
-  const groups = [rootNode, ...rootNode.childGroups]
-    .filter((group) => !group.pass && group.groupTests.every(({ pass }) => pass))
+  // `groupTests` are those of one group alone, in spite of its description.
+  const groups = [rootNode, ...rootNode.childGroups];
+  const tests = groups
+    .flatMap((group) => group.groupTests)
+    .map((node) => ({ name: fullName(node), failure: failureOf(node) }));
+  if (tests.length === 0) tests.push({ name: "has tests", failure: "no test was found" });
+  // A group fails on its own when what it does outside of tests fails; its children are fine then, or there are none.
+  const failedSetUp = groups
+    .filter((group) => !group.pass && group.children.every(({ pass }) => pass))
     .map((group) => ({ name: `${fullName(group)} (set-up)`, failure: failureOf(group) }));
   const start = context.errors.map(({ message, stackTrace }) => ({
     name: "starts",
     failure: `${message}\n${stackTrace}`,
   }));
-  return [...tests, ...groups, ...start];
+  return [...tests, ...failedSetUp, ...start];
 }
 
 /** The names of the groups around a node, and its own. */
