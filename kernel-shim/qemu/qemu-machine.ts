@@ -1,0 +1,300 @@
+/**
+ * A machine whose devices are QEMU's own, driven from outside by the qtest protocol: for proof that the stack works
+ * with device models that other people wrote. It hosts the ported build; a pointer is a physical address.
+ */
+
+import type { Counters, KernelImports, LogEntry, Machine, PciGrant } from "../machine.js";
+import { findQemu, HOW_TO_INSTALL_QEMU, qemuVersion } from "./find-qemu.js";
+import { Firmware } from "./firmware.js";
+import { GrantedKernel, type Refusal } from "./granted-kernel.js";
+import { GuestMemory } from "./guest-memory.js";
+import { commandLine, driveId, memoryBytes, type Properties, type QemuOptions } from "./options.js";
+import { PAGE } from "./page-allocator.js";
+import { QemuError } from "./qemu-error.js";
+import { QemuProcess } from "./qemu-process.js";
+import { Qmp, type Json, type JsonObject, type QmpEvent } from "./qmp.js";
+import { Qtest } from "./qtest.js";
+
+const DEFAULT_TIMEOUT = 10_000;
+const DEFAULT_LINEAR_MEMORY_PAGES = 256;
+const LINEAR_MEMORY_PAGE = 65536;
+const PRIVATE_ALIGNMENT = 16;
+
+/** Ports of the `pc` machine's ACPI hot plug: which bus is meant, and the slots to be ejected as bits. */
+const ACPI_EJECT = 0xae08;
+const ACPI_HOT_PLUG_BUS = 0xae10;
+
+function program(options: QemuOptions): { path: string; version: string } {
+  if (options.program === undefined) {
+    const found = findQemu();
+    if (found === null) {
+      throw new QemuError(`QEMU was not found; ${HOW_TO_INSTALL_QEMU}`);
+    }
+    return found;
+  }
+  const version = qemuVersion(options.program);
+  if (version === null) {
+    throw new QemuError(`${options.program} is no QEMU that runs; ${HOW_TO_INSTALL_QEMU}`);
+  }
+  return { path: options.program, version };
+}
+
+function objects(value: Json | undefined): JsonObject[] {
+  return Array.isArray(value)
+    ? value.filter((each): each is JsonObject => typeof each === "object" && each !== null && !Array.isArray(each))
+    : [];
+}
+
+/** The devices of a bus as `query-pci` lists them, those behind bridges included. */
+function devicesBelow(bus: JsonObject): JsonObject[] {
+  return objects(bus["devices"]).flatMap((device) => {
+    const bridge = device["pci_bridge"];
+    return typeof bridge === "object" && bridge !== null && !Array.isArray(bridge)
+      ? [device, ...devicesBelow(bridge)]
+      : [device];
+  });
+}
+
+export class QemuMachine implements Machine {
+  readonly name: string;
+  readonly build = "ported";
+  readonly memory: WebAssembly.Memory;
+  readonly pciGrant: PciGrant = {
+    ioBase: 0xc000,
+    ioEnd: 0x10000,
+    memoryBase: 0xe0000000,
+    memoryLast: 0xfebfffff,
+  };
+
+  private readonly process: QemuProcess;
+  private readonly qtest: Qtest;
+  private readonly monitor: Qmp;
+  private readonly guestMemory: GuestMemory;
+  private readonly granted: GrantedKernel;
+  private readonly firmware: Firmware;
+  private nextPrivate: number | null = null;
+  private isStarting = true;
+  private isClosed = false;
+
+  /**
+   * Starts QEMU and prepares the machine as firmware would; returns when it runs. Throws a QemuError that says what is
+   * wrong when there is no QEMU or it does not accept the options, and leaves nothing behind then.
+   */
+  constructor(options: QemuOptions = {}) {
+    const bytes = memoryBytes(options);
+    const timeout = options.timeout ?? DEFAULT_TIMEOUT;
+    const machine = options.machine ?? "pc";
+    const pages = options.linearMemoryPages ?? DEFAULT_LINEAR_MEMORY_PAGES;
+    this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    const qemu = program(options);
+    this.name = `QEMU ${qemu.version}, ${machine}`;
+
+    this.process = new QemuProcess(qemu.path, bytes, (files) => commandLine(options, files));
+    const describe = (what: string): Error => this.describe(what);
+    this.qtest = new Qtest(this.process.qtest, timeout, describe);
+    this.monitor = new Qmp(this.process.qmp, timeout, describe);
+    this.guestMemory = new GuestMemory(this.process.memoryDescriptor, bytes, (address, value) =>
+      this.qtest.write16(address, value),
+    );
+    this.granted = new GrantedKernel(this.qtest, this.guestMemory);
+    this.firmware = new Firmware(machine, this.qtest);
+    try {
+      this.qtest.waitUntilReady();
+      this.monitor.waitUntilReady();
+      this.process.forgetFiles();
+      this.qtest.interceptInterrupts();
+      this.firmware.start();
+      this.isStarting = false;
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  get kernel(): KernelImports {
+    return this.granted.imports;
+  }
+
+  get counters(): Readonly<Counters> {
+    return this.granted.counters;
+  }
+
+  get log(): readonly LogEntry[] {
+    return this.granted.log;
+  }
+
+  /** What the stack tried without a grant, oldest first. */
+  get refusals(): readonly Refusal[] {
+    return this.granted.refusals;
+  }
+
+  /** What QEMU wrote on stderr: its device models say there what a driver did wrong. Still there after `close`. */
+  get stderr(): string {
+    return this.process.stderr;
+  }
+
+  setHeapBase(address: number): void {
+    this.nextPrivate = address;
+  }
+
+  reservePrivate(bytes: number): number {
+    if (this.nextPrivate === null) {
+      throw new Error("setHeapBase has to be called before reservePrivate");
+    }
+    const start = Math.ceil(this.nextPrivate / PRIVATE_ALIGNMENT) * PRIVATE_ALIGNMENT;
+    if (start + bytes > this.memory.buffer.byteLength) {
+      const size = this.memory.buffer.byteLength / LINEAR_MEMORY_PAGE;
+      throw new RangeError(`${bytes} more bytes do not fit the linear memory of ${size} pages (linearMemoryPages)`);
+    }
+    this.nextPrivate = start + bytes;
+    return start;
+  }
+
+  /** `scattered` is ignored: pointers are physical addresses here. */
+  allocateBuffer(bytes: number): number {
+    const pointer = this.granted.lend(Math.ceil(bytes / PAGE));
+    if (pointer === 0) {
+      throw new RangeError(`Guest memory has no ${bytes} bytes left in one piece (memoryBytes)`);
+    }
+    return pointer;
+  }
+
+  freeBuffer(pointer: number): void {
+    if (!this.granted.pages.takeBack(pointer)) {
+      throw new RangeError(`No buffer begins at 0x${pointer.toString(16)}`);
+    }
+  }
+
+  readBuffer(pointer: number, length: number): Uint8Array {
+    this.checkBuffer(pointer, length);
+    return this.guestMemory.read(pointer, length);
+  }
+
+  writeBuffer(pointer: number, bytes: Uint8Array): void {
+    this.checkBuffer(pointer, bytes.length);
+    this.guestMemory.write(pointer, bytes);
+  }
+
+  grantPorts(base: number, length: number): void {
+    this.granted.ports.grant(base, length);
+  }
+
+  revokePorts(base: number, length: number): void {
+    this.granted.ports.revoke(base, length);
+  }
+
+  /**
+   * As `Machine` says: an input of the I/O APIC. Writes the function's Interrupt Line register as well. Throws a
+   * RangeError when no numbered bridge leads to the function's bus.
+   */
+  interruptLine(pciAddress: number, interruptPin: number): number {
+    return this.firmware.connect(pciAddress, interruptPin);
+  }
+
+  /** As `Machine` says; a line whose device still asserts it is returned again at once. */
+  waitForInterrupt(timeoutMilliseconds: number): number[] {
+    const end = performance.now() + timeoutMilliseconds;
+    this.qtest.receiveInterrupts(0);
+    for (;;) {
+      const lines = [...this.qtest.assertedInputs].filter((input) => this.firmware.inputs.has(input));
+      const left = end - performance.now();
+      if (lines.length > 0 || left <= 0) {
+        return lines;
+      }
+      this.qtest.receiveInterrupts(left);
+    }
+  }
+
+  /** Runs a QMP command and returns what it returned. Throws a QemuError with QEMU's words when it is refused. */
+  qmp(command: string, commandArguments: JsonObject = {}): Json {
+    this.throwIfClosed();
+    return this.monitor.execute(command, commandArguments);
+  }
+
+  /** Every QMP event so far, oldest first. */
+  get events(): readonly QmpEvent[] {
+    this.throwIfClosed();
+    return this.monitor.events;
+  }
+
+  /** Changes the size of the block device `id` while it is in use. */
+  blockResize(id: string, bytes: number): void {
+    this.qmp("block_resize", { device: driveId(id), size: bytes });
+  }
+
+  /** Plugs the cable of the net device `id` in or out. */
+  setLink(id: string, up: boolean): void {
+    this.qmp("set_link", { name: id, up });
+  }
+
+  /** Plugs a device in: QEMU's name of the driver, an id, and further properties. Root bus of `pc` only. */
+  deviceAdd(driver: string, id: string, properties: Properties = {}): void {
+    const given = Object.entries(properties).map(([name, value]): [string, Json] => [
+      name,
+      typeof value === "object" ? [...value] : value,
+    ]);
+    this.qmp("device_add", { driver, id, ...Object.fromEntries(given) });
+  }
+
+  /**
+   * Plugs the device `id` out: asks, agrees in place of an operating system, and returns when it is gone. Root bus of
+   * `pc` only. Throws a QemuError when it is still there after the time-out.
+   */
+  deviceDel(id: string): void {
+    const before = this.events.length;
+    const slot = (this.pciAddress(id) >> 3) % 32;
+    this.qmp("device_del", { id });
+    this.qtest.out32(ACPI_HOT_PLUG_BUS, 0);
+    this.qtest.out32(ACPI_EJECT, 2 ** slot);
+    if (this.monitor.waitForEvent("DEVICE_DELETED", before, DEFAULT_TIMEOUT) === null) {
+      throw new QemuError(`The device ${id} was not unplugged`);
+    }
+  }
+
+  /** Stops the machine until `resume`. What a device does meanwhile is its own affair: QEMU's disks go on. */
+  pause(): void {
+    this.qmp("stop");
+  }
+
+  resume(): void {
+    this.qmp("cont");
+  }
+
+  /** Where the device `id` is now (bus × 256 + device × 8 + function). Throws a QemuError when it is not there. */
+  pciAddress(id: string): number {
+    const devices = objects(this.qmp("query-pci")).flatMap((bus) => devicesBelow(bus));
+    const device = devices.find((each) => each["qdev_id"] === id);
+    if (device === undefined) {
+      throw new QemuError(`There is no PCI device ${id}`);
+    }
+    return Number(device["bus"]) * 256 + Number(device["slot"]) * 8 + Number(device["function"]);
+  }
+
+  /** As `Machine` says. QEMU completes its disk images and capture files first. */
+  close(): void {
+    if (this.isClosed) {
+      return;
+    }
+    this.isClosed = true;
+    this.granted.close();
+    this.process.close(() => this.monitor.execute("quit"));
+  }
+
+  private checkBuffer(pointer: number, length: number): void {
+    if (!this.granted.isLent(pointer, length)) {
+      throw new RangeError(`The ${length} bytes at 0x${pointer.toString(16)} are not all in lent pages`);
+    }
+  }
+
+  private throwIfClosed(): void {
+    if (this.isClosed) {
+      throw new QemuError("The machine is closed");
+    }
+  }
+
+  private describe(what: string): Error {
+    const words = this.stderr.trim();
+    const event = this.isStarting ? `QEMU did not start (${what})` : what;
+    return new QemuError(words === "" ? `${event}; it wrote nothing on stderr` : `${event}; it wrote: ${words}`);
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * The qtest protocol: port space, the few guest memory accesses that have to be atomic, and interrupt lines.
+ *
+ * One text line per request and one per answer; `IRQ raise N` and `IRQ lower N` come whenever a line changes, in
+ * front of any answer. QEMU ends itself on arguments it does not like (a port above 0xffff among them), so whatever
+ * is sent from here has been checked by the caller.
+ */
+
+import type { Channel } from "./channel.js";
+
+export class Qtest {
+  /** Inputs of the I/O APIC that are asserted now, as far as QEMU's messages were read. */
+  readonly assertedInputs = new Set<number>();
+
+  private failure: Error | null = null;
+
+  /**
+   * @param timeout how long an answer may take, in milliseconds
+   * @param describe turns what happened into an error, with what QEMU wrote on stderr
+   */
+  constructor(
+    private readonly channel: Channel,
+    private readonly timeout: number,
+    private readonly describe: (what: string) => Error,
+  ) {}
+
+  /** Waits until QEMU serves requests. */
+  waitUntilReady(): void {
+    this.request("endianness");
+  }
+
+  /** From here on changes of the I/O APIC's inputs are reported. */
+  interceptInterrupts(): void {
+    this.request("irq_intercept_in ioapic");
+  }
+
+  in8(port: number): number {
+    return Number(this.request(`inb ${port}`));
+  }
+
+  in16(port: number): number {
+    return Number(this.request(`inw ${port}`));
+  }
+
+  in32(port: number): number {
+    return Number(this.request(`inl ${port}`));
+  }
+
+  out8(port: number, value: number): void {
+    this.request(`outb ${port} ${value}`);
+  }
+
+  out16(port: number, value: number): void {
+    this.request(`outw ${port} ${value}`);
+  }
+
+  out32(port: number, value: number): void {
+    this.request(`outl ${port} ${value}`);
+  }
+
+  /** Stores 16 bits of guest memory in one piece, seen by device models as either old or new. */
+  write16(address: number, value: number): void {
+    this.request(`writew ${address} ${value}`);
+  }
+
+  /** Refuses every further request with this error. */
+  end(reason: Error): void {
+    this.failure ??= reason;
+  }
+
+  /** Takes in what is there already, then at most one more message within `timeout` milliseconds. */
+  receiveInterrupts(timeout: number): void {
+    this.throwIfFailed();
+    let line = this.channel.receive(timeout);
+    while (line !== null) {
+      this.noteInterrupt(line);
+      line = this.channel.receive(0);
+    }
+    if (this.channel.isEnded) {
+      throw this.fail("QEMU ended");
+    }
+  }
+
+  /** Sends a request; returns what its answer says behind `OK`. */
+  private request(command: string): string {
+    this.throwIfFailed();
+    this.channel.send(command);
+    for (;;) {
+      const line = this.channel.receive(this.timeout);
+      if (line === null) {
+        throw this.channel.isEnded
+          ? this.fail(`QEMU ended at the request "${command}"`)
+          : this.fail(`QEMU gave no answer to the request "${command}" for ${this.timeout / 1000} seconds`);
+      }
+      if (line.startsWith("OK")) {
+        return line.slice(3);
+      }
+      if (!this.noteInterrupt(line)) {
+        throw this.fail(`QEMU answered "${line}" to the request "${command}"`);
+      }
+    }
+  }
+
+  private noteInterrupt(line: string): boolean {
+    const change = /^IRQ (raise|lower) (\d+)$/.exec(line);
+    if (change === null) {
+      return false;
+    }
+    const input = Number(change[2]);
+    if (change[1] === "raise") {
+      this.assertedInputs.add(input);
+    } else {
+      this.assertedInputs.delete(input);
+    }
+    return true;
+  }
+
+  /** Answers could be taken for those to other requests from here on, so none is sent any more. */
+  private fail(what: string): Error {
+    this.failure = this.describe(what);
+    return this.failure;
+  }
+
+  private throwIfFailed(): void {
+    if (this.failure !== null) {
+      throw this.failure;
+    }
+  }
+}
