@@ -6,6 +6,7 @@
 
 import type { KernelImports } from "../../kernel-shim/machine.js";
 import type { Build } from "../../tools/build/project.js";
+import { MockPciBus } from "../mock-pci/bus.js";
 
 /** Pages of 64 KiB that the tests import, no more and no less. */
 export const memoryPages = 1024;
@@ -26,5 +27,6 @@ export interface UnitImports {
 export function createImports(memory: WebAssembly.Memory, build: Build): UnitImports {
   void memory;
   void build;
-  return { kernel: {} as KernelImports, mock: {} };
+  const bus = new MockPciBus();
+  return { kernel: bus.before({} as KernelImports), mock: { ...bus.controls } };
 }
