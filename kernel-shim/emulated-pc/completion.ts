@@ -21,6 +21,11 @@ export class CompletionTimes {
     private readonly random: Random,
   ) {}
 
+  /** Whether each request takes a time of its own, instead of all that were seen together completing together. */
+  get isOneByOne(): boolean {
+    return this.mode === "shuffled";
+  }
+
   /** Nanoseconds between a notification and the device's look at the queue; -1: inside the notification. */
   notificationDelay(): number {
     return this.mode === "immediate" ? -1 : NOTIFICATION_LATENCY;

@@ -42,6 +42,8 @@ export interface Profile {
   readonly latchesFeaturesOk: boolean;
   /** Whether a register access of another width reads all ones and writes nothing, instead of being pieced together. */
   readonly strictWidths: boolean;
+  /** Whether requests that are not framed as the specification says without ANY_LAYOUT stop the queue. */
+  readonly hasStrictFraming: boolean;
   /** Selections of this queue number or a higher one are ignored. */
   readonly queueSelectLimit: number;
   /** Whether address 0 for a live queue resets the whole device. */
@@ -79,6 +81,7 @@ const qemu: Profile = {
     VIRTIO_F_NOTIFY_ON_EMPTY + VIRTIO_F_ANY_LAYOUT + VIRTIO_F_INDIRECT_DESC + VIRTIO_F_EVENT_IDX + UNUSED_BIT_30,
   latchesFeaturesOk: true,
   strictWidths: false,
+  hasStrictFraming: false,
   queueSelectLimit: 1024,
   zeroAddressResets: true,
   messageVectors: 4,
@@ -114,6 +117,7 @@ const virtualbox: Profile = {
   ringFeatures: 0,
   latchesFeaturesOk: true,
   strictWidths: false,
+  hasStrictFraming: false,
   queueSelectLimit: 24,
   zeroAddressResets: false,
   messageVectors: 0,
@@ -140,6 +144,7 @@ const bhyve: Profile = {
   ringFeatures: VIRTIO_F_NOTIFY_ON_EMPTY + VIRTIO_F_INDIRECT_DESC,
   latchesFeaturesOk: true,
   strictWidths: true,
+  hasStrictFraming: true,
   queueSelectLimit: 0x1_0000,
   zeroAddressResets: false,
   messageVectors: 2,
@@ -166,6 +171,7 @@ const large: Profile = {
   ringFeatures: VIRTIO_F_ANY_LAYOUT + VIRTIO_F_INDIRECT_DESC + VIRTIO_F_EVENT_IDX,
   latchesFeaturesOk: true,
   strictWidths: false,
+  hasStrictFraming: false,
   queueSelectLimit: 0x1_0000,
   zeroAddressResets: false,
   messageVectors: 4,
@@ -192,6 +198,7 @@ const minimal: Profile = {
   ringFeatures: 0,
   latchesFeaturesOk: false,
   strictWidths: true,
+  hasStrictFraming: true,
   queueSelectLimit: 0x1_0000,
   zeroAddressResets: false,
   messageVectors: 0,

@@ -25,14 +25,28 @@ export class ConfigurationSpace {
     return this.fields.find((field) => offset >= field.offset && offset < field.offset + field.bytes);
   }
 
+  /** The low 32 bits of a field, by name. */
+  get(name: string): number {
+    const { offset, bytes } = this.named(name);
+    let value = 0;
+    for (let index = Math.min(bytes, 4) - 1; index >= 0; index--)
+      value = value * 256 + this.view.getUint8(offset + index);
+    return value;
+  }
+
   /** Sets a field by name; an array for the six-byte ones. Tells nobody: see `VirtioDevice.configurationChanged`. */
   set(name: string, value: number | bigint | Uint8Array): void {
-    const field = this.fields.find((candidate) => candidate.name === name);
-    if (field === undefined) throw new Error(`there is no configuration field ${name}`);
+    const field = this.named(name);
     if (value instanceof Uint8Array) this.bytes.set(value.subarray(0, field.bytes), field.offset);
     else if (field.bytes === 8) this.view.setBigUint64(field.offset, BigInt(value), true);
     else if (field.bytes === 4) this.view.setUint32(field.offset, Number(value), true);
     else if (field.bytes === 2) this.view.setUint16(field.offset, Number(value), true);
     else this.view.setUint8(field.offset, Number(value));
+  }
+
+  private named(name: string): ConfigurationField {
+    const field = this.fields.find((candidate) => candidate.name === name);
+    if (field === undefined) throw new Error(`there is no configuration field ${name}`);
+    return field;
   }
 }

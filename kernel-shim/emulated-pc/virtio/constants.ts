@@ -1,4 +1,4 @@
-/** Numbers of the virtio specification, by the names it gives them. [virtio-1.2 §2.1, §2.7, §4.1.4.8, §6] */
+/** Numbers of the virtio specification, by the names it gives them. [virtio-1.2 §2.1, §2.7, §4.1.4.10, §6] */
 
 /** Device types, which legacy devices show as PCI subsystem device id. [virtio-1.2 §5] */
 export const VIRTIO_ID_NET = 1;
@@ -16,7 +16,7 @@ export const FAILED = 128;
 export const ISR_QUEUE = 1;
 export const ISR_CONFIGURATION = 2;
 
-/** Offsets of the legacy registers. [virtio-1.2 §4.1.4.8] */
+/** Offsets of the legacy registers. [virtio-1.2 §4.1.4.10] */
 export const REGISTER_DEVICE_FEATURES = 0;
 export const REGISTER_DRIVER_FEATURES = 4;
 export const REGISTER_QUEUE_ADDRESS = 8;

@@ -1,6 +1,6 @@
 /**
  * A legacy virtio device behind its register file: status, features, queues, configuration, interrupt.
- * [virtio-1.2 §2.1 to §2.5, §3.1, §4.1.4.8]
+ * [virtio-1.2 §2.1 to §2.5, §3.1, §4.1.4.10]
  *
  * A kind of device (block, net) extends this class, says what it offers, and serves its queues.
  */
@@ -96,9 +96,11 @@ export abstract class VirtioDevice implements QueueOwner {
   protected abstract wasReset(): void;
 
   /** The driver wrote `bytes` bytes of the configuration, at `offset`; the new value is in `configuration`. */
-  protected configurationWritten(offset: number, bytes: number): void {
-    void offset;
-    void bytes;
+  protected configurationWritten?(offset: number, bytes: number): void;
+
+  /** The machine is switched off: let go of files and the like. */
+  close(): void {
+    // Most devices hold nothing.
   }
 
   /** DRIVER_OK was set: from now on the device may use its queues. */
@@ -140,6 +142,11 @@ export abstract class VirtioDevice implements QueueOwner {
   /** The accepted features; 0 when the driver wrote none. */
   get negotiatedFeatures(): number {
     return this.driverFeatures;
+  }
+
+  /** Whether the device may access memory at all. */
+  get canReachMemory(): boolean {
+    return this.environment.isBusMaster();
   }
 
   hasNegotiated(feature: number): boolean {
@@ -191,7 +198,7 @@ export abstract class VirtioDevice implements QueueOwner {
 
   /** Looks for published work that nobody notified of; records and serves it. */
   checkNotifications(): void {
-    if (!this.isReady || !this.environment.isBusMaster()) return;
+    if (!this.isReady || !this.canReachMemory) return;
     for (const queue of this.queueList) {
       if (queue.missesNotification()) this.startServing(queue);
     }
@@ -273,7 +280,7 @@ export abstract class VirtioDevice implements QueueOwner {
     if ((this.statusRegister & DRIVER) === 0 || (this.statusRegister & DRIVER_OK) !== 0 || !this.driverWroteFeatures) {
       this.record(rules.QUEUE_ORDER, `queue ${queue.index}, status ${this.statusRegister}`);
     }
-    if (!this.environment.isBusMaster()) this.record(rules.BUS_MASTER_OFF, `queue ${queue.index}`);
+    if (!this.canReachMemory) this.record(rules.BUS_MASTER_OFF, `queue ${queue.index}`);
     queue.setAddress(pageFrame);
   }
 
@@ -288,7 +295,7 @@ export abstract class VirtioDevice implements QueueOwner {
       return;
     }
     queue.wasNotified();
-    if (!this.environment.isBusMaster()) {
+    if (!this.canReachMemory) {
       this.record(rules.BUS_MASTER_OFF, `notification of queue ${index}`);
       return;
     }
@@ -343,7 +350,7 @@ export abstract class VirtioDevice implements QueueOwner {
       return;
     }
     for (let index = 0; index < bytes; index++) this.configuration.bytes[offset + index] = value >>> (8 * index);
-    this.configurationWritten(offset, bytes);
+    this.configurationWritten?.(offset, bytes);
   }
 
   // ---- inner workings ----

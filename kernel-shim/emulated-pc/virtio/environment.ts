@@ -15,7 +15,7 @@ export interface DeviceEnvironment {
   readonly completion: CompletionTimes;
   readonly random: Random;
   readonly violations: Violations;
-  /** Whether the function may access memory: the bus master bit of its command register. */
+  /** Whether the function may access memory: the bus master bits of its command register and of the bridges above. */
   isBusMaster(): boolean;
   /** Whether the driver enabled MSI-X, which moves the device configuration and ends INTx. */
   isMsixEnabled(): boolean;

@@ -26,6 +26,8 @@ export interface QueueOwner {
   readonly faults: DeviceFaults;
   /** As the driver accepted them. */
   readonly negotiatedFeatures: number;
+  /** False: bus mastering is off, and with it every access to rings and buffers. */
+  readonly canReachMemory: boolean;
   /** For violations. */
   readonly source: string;
   /** Raises the queue bit of the ISR register. */
@@ -121,7 +123,7 @@ export class DeviceQueue {
 
   /** How many chains are there to take. Records and breaks the queue when the index makes no sense. */
   available(): number {
-    if (this.ring === null || this.isBroken) return 0;
+    if (this.ring === null || this.isBroken || !this.owner.canReachMemory) return 0;
     const index = this.ring.availIndex;
     const count = (index - this.nextAvailable) & 0xffff;
     if (count <= this.size) return count;
@@ -163,7 +165,7 @@ export class DeviceQueue {
     const ring = this.ring;
     if (ring === null) return;
     if (!chain.isUnchanged()) this.record(rules.DESCRIPTOR_CHANGED, `head ${chain.head}`);
-    if (!ring.usedElementIsIntact(this.nextUsed)) this.record(rules.USED_RING_WRITTEN, `entry ${this.nextUsed}`);
+    if (!ring.usedElementIsIntact(this.nextUsed)) this.reportUsedRing(`entry ${this.nextUsed}`);
     for (const index of chain.descriptors) this.owned[index] = 0;
     ring.writeUsedElement(this.nextUsed, chain.head, length);
     this.nextUsed = (this.nextUsed + 1) & 0xffff;
@@ -252,7 +254,7 @@ export class DeviceQueue {
     this.checkUsedHeader();
     for (let slot = 0; slot < this.size; slot++) {
       if (!ring.usedElementIsIntact(slot)) {
-        this.record(rules.USED_RING_WRITTEN, `slot ${slot}`);
+        this.reportUsedRing(`slot ${slot}`);
         return;
       }
     }
@@ -265,8 +267,12 @@ export class DeviceQueue {
   }
 
   private checkUsedHeader(): void {
-    if (this.ring !== null && !this.ring.usedHeaderIsIntact())
-      this.record(rules.USED_RING_WRITTEN, "flags, idx or event");
+    if (this.ring !== null && !this.ring.usedHeaderIsIntact()) this.reportUsedRing("flags, idx or event");
+  }
+
+  private reportUsedRing(detail: string): void {
+    this.record(rules.USED_RING_WRITTEN, detail);
+    this.ring?.adoptUsedRing();
   }
 
   private checkAvailFlags(ring: RingMemory): void {

@@ -117,4 +117,14 @@ export class RingMemory {
       this.dma.read32(this.usedAddress + 8 + 8 * slot) === this.usedWords[2 * slot + 1]
     );
   }
+
+  /** Takes what is in memory for what the device wrote, so that one change is not reported twice. */
+  adoptUsedRing(): void {
+    this.usedFlagsWritten = this.dma.read16(this.usedAddress);
+    this.usedIndexWritten = this.dma.read16(this.usedAddress + 2);
+    this.availEventWritten = this.dma.read16(this.usedAddress + 4 + 8 * this.size);
+    for (let word = 0; word < this.usedWords.length; word++) {
+      this.usedWords[word] = this.dma.read32(this.usedAddress + 4 + 4 * word);
+    }
+  }
 }

@@ -42,10 +42,10 @@ export const FEATURE_ANY_LAYOUT_REFUSED = rule(
 // Registers and device configuration.
 export const REGISTER_WIDTH = rule(
   "register-width",
-  "4.1.3.1",
+  "4.1.4.10",
   "a register is accessed with its own width at its own address",
 );
-export const REGISTER_READ_ONLY = rule("register-read-only", "4.1.4.8", "read-only registers are not written");
+export const REGISTER_READ_ONLY = rule("register-read-only", "4.1.4.10", "read-only registers are not written");
 export const CONFIGURATION_OUTSIDE = rule(
   "configuration-outside",
   "2.5",
@@ -68,7 +68,7 @@ export const QUEUE_ORDER = rule(
   "queues are set up after the features are agreed on and before DRIVER_OK",
 );
 export const QUEUE_LIVE = rule("queue-live", "4.1.5.1.3", "the address of a live queue is not changed");
-export const RING_NOT_ZEROED = rule("ring-not-zeroed", "2.7.2", "ring memory is zero when its address is written");
+export const RING_NOT_ZEROED = rule("ring-not-zeroed", "2.7.10.1", "ring memory is zero when its address is written");
 export const BUS_MASTER_OFF = rule(
   "bus-master-off",
   "4.1.5.1",
@@ -96,7 +96,7 @@ export const NOTIFICATION_MISSING = rule(
 export const AVAIL_FLAGS = rule("avail-flags", "2.7.7.1", "avail.flags is 0 or 1, and 0 with EVENT_IDX");
 export const AVAIL_INDEX_JUMP = rule(
   "avail-index-jump",
-  "2.7.13.3.1",
+  "2.7.6.1",
   "avail.idx only grows, and never by more entries than the queue has",
 );
 export const HEAD_RANGE = rule("head-range", "2.7.6", "an available entry names a descriptor of the table");
@@ -120,7 +120,7 @@ export const DESCRIPTOR_NEXT_RANGE = rule(
 );
 export const DESCRIPTOR_LOOP = rule(
   "descriptor-loop",
-  "2.7.5.2",
+  "2.7.5.3.1",
   "a chain has no loop and is not longer than the queue size",
 );
 export const DESCRIPTOR_FLAGS = rule("descriptor-flags", "2.7.5", "a descriptor has only flags that exist");

@@ -1,0 +1,34 @@
+/** What the specification asks of a driver of block devices. */
+import type { Rule } from "../violations.js";
+
+function rule(id: string, section: string, text: string): Rule {
+  return { id, section: `virtio-1.2 §${section}`, text };
+}
+
+export const BLOCK_FRAMING = rule(
+  "block-framing",
+  "5.2.6.4",
+  "without ANY_LAYOUT the header is alone in the first descriptor, the status byte alone in the last",
+);
+export const BLOCK_HEADER = rule("block-header", "5.2.6", "a request has 16 bytes of header and a status byte");
+export const BLOCK_RESERVED = rule("block-reserved", "5.2.6", "the reserved field of the header is 0");
+export const BLOCK_DATA_DIRECTION = rule(
+  "block-data-direction",
+  "5.2.6",
+  "the device writes the data of reads and reads the data of writes",
+);
+export const BLOCK_DATA_LENGTH = rule(
+  "block-data-length",
+  "5.2.6.1",
+  "data is a multiple of 512 bytes, 20 bytes for GET_ID, none for FLUSH",
+);
+export const BLOCK_CAPACITY = rule("block-capacity", "5.2.6.1", "requests stay within the capacity");
+export const BLOCK_READ_ONLY = rule("block-read-only", "5.2.6.2", "a read-only disk is not written");
+export const BLOCK_FLUSH_NOT_NEGOTIATED = rule(
+  "block-flush-not-negotiated",
+  "5.2.3",
+  "FLUSH is used only when it was negotiated",
+);
+export const BLOCK_FLUSH_SECTOR = rule("block-flush-sector", "5.2.6.1", "the sector of a FLUSH request is 0");
+export const BLOCK_SIZE_MAX = rule("block-size-max", "5.2.3", "no segment of data is longer than size_max");
+export const BLOCK_SEG_MAX = rule("block-seg-max", "5.2.3", "a request has at most seg_max segments of data");
