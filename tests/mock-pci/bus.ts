@@ -70,7 +70,7 @@ export class MockPciBus {
   /** What tests call. */
   readonly controls = {
     /** An empty machine. */
-    pci_clear: (): void => {
+    pci_clear: (): undefined => {
       this.isPluggedIn = true;
       this.functions = [new MockFunction()];
       this.constant = undefined;
@@ -83,16 +83,16 @@ export class MockPciBus {
       return this.functions.push(added) - 1;
     },
     /** What the doubleword at `offset` reads. */
-    pci_set: (name: number, offset: number, value: number): void => {
+    pci_set: (name: number, offset: number, value: number): undefined => {
       this.named(name).values.setUint32(offset, value, true);
     },
     pci_get: (name: number, offset: number): number => this.named(name).values.getUint32(offset, true),
     /** Which bits of the doubleword at `offset` can be written. */
-    pci_writable: (name: number, offset: number, bits: number): void => {
+    pci_writable: (name: number, offset: number, bits: number): undefined => {
       this.named(name).writable.setUint32(offset, bits, true);
     },
     /** From now on every register of every function reads `value`. */
-    pci_answer_always: (value: number): void => {
+    pci_answer_always: (value: number): undefined => {
       this.constant = value;
     },
     /** Reads and writes of CONFIG_DATA since this was asked last. */
