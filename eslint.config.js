@@ -6,9 +6,8 @@ import prettier from "eslint-config-prettier";
 import { defineConfig, globalIgnores } from "eslint/config";
 import tseslint from "typescript-eslint";
 
-/** Everything in tests/unit is AssemblyScript but what runs it. */
-const hostOfUnitTests = ["tests/unit/*.test.ts", "tests/unit/host.ts"];
-const assemblyScript = ["assembly/**/*.ts", "tests/unit/**/*.ts"];
+/** The folders in tests/unit are AssemblyScript; what lies beside them, to compile and run it, is TypeScript. */
+const assemblyScript = ["assembly/**", "tests/unit/*/**"];
 
 const typeScriptRules = {
   extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
@@ -16,6 +15,12 @@ const typeScriptRules = {
   rules: {
     eqeqeq: "error",
     "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
+    "@typescript-eslint/no-floating-promises": [
+      "error",
+      {
+        allowForKnownSafeCalls: [{ from: "package", package: "node:test", name: ["test", "it", "describe", "suite"] }],
+      },
+    ],
     "@typescript-eslint/no-empty-function": ["error", { allow: ["arrowFunctions", "methods"] }],
     "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
   },
@@ -27,16 +32,11 @@ export default defineConfig(
   js.configs.recommended,
   {
     files: ["**/*.ts"],
-    ignores: ["assembly/**", "tests/unit/**"],
-    ...typeScriptRules,
-  },
-  {
-    files: hostOfUnitTests,
+    ignores: assemblyScript,
     ...typeScriptRules,
   },
   {
     files: assemblyScript,
-    ignores: hostOfUnitTests,
     languageOptions: {
       parser: tseslint.parser,
       // Decorators on functions and variables.

@@ -15,7 +15,7 @@ import { fileURLToPath } from "node:url";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const commands = ["build", "start", "test", "check", "format"];
 const commandsWithoutModules = ["build", "format"];
-const oldestNode = 20;
+const oldestNode = [20, 12];
 
 /** npm notes here when it installed what the lock file asks for. */
 const installed = join(root, "node_modules", ".package-lock.json");
@@ -47,8 +47,9 @@ const runTypeScript = (file, parameters) => run(process.execPath, ["--import", "
 
 const [command, ...parameters] = process.argv.slice(2);
 if (!commands.includes(command)) fail(`usage: node tools/run.mjs ${commands.join("|")} [arguments]`);
-if (Number.parseInt(process.versions.node, 10) < oldestNode) {
-  fail(`Node ${oldestNode} or newer is needed; this is ${process.versions.node}.`);
+const [major, minor] = process.versions.node.split(".").map(Number);
+if (major < oldestNode[0] || (major === oldestNode[0] && minor < oldestNode[1])) {
+  fail(`Node ${oldestNode.join(".")} or newer is needed; this is ${process.versions.node}.`);
 }
 
 if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(wanted).mtimeMs) {

@@ -2,7 +2,7 @@
  * Compiles the as-pect specs in the folders beside this file, runs them, and hands each of their tests to Node's test
  * runner. Every spec gets memory and imports of its own.
  *
- * With `UNIT_SPECS` in the environment, only specs whose path contains that text run.
+ * With `UNIT_SPECS` in the environment, only specs whose path, followed by "(mapped)" or "(ported)", contains that run.
  */
 
 import assert from "node:assert/strict";
@@ -21,9 +21,11 @@ const aspectEntry = "node_modules/@as-pect/assembly/assembly/index.ts";
 /** Runs all specs, compiled with the stack of one build, one after the other: the compiler is not reentrant. */
 export async function runSpecs(build: Build): Promise<void> {
   const wanted = process.env["UNIT_SPECS"] ?? "";
-  for (const file of findSpecs().filter((name) => name.includes(wanted))) {
+  for (const file of findSpecs()) {
+    const name = `${file} (${build})`;
+    if (!name.includes(wanted)) continue;
     const outcomes = await runSpec(file, build);
-    describe(`${file} (${build})`, () => {
+    describe(name, () => {
       for (const { name, failure } of outcomes) {
         it(name, () => {
           if (failure !== undefined) assert.fail(failure);
@@ -57,7 +59,7 @@ async function runSpec(file: string, build: Build): Promise<Outcome[]> {
     });
     const memory = new WebAssembly.Memory({ initial: memoryPages, maximum: memoryPages });
     const context = new TestContext({ fileName: file, binary, reporter: new EmptyReporter() });
-    const imports: WebAssembly.Imports = context.createImports({ env: { memory }, ...createImports(memory, build) });
+    const imports = context.createImports({ env: { memory }, ...createImports(memory, build) }) as WebAssembly.Imports;
     const { exports, instance } = instantiateSync<IAspectExports>(binary, imports);
     context.run({ exports: { ...exports, memory }, instance });
     return outcomesOf(context);
@@ -66,23 +68,19 @@ async function runSpec(file: string, build: Build): Promise<Outcome[]> {
   }
 }
 
-function outcomesOf(context: TestContext): Outcome[] {
-  const { rootNode } = context;
-  // `groupTests` are those of one group alone, in spite of its description.
+function outcomesOf({ rootNode, errors }: TestContext): Outcome[] {
   const groups = [rootNode, ...rootNode.childGroups];
   const tests = groups
     .flatMap((group) => group.groupTests)
     .map((node) => ({ name: fullName(node), failure: failureOf(node) }));
-  if (tests.length === 0) tests.push({ name: "has tests", failure: "no test was found" });
-  // A group fails on its own when what it does outside of tests fails; its children are fine then, or there are none.
-  const failedSetUp = groups
-    .filter((group) => !group.pass && group.children.every(({ pass }) => pass))
-    .map((group) => ({ name: `${fullName(group)} (set-up)`, failure: failureOf(group) }));
-  const start = context.errors.map(({ message, stackTrace }) => ({
-    name: "starts",
-    failure: `${message}\n${stackTrace}`,
-  }));
-  return [...tests, ...failedSetUp, ...start];
+  // A group fails on its own when what it does outside of tests fails; its tests never ran then.
+  const setUps = groups
+    .filter((group) => !group.pass && group.ran && group.groupTests.every(({ pass }) => pass))
+    .filter((group) => group.childGroups.every(({ pass }) => pass))
+    .map((group) => ({ name: `${fullName(group)} (outside of tests)`, failure: failureOf(group) }));
+  const starts = errors.map(({ message, stackTrace }) => ({ name: "starts", failure: `${message}\n${stackTrace}` }));
+  const outcomes = [...tests, ...setUps, ...starts];
+  return outcomes.length > 0 ? outcomes : [{ name: "has tests", failure: "There is no test in this file." }];
 }
 
 /** The names of the groups around a node, and its own. */

@@ -38,7 +38,10 @@ function wrap(names: readonly string[], width: number): string {
 }
 
 export function formatReports(reports: readonly ModuleReport[]): string {
-  const table = new Table({ head: ["module", "bytes", "of the budget", "imports", "exports"], style: { head: [], border: [] } });
+  const table = new Table({
+    head: ["module", "bytes", "of the budget", "imports", "exports"],
+    style: { head: [], border: [] },
+  });
   for (const { file, isRelease, bytes, imports, exports } of reports) {
     const share = isRelease ? `${String(Math.round((100 * bytes) / sizeBudget))} %` : "";
     table.push([
