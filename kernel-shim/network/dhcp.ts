@@ -1,4 +1,4 @@
-/** Dynamic Host Configuration Protocol: messages [RFC 2131 §2] and options [RFC 2132], long ones included [RFC 3396]. */
+/** Dynamic Host Configuration Protocol: messages [RFC 2131 §2], options [RFC 2132], split ones too [RFC 3396]. */
 import {
   IPV4_ADDRESS_BYTES,
   MAC_ADDRESS_BYTES,

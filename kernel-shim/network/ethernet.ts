@@ -35,7 +35,7 @@ export function encodeEthernet(frame: EthernetFrame): Uint8Array {
 
 /**
  * Takes a frame apart; `payload` is a view of `bytes`. Null if it is too short for a header, comes from a group
- * address, or is no Ethernet II frame. Short frames are taken although a wire would not carry them: virtual networks do.
+ * address, or is no Ethernet II frame. Frames too short for a wire are taken: virtual networks carry them.
  */
 export function decodeEthernet(bytes: Uint8Array): EthernetFrame | null {
   if (bytes.length < ETHERNET_HEADER_BYTES) return null;

@@ -32,7 +32,7 @@ export interface DhcpClientOptions {
   transaction: number;
   /** Messages of one kind to send, and refusals to take, before giving up; 4 if not given. */
   attempts?: number;
-  /** Wait after the first message of a kind, doubled after each further one; 4 seconds if not given [RFC 2131 §4.1]. */
+  /** Wait after the first message of a kind, doubled after each further one [RFC 2131 §4.1]; 4 seconds if not given. */
   timeoutMilliseconds?: number;
 }
 

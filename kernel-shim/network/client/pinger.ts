@@ -65,7 +65,7 @@ export class Pinger implements Exchange<readonly Ping[]> {
     if (this.deadline === null || this.state !== "awaiting") return [];
     const { self, target, identifier } = this.options;
     const echo = icmpEchoInFrame(frame);
-    if (echo === null || echo.packet.source !== target || echo.packet.destination !== self.address) return [];
+    if (echo?.packet.source !== target || echo.packet.destination !== self.address) return [];
     const { message } = echo;
     const sequence = this.pings.length;
     if (message.type !== IcmpType.ECHO_REPLY || message.identifier !== identifier) return [];

@@ -12,8 +12,8 @@ export interface FramePort {
 }
 
 /**
- * Runs `exchange` from its start to its result. With `self` given, ARP requests for that address are answered meanwhile:
- * whoever is talked to may have to ask before it can reply.
+ * Runs `exchange` from its start to its result. With `self` given, ARP requests for that address are answered
+ * meanwhile: whoever is talked to may have to ask before it can reply.
  */
 export function runExchange<Result>(exchange: Exchange<Result>, port: FramePort, self?: Identity): Result {
   const sendAll = (frames: Uint8Array[]): void => frames.forEach((frame) => port.send(frame));

@@ -168,7 +168,7 @@ export class DhcpServer {
   }
 }
 
-/** [RFC 2131 §4.1, last but one paragraph], without relays: to the address in use, else everybody, else the new address. */
+/** Without relays: to the address in use, else to everybody if asked for, else to the new address [RFC 2131 §4.1]. */
 function replyDestination(message: DhcpMessage): Ipv4Address {
   if (message.clientAddress !== UNSPECIFIED_IPV4) return message.clientAddress;
   return message.broadcast ? BROADCAST_IPV4 : message.yourAddress;

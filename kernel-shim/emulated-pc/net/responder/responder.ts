@@ -1,6 +1,6 @@
 /**
- * A small host to talk to: answers ARP, ICMP echo, UDP echo [RFC 862] and DHCP, asks by ARP whom it has to answer, checks
- * every checksum, and drops and counts what is malformed or not for it. It never speaks first.
+ * A small host to talk to: answers ARP, ICMP echo, UDP echo [RFC 862] and DHCP, asks by ARP where it has to answer,
+ * checks every checksum, and drops and counts what is malformed or not for it. It never speaks first.
  */
 import {
   BROADCAST_IPV4,
@@ -133,9 +133,7 @@ export class Responder implements NetworkBackend {
   private handleArp(frame: EthernetFrame): Uint8Array[] {
     const packet = decodeArp(frame.payload);
     // A sender that claims another's frame, or this host's address, would poison what is known of the neighbours.
-    if (packet === null || packet.senderMac !== frame.source || packet.senderAddress === this.self.address) {
-      return this.drop("arp");
-    }
+    if (packet?.senderMac !== frame.source || packet.senderAddress === this.self.address) return this.drop("arp");
     // Only those who talk to this host are worth remembering [RFC 826, "Packet Reception"].
     if (packet.targetAddress !== this.self.address) {
       if (!this.neighbours.update(packet.senderAddress, packet.senderMac)) return this.drop("not for this host");
