@@ -103,6 +103,16 @@ export class BlockDevice extends Device {
     return this.completions.poll(max);
   }
 
+  /** As `poll`, but waits for the first completion; none when so much of the machine's time is over before. */
+  waitForCompletions(timeoutMilliseconds = this.timeoutMilliseconds): Completion[] {
+    let completions: Completion[] = [];
+    this.waitUntil(() => {
+      completions = this.poll();
+      return completions.length > 0;
+    }, timeoutMilliseconds);
+    return completions;
+  }
+
   /** Reads `count` sectors from `first` on, and waits for them. */
   readSectors(first: number, count: number): Uint8Array {
     const bytes = new Uint8Array(count * SECTOR_BYTES);

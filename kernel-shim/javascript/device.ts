@@ -75,7 +75,7 @@ export abstract class Device implements CompletionSource {
 
   disableInterrupts(): void {
     this.interruptsWanted = false;
-    this.context.exports.disable_interrupts(this.handle);
+    check("disable_interrupts", this.context.exports.disable_interrupts(this.handle));
   }
 
   /** Resets and re-initialises the device. What is in flight completes with `E_RESET`; take that first. */

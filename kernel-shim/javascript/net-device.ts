@@ -237,6 +237,8 @@ export class NetDevice extends Device {
   waitForFrames(timeoutMilliseconds: number): Uint8Array[] {
     let frames: Uint8Array[] = [];
     this.waitUntil(() => {
+      // Frames that were sent are something to take as well, so that no wait would begin before they are taken.
+      this.completions.collectOwn();
       frames = this.receiveFrames();
       return frames.length > 0;
     }, timeoutMilliseconds);

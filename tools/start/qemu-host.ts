@@ -1,0 +1,72 @@
+/** QEMU's own devices for a run: a network card on its user network, and a disk. */
+
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { FoundQemu } from "../../kernel-shim/qemu/find-qemu.js";
+import type { NetDevice } from "../../kernel-shim/qemu/options.js";
+import { QemuMachine } from "../../kernel-shim/qemu/qemu-machine.js";
+import type { DiskFile } from "./files.js";
+import type { Host } from "./host.js";
+
+/** Starts QEMU. Throws `QemuError` when it does not start. */
+export function startQemu(
+  program: FoundQemu,
+  disk: DiskFile | null,
+  temporaryDiskBytes: number,
+  capture: string | null,
+): Host {
+  const image = disk === null ? new TemporaryImage(temporaryDiskBytes) : null;
+  const card: NetDevice = { kind: "net", backend: { type: "user" } };
+  if (capture !== null) {
+    card.capture = capture;
+  }
+  try {
+    const machine = new QemuMachine({
+      program: program.path,
+      devices: [
+        card,
+        {
+          kind: "block",
+          file: image?.file ?? disk?.path ?? "",
+          readOnly: disk?.isWritable === false,
+          serial: "virtio-wasm",
+        },
+      ],
+    });
+    return {
+      machine,
+      hasVirtualTime: false,
+      complaints: () => {
+        const refused = machine.refusals.map(
+          ({ kind, address }) => `the driver tried a ${kind} at 0x${address.toString(16)}, which was not granted`,
+        );
+        const words = machine.stderr.trim();
+        return words === "" ? refused : [...refused, `QEMU wrote: ${words.replaceAll(/\s*\n\s*/g, "; ")}`];
+      },
+      close: () => {
+        machine.close();
+        image?.remove();
+      },
+    };
+  } catch (error) {
+    image?.remove();
+    throw error;
+  }
+}
+
+/** An empty disk image in a folder of its own. */
+class TemporaryImage {
+  readonly file: string;
+  private readonly folder = mkdtempSync(path.join(tmpdir(), "virtio-wasm-"));
+
+  constructor(bytes: number) {
+    this.file = path.join(this.folder, "disk.img");
+    writeFileSync(this.file, "");
+    truncateSync(this.file, bytes);
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
