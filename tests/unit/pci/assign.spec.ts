@@ -110,7 +110,9 @@ describe("pci_assign", () => {
     it("writes nothing to a machine that firmware set up", () => {
       for (let device: u32 = 0; device < 4; device++) {
         const name = addDevice(0, device << 3, 1, 1);
-        for (let index: u32 = 0; index < 6; index++) addBar(name, index, MEMORY, 4096, 0xfe00_0000 + (index << 12));
+        for (let index: u32 = 0; index < 4; index++) addBar(name, index, MEMORY, 4096, 0xfe00_0000 + (index << 12));
+        // The upper half is 0, and no register of its own.
+        addBar(name, 4, MEMORY_64_BIT, 4096, 0xfe00_8000);
       }
       expect(pci_assign(ranges)).toBe(Result.OK);
       expect(pci_writes()).toBe(0);
@@ -168,9 +170,11 @@ describe("pci_assign", () => {
       grant(0xc000, 0x1_0000, 1, 0xffff_ffff);
       expect(pci_assign(ranges)).toBe(Result.E_NO_SPACE);
       expect(barOf(device, 0)).toBe(4);
+      expect(granted().memory_next).toBe(1);
       addBar(device, 0, MEMORY_64_BIT, 4096);
       grant(0xc000, 0x1_0000, 0, 0xffff_ffff);
       expect(pci_assign(ranges)).toBe(Result.E_NO_SPACE);
+      expect(granted().memory_next).toBe(0);
       grant(0xc000, 0x1_0000, 0xf000_0000, 0xe000_0000);
       expect(pci_assign(ranges)).toBe(Result.E_NO_SPACE);
       expect(barOf(device, 0)).toBe(4);
@@ -318,6 +322,21 @@ describe("pci_assign", () => {
       expect(granted().memory_next).toBe(0xe000_0000);
     });
 
+    it("closes those that are open by chance", () => {
+      const reset = addBridge(0, 0x10);
+      numberBridge(reset, 0, 1, 1);
+      pci_set(reset, 0x1c, 0x0000);
+      pci_set(reset, 0x20, 0x0000_0000);
+      const stale = addBridge(0, 0x18);
+      pci_set(stale, 0x1c, 0xe1c1);
+      pci_set(stale, 0x20, 0xe000_e000);
+      expect(pci_assign(ranges)).toBe(Result.OK);
+      expect(portsOf(reset)).toBe(CLOSED_PORTS);
+      expect(memoryOf(reset)).toBe(CLOSED_MEMORY);
+      expect(portsOf(stale)).toBe(CLOSED_PORTS);
+      expect(memoryOf(stale)).toBe(CLOSED_MEMORY);
+    });
+
     it("gives a bridge's own registers an address before it", () => {
       const bridge = addBridge(0, 0x10);
       addBar(bridge, 0, MEMORY_64_BIT, 256);
@@ -357,6 +376,20 @@ describe("pci_assign", () => {
       expect(portsOf(bridge)).toBe(0xe0c0);
       expect(memoryOf(bridge)).toBe(0xe000_e000);
       expect(granted().memory_next).toBe(0xe010_0000);
+    });
+
+    it("opens no inner one when an outer one is too small", () => {
+      const outer = addBridge(0, 0x10);
+      numberBridge(outer, 0, 1, 2);
+      pci_set(outer, 0x20, 0xe000_e000);
+      const inner = addBridge(outer, 0x00);
+      numberBridge(inner, 1, 2, 2);
+      const behind = addDevice(inner, 0x00, 1, 1);
+      addBar(behind, 0, MEMORY, 0x20_0000);
+      expect(pci_assign(ranges)).toBe(Result.E_NO_SPACE);
+      expect(barOf(behind, 0)).toBe(0);
+      expect(memoryOf(inner)).toBe(CLOSED_MEMORY);
+      expect(granted().memory_next).toBe(0xe000_0000);
     });
 
     it("leaves unassigned what a bridge would not forward", () => {

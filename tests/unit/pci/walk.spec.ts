@@ -111,6 +111,15 @@ describe("walk", () => {
     expect(walk()).toBe(0x0008_0100_0108_0010);
   });
 
+  it("does not look for a bus behind one with a higher number", () => {
+    const bridge = addBridge(0, 0x08);
+    numberBridge(bridge, 0, 5, 5);
+    numberBridge(addBridge(bridge, 0x00), 5, 2, 2);
+    expect(walk()).toBe(0x0008_0500);
+    // Two buses, and header and bus number of two bridges.
+    expect(pci_reads()).toBe(2 * 32 + 2 * 2);
+  });
+
   it("walks over one bus on its own", () => {
     const bridge = addBridge(0, 0x08);
     numberBridge(bridge, 0, 1, 1);
