@@ -189,8 +189,8 @@ export class Virtqueue {
     this.usedIndex = 0;
     this.stop();
     if (!this.draining) this.freeAll();
-    this.disableCallbacks();
     setQueueAddress(device, address);
+    this.disableCallbacks();
     return Result.OK;
   }
 
