@@ -8,7 +8,7 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { join, relative } from "node:path";
-import { describe, it } from "node:test";
+import { test } from "node:test";
 import { EmptyReporter, TestContext, type IAspectExports, type TestNode } from "@as-pect/core";
 import { instantiateSync } from "@assemblyscript/loader";
 import { compile } from "../../tools/build/compile.js";
@@ -22,16 +22,13 @@ const aspectEntry = "node_modules/@as-pect/assembly/assembly/index.ts";
 export async function runSpecs(build: Build): Promise<void> {
   const wanted = process.env["UNIT_SPECS"] ?? "";
   for (const file of findSpecs()) {
-    const name = `${file} (${build})`;
-    if (!name.includes(wanted)) continue;
-    const outcomes = await runSpec(file, build);
-    describe(name, () => {
-      for (const { name, failure } of outcomes) {
-        it(name, () => {
-          if (failure !== undefined) assert.fail(failure);
-        });
-      }
-    });
+    const spec = `${file} (${build})`;
+    if (!spec.includes(wanted)) continue;
+    for (const { name, failure } of await runSpec(file, build)) {
+      test(`${spec}: ${name}`, () => {
+        if (failure !== undefined) assert.fail(failure);
+      });
+    }
   }
 }
 
