@@ -3,13 +3,7 @@
  * each of the tables below.
  */
 import { Result } from "./abi/results";
-import {
-  closeBlock,
-  disableBlockInterrupts,
-  enableBlockInterrupts,
-  interruptBlock,
-  resetBlock,
-} from "./block/driver";
+import { closeBlock, disableBlockInterrupts, enableBlockInterrupts, interruptBlock, resetBlock } from "./block/driver";
 import { VIRTIO_ID_BLOCK } from "./block/wire";
 import { closeNet, disableNetInterrupts, enableNetInterrupts, interruptNet, resetNet } from "./net/driver";
 import { VIRTIO_ID_NET } from "./net/wire";

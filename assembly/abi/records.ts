@@ -71,7 +71,10 @@ export class PciCapability {
   value: u16;
 }
 
-/** What the kernel grants to BARs and buses that firmware left unassigned. `pci_assign` moves `*_next` on. */
+/**
+ * What the kernel grants to BARs and bridges that firmware left unassigned. `pci_assign` moves `*_next` on; 0 there
+ * means that nothing was granted, or that all of it is used.
+ */
 @unmanaged
 export class PciRanges {
   /** First free port. */

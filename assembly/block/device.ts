@@ -22,6 +22,7 @@ export class RequestState {
   next: u16;
 }
 
+/** An open disk. */
 @unmanaged
 export class BlockDevice extends Device {
   /** The request queue, directly behind this object. */

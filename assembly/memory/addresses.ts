@@ -10,6 +10,7 @@ import { PAGE_BYTES, PAGE_SHIFT } from "./shared";
 /** Pages whose addresses are remembered: 512 of them cover 2 MiB of buffers. A power of two. */
 const ENTRIES: u32 = 512;
 
+/** One remembered page. */
 @unmanaged
 class Translation {
   /** Page number + 1; 0 in an unused entry. */

@@ -11,6 +11,7 @@
  */
 const HEADER_BYTES: u32 = 16;
 
+/** What stands before every block. */
 @unmanaged
 class Header {
   /** Bytes of the block behind this header, a multiple of 16. */

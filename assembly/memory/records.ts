@@ -8,5 +8,5 @@
  * @param size bytes of one record
  */
 export function checkRecords(pointer: u32, count: u32, size: u32): bool {
-  return pointer != 0 && <u64>pointer + <u64>count * size <= <u64>memory.size() << 16;
+  return pointer != 0 && <u64>pointer + <u64>count * size <= (<u64>memory.size()) << 16;
 }

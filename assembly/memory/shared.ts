@@ -7,14 +7,7 @@
  * None of these is volatile. A value that the device may have changed is read again only behind a call of
  * `kernel.rmb`, `mb` or `relax`; a value that the device must see is written before a call of `kernel.wmb` or `mb`.
  */
-import {
-  phys_read8,
-  phys_read16,
-  phys_read32,
-  phys_write8,
-  phys_write16,
-  phys_write32,
-} from "../kernel";
+import { phys_read8, phys_read16, phys_read32, phys_write8, phys_write16, phys_write32 } from "../kernel";
 
 /** Bytes of a page: what `dma_alloc` counts in, and the unit of a legacy queue's address. */
 export const PAGE_BYTES: u32 = 4096;

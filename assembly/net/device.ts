@@ -13,6 +13,7 @@ export const enum Owner {
   CALLER = 2,
 }
 
+/** A buffer that frames are received in. */
 @unmanaged
 export class ReceiveBuffer {
   /** Physical address of the first byte, where the packet header goes. */
@@ -30,6 +31,7 @@ export class FramePiece {
   length: u32;
 }
 
+/** An open network card. */
 @unmanaged
 export class NetDevice extends Device {
   /** The two queues and the counters lie behind this object. */

@@ -1,12 +1,5 @@
 /** The virtio-net driver: open, describe, transmit, reclaim, receive, release. [virtio-1.2 §5.1] */
-import {
-  Completion,
-  NetInformation,
-  NetOptions,
-  NetStatistics,
-  ReceivedBuffer,
-  TransmitFrame,
-} from "../abi/records";
+import { Completion, NetInformation, NetOptions, NetStatistics, ReceivedBuffer, TransmitFrame } from "../abi/records";
 import { Interrupt, Result } from "../abi/results";
 import { checkRecords } from "../memory/records";
 import { Device, deviceOf, deviceOfType, DeviceState, unregisterDevice } from "../virtio/device";
@@ -33,13 +26,7 @@ import {
   freeTransmitShared,
   reclaimFrames,
 } from "./transmit";
-import {
-  VIRTIO_ID_NET,
-  VIRTIO_NET_F_MAC,
-  VIRTIO_NET_F_MRG_RXBUF,
-  VIRTIO_NET_F_MTU,
-  VIRTIO_NET_F_STATUS,
-} from "./wire";
+import { VIRTIO_ID_NET, VIRTIO_NET_F_MAC, VIRTIO_NET_F_MRG_RXBUF, VIRTIO_NET_F_MTU, VIRTIO_NET_F_STATUS } from "./wire";
 
 /** The driver needs nothing beyond sending and receiving. */
 const MINIMAL: u64 = 0;

@@ -214,7 +214,7 @@ function addPiece(device: NetDevice): bool {
 
 /** Every buffer of a frame has bytes of it, and together they are at least an Ethernet header. */
 function frameMakesSense(device: NetDevice): bool {
-  let bytes = -<i32>device.headerBytes;
+  let bytes = -(<i32>device.headerBytes);
   for (let count: u32 = 0; count < device.pieceCount; count++) {
     const length = device.piece(count).length;
     if (length == 0) return false;

@@ -40,7 +40,7 @@ export function freeTransmitPrivate(device: NetDevice): void {
 
 /** Why the frame must not reach the device, or OK; `bytes` is the sum of its segments. */
 function validate(device: NetDevice, frame: TransmitFrame, bytes: u64): i32 {
-  const offload = <u32>frame.hdr_len | frame.gso_size | frame.csum_start | frame.csum_offset;
+  const offload = (<u32>frame.hdr_len) | frame.gso_size | frame.csum_start | frame.csum_offset;
   if (frame.flags | frame.gso_type || offload != 0) return Result.E_UNSUPPORTED;
   const bytesMax = device.mtu + ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES;
   return bytes < ETHERNET_HEADER_BYTES || bytes > bytesMax ? Result.E_FRAME_SIZE : Result.OK;

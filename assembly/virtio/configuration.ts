@@ -27,7 +27,7 @@ function stable(device: Device, offset: u32, width: u32, count: u32): u64 {
   let before = UNSTABLE;
   for (let attempt: u32 = 0; attempt < ATTEMPTS; attempt++) {
     let now: u64 = 0;
-    for (let unit = count; unit-- != 0; ) {
+    for (let unit = count; unit-- != 0;) {
       const at = offset + unit * width;
       const value = width == 1 ? configuration8(device, at) : configuration32(device, at);
       now = (now << (width * 8)) | value;

@@ -20,6 +20,7 @@ export const enum DeviceState {
   CLOSING = 2,
 }
 
+/** What every open device has, whatever its type. */
 @unmanaged
 export class Device {
   /** The name that the kernel knows it by, greater than 0. */

@@ -62,7 +62,8 @@ export function connect(device: Device): i32 {
   const result = pci_bar(address, 0, <u32>registersBar);
   if (result != Result.OK) return result;
   const bar = changetype<PciBar>(registersBar);
-  if (!bar.is_io || bar.base == 0 || bar.size < VIRTIO_PCI_CONFIG || bar.base + bar.size > 0x1_0000) return Result.E_BAR;
+  if (!bar.is_io || bar.base == 0 || bar.size < VIRTIO_PCI_CONFIG || bar.base + bar.size > 0x1_0000)
+    return Result.E_BAR;
   device.registers = <u32>bar.base;
   device.configurationBytes = <u32>bar.size - VIRTIO_PCI_CONFIG;
   disableMsix(address);

@@ -59,6 +59,7 @@ class DescriptorState {
   length: u16;
 }
 
+/** One queue. `allocate` and `activate` make it usable. */
 @unmanaged
 export class Virtqueue {
   device: Device;
