@@ -30,8 +30,8 @@ export function startEmulatedPc(
   machine.addDevice(new BlockDevice({ backEnd, serial: "virtio-wasm" }), {
     bus: machine.bridge?.bus ?? machine.rootBus,
   });
-  const router = new Responder(machine.time);
-  const backend = capture === null ? router : new CaptureBackend(capture, router, machine.time);
+  const router = new Responder();
+  const backend = capture === null ? router : new CaptureBackend(capture, router);
   machine.addDevice(new NetDevice({ backend }));
   return {
     machine,

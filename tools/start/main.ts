@@ -27,9 +27,12 @@ function startHost({ host, build, disk, capture }: Options): Host {
       ? startQemu(host.program, disk, TEMPORARY_DISK_BYTES, capture)
       : startEmulatedPc(host.profile, build, disk, TEMPORARY_DISK_BYTES, capture);
   } catch (error) {
-    // What the files and QEMU themselves have against the options.
-    if (error instanceof QemuError || (error as NodeJS.ErrnoException).code !== undefined) {
+    if (error instanceof QemuError) {
       throw new UsageError(describeError(error));
+    }
+    // Only opening a file shows all that can be wrong with it.
+    if ((error as NodeJS.ErrnoException).code !== undefined) {
+      throw new UsageError(`${describeError(error)}; name another file`);
     }
     throw error;
   }

@@ -55,7 +55,7 @@ export function parseOptions(parameters: readonly string[]): Options | null {
 function readArguments(parameters: readonly string[]): Given | null {
   const program = new Command("npm start --")
     .description(
-      "Runs the virtio driver stack on a machine: lists the PCI devices, brings up network card and disk, gets an\n" +
+      "Runs the virtio driver stack on a machine: lists the PCI devices, brings up network card and disk, gets an " +
         "address by DHCP and pings the router, then writes, reads and verifies the whole disk.",
     )
     .option("--qemu", "drive QEMU's own devices, instead of the emulated PC's")

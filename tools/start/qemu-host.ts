@@ -46,12 +46,11 @@ export function startQemu(
       },
       close: () => {
         machine.close();
-        image?.remove();
       },
     };
-  } catch (error) {
+  } finally {
+    // QEMU has opened it, if it is ever going to; so nothing is left behind, however the run ends.
     image?.remove();
-    throw error;
   }
 }
 

@@ -5,7 +5,7 @@ import { describeDisk, describeMachine, describeNetworkCard, describePci, descri
 import type { Progress, Reporter } from "./reporter.js";
 import type { DiskResult, MachineResult, NetworkCardResult, PciResult, RunResult } from "./result.js";
 
-const MEGABYTE = 1e6;
+const MEBIBYTE = 1024 * 1024;
 
 export class TerminalReporter implements Reporter {
   /** The bar goes to `stream` only if that is a terminal. */
@@ -31,18 +31,18 @@ export class TerminalReporter implements Reporter {
   }
 
   progress(label: string, bytes: number): Progress {
-    const format = `${label}  {bar}  {percentage} %  {value} of {total} MB`;
+    const format = `${label}  {bar}  {percentage} %  {value} of {total} MiB`;
     // Nothing of the terminal's state is changed, and Ctrl-C is left to its default: the run is one synchronous stretch,
     // in which no signal handler gets its turn to put things right.
     const untouched = { hideCursor: false, linewrap: true, gracefulExit: false };
     const options = { format, stream: this.stream, noTTYOutput: false, clearOnComplete: true, ...untouched };
     const bar = new SingleBar(options, Presets.shades_classic);
     let done = 0;
-    bar.start(Math.round(bytes / MEGABYTE), 0);
+    bar.start(Math.round(bytes / MEBIBYTE), 0);
     return {
       advance: (more) => {
         done += more;
-        bar.update(Math.round(done / MEGABYTE));
+        bar.update(Math.round(done / MEBIBYTE));
       },
       stop: () => {
         bar.stop();

@@ -1,0 +1,200 @@
+/** `npm start` on the emulated PC: what it prints, what it does to files, and what its exit status says. */
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { profileNames } from "../../kernel-shim/emulated-pc/profiles.js";
+import { arpInFrame, ArpOperation } from "../../kernel-shim/network/arp.js";
+import { icmpEchoInFrame } from "../../kernel-shim/network/frames.js";
+import { IcmpType } from "../../kernel-shim/network/icmp.js";
+import type { FeaturesResult, RunResult } from "../../tools/start/result.js";
+import { readCapture } from "./pcap-reader.js";
+import { parseResult, sha256, shellCommand, start, withFolder } from "./start-command.js";
+
+const DEFAULT_DISK_BYTES = 64 * 1024 * 1024;
+const PINGS = 5;
+const SECTOR_BYTES = 512;
+
+/** What every run that worked has in its document. */
+function checkWorked(result: RunResult): void {
+  assert.deepEqual(result.problems, []);
+  assert.equal(result.worked, true);
+  assert.match(result.conclusion, /^All of it worked: /);
+  assert.ok(result.pci !== null);
+  assert.ok(result.pci.configurationReads > 0);
+  assert.ok(result.pci.configurationReads <= result.pci.configurationReadBudget);
+  for (const card of result.networkCards) {
+    checkFeatures(card.features);
+    assert.match(card.mac ?? "", /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/);
+    assert.equal(card.lease?.router, card.resolution?.address);
+    assert.equal(card.pings.length, PINGS);
+    for (const { outcome, milliseconds } of card.pings) {
+      assert.equal(outcome, "reply");
+      assert.ok((milliseconds ?? 0) > 0);
+    }
+  }
+  for (const disk of result.disks) {
+    checkFeatures(disk.features);
+    assert.equal(disk.sectors * SECTOR_BYTES, disk.bytes);
+    for (const pass of disk.passes) {
+      assert.equal(pass.bytes, disk.bytes);
+      assert.ok(pass.requests > 0 && pass.megabytesPerSecond > 0 && pass.requestsPerSecond > 0);
+      assert.ok(pass.notificationsPerRequest > 0 && pass.notificationsPerRequest <= 1);
+      assert.ok(pass.interruptsPerRequest >= 0 && pass.interruptsPerRequest <= 1);
+    }
+  }
+}
+
+/** Everything offered was either accepted or refused, and nothing else was accepted. */
+function checkFeatures(features: FeaturesResult | null): void {
+  assert.ok(features !== null);
+  assert.deepEqual([...features.accepted, ...features.refused].sort(), [...features.offered].sort());
+}
+
+test("it prints every section, and its last line says that all of it worked", () => {
+  const { status, stdout, stderr } = start([]);
+  assert.equal(stderr, "", "no progress bar where nobody watches");
+  assert.match(stdout, /^virtio\.wasm on emulated PC, profile qemu\n/);
+  assert.match(stdout, /^PCI: \d+ functions, found with \d+ reads of configuration space \(budget \d+\)$/m);
+  assert.match(stdout, /^ {2}00:00\.0 Host bridge: Intel .*\[8086:1237\] \(rev 02\)$/m);
+  assert.match(stdout, /Red Hat virtio network card \[1af4:1000\]/);
+  assert.match(stdout, /^ {4}accepted +VIRTIO_NET_F_MAC /m);
+  assert.match(stdout, /^ {4}refused +VIRTIO_\w+/m);
+  assert.match(stdout, /^ {2}ARP +10\.0\.2\.2 is at 52:55:0a:00:02:02, known after \d+\.\d+ ms/m);
+  assert.match(stdout, /^ {2}ping +(\d+\.\d+ ms, ){4}\d+\.\d+ ms of virtual time$/m);
+  assert.match(stdout, /^ {2}capacity +64 MiB in 131072 sectors of 512 bytes, writable$/m);
+  assert.match(stdout, /MB\/s +requests\/s +requests +notifications\/request +interrupts\/request/);
+  const lastLine = stdout.trimEnd().split("\n").at(-1) ?? "";
+  assert.match(
+    lastLine,
+    /^All of it worked: .*10\.0\.2\.2 answered 5 pings, 67108864 bytes of disk written, read back/,
+  );
+  assert.ok(!stdout.includes("\u001b"), "no colours");
+  assert.ok(
+    stdout.split("\n").every((line) => line === line.trimEnd()),
+    "no spaces at the ends of lines",
+  );
+  assert.equal(status, 0);
+});
+
+test("--json prints one document and nothing else", () => {
+  const outcome = start(["--json"]);
+  assert.equal(outcome.stderr, "");
+  const result = parseResult(outcome);
+  checkWorked(result);
+  assert.equal(outcome.status, 0);
+  assert.deepEqual(result.machine, { name: "emulated PC, profile qemu", build: "mapped", hasVirtualTime: true });
+  assert.equal(result.networkCards.length, 1);
+  assert.equal(result.disks.length, 1);
+  const disk = result.disks[0];
+  assert.equal(disk?.bytes, DEFAULT_DISK_BYTES);
+  assert.equal(disk.isVerified, true);
+  assert.deepEqual(
+    disk.passes.map(({ name }) => name),
+    ["write", "read"],
+  );
+});
+
+for (const profile of profileNames) {
+  test(`all of it works on the profile ${profile}`, () => {
+    const result = parseResult(start(["--json", "--profile", profile]));
+    checkWorked(result);
+    assert.equal(result.machine.name, `emulated PC, profile ${profile}`);
+    assert.equal(result.disks[0]?.isVerified, true);
+  });
+}
+
+test("the ported build does what the mapped build does", () => {
+  const mapped = parseResult(start(["--json"]));
+  const ported = parseResult(start(["--json", "--ported"]));
+  checkWorked(ported);
+  assert.equal(ported.machine.build, "ported");
+  assert.deepEqual(ported.pci, mapped.pci);
+  assert.deepEqual(ported.networkCards, mapped.networkCards);
+  assert.deepEqual(ported.disks[0]?.sha256, mapped.disks[0]?.sha256);
+});
+
+test("an image is hashed through the driver, and not changed", () => {
+  withFolder((folder) => {
+    const image = path.join(folder, "disk.img");
+    writeFileSync(image, randomBytes(1024 * 1024));
+    const before = { hash: sha256(image), changed: statSync(image).mtimeMs };
+    const outcome = start(["--json", "--disk", "disk.img"], { folder });
+    const result = parseResult(outcome);
+    checkWorked(result);
+    const disk = result.disks[0];
+    assert.deepEqual(disk?.sha256, { asFound: before.hash, asWritten: null });
+    assert.equal(disk.isReadOnly, true);
+    assert.equal(disk.isVerified, null);
+    assert.ok(disk.features?.accepted.includes("VIRTIO_BLK_F_RO"));
+    assert.equal(sha256(image), before.hash);
+    assert.equal(statSync(image).mtimeMs, before.changed);
+    assert.deepEqual(readdirSync(folder), ["disk.img"]);
+  });
+});
+
+test("with --write the image is hashed, overwritten and verified", () => {
+  withFolder((folder) => {
+    const image = path.join(folder, "disk.img");
+    writeFileSync(image, randomBytes(1024 * 1024));
+    const before = sha256(image);
+    const result = parseResult(start(["--json", "--disk", image, "--write"]));
+    checkWorked(result);
+    const disk = result.disks[0];
+    assert.deepEqual(disk?.sha256, { asFound: before, asWritten: sha256(image) });
+    assert.notEqual(sha256(image), before);
+    assert.equal(disk.isVerified, true);
+    assert.equal(statSync(image).size, 1024 * 1024);
+  });
+});
+
+for (const sectors of [1, 127, 129]) {
+  test(`an image of ${sectors} sectors is read and written to its end and not further`, () => {
+    withFolder((folder) => {
+      const image = path.join(folder, "disk.img");
+      writeFileSync(image, randomBytes(sectors * SECTOR_BYTES));
+      const before = sha256(image);
+      const result = parseResult(start(["--json", "--disk", image, "--write"]));
+      checkWorked(result);
+      assert.deepEqual(result.disks[0]?.sha256, { asFound: before, asWritten: sha256(image) });
+      assert.equal(statSync(image).size, sectors * SECTOR_BYTES);
+    });
+  });
+}
+
+test("--pcap captures what passed, in a file that Wireshark opens", () => {
+  withFolder((folder) => {
+    const { status } = start(["--pcap", "frames.pcap"], { folder });
+    assert.equal(status, 0);
+    const frames = readCapture(path.join(folder, "frames.pcap"));
+    const arp = frames.map(arpInFrame).filter((packet) => packet !== null);
+    const echoes = frames.map(icmpEchoInFrame).filter((echo) => echo !== null);
+    assert.ok(
+      arp.some(({ operation, targetAddress }) => operation === ArpOperation.REQUEST && targetAddress === "10.0.2.2"),
+    );
+    assert.ok(
+      arp.some(({ operation, senderAddress }) => operation === ArpOperation.REPLY && senderAddress === "10.0.2.2"),
+    );
+    assert.equal(echoes.filter(({ message }) => message.type === IcmpType.ECHO_REQUEST).length, PINGS);
+    assert.equal(echoes.filter(({ message }) => message.type === IcmpType.ECHO_REPLY).length, PINGS);
+  });
+});
+
+test("--pcap replaces a file of that name", () => {
+  withFolder((folder) => {
+    const file = path.join(folder, "frames.pcap");
+    writeFileSync(file, Buffer.alloc(1024 * 1024, 0xff));
+    assert.equal(start(["--pcap", file]).status, 0);
+    assert.ok(readCapture(file).length > 0);
+    assert.ok(readFileSync(file).length < 1024 * 1024);
+  });
+});
+
+test("a reader that goes away early gets no stack trace", () => {
+  const { stdout, stderr } = spawnSync("sh", ["-c", `${shellCommand("")} | head -n 1`], { encoding: "utf8" });
+  assert.equal(stdout, "virtio.wasm on emulated PC, profile qemu\n");
+  assert.equal(stderr, "");
+});

@@ -1,0 +1,56 @@
+/** `npm start -- --qemu`: the same on QEMU's own devices. */
+
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { icmpEchoInFrame } from "../../kernel-shim/network/frames.js";
+import { readCapture } from "./pcap-reader.js";
+import { parseResult, sha256, start, withFolder } from "./start-command.js";
+
+test("it gets a lease from QEMU's network, pings the gateway and verifies a disk of 64 MiB", () => {
+  withFolder((folder) => {
+    const temporary = path.join(folder, "temporary");
+    mkdirSync(temporary);
+    const outcome = start(["--qemu", "--json", "--pcap", "frames.pcap"], {
+      folder,
+      environment: { TMPDIR: temporary },
+    });
+    const result = parseResult(outcome);
+    assert.deepEqual(result.problems, []);
+    assert.equal(outcome.status, 0);
+    assert.equal(outcome.stderr, "");
+    assert.match(result.machine.name, /^QEMU \d+\.\d+/);
+    assert.deepEqual([result.machine.build, result.machine.hasVirtualTime], ["ported", false]);
+    assert.ok(result.pci !== null && result.pci.configurationReads <= result.pci.configurationReadBudget);
+    const card = result.networkCards[0];
+    assert.equal(card?.lease?.router, "10.0.2.2");
+    assert.match(card.lease.address, /^10\.0\.2\.\d+$/);
+    assert.equal(card.resolution?.mac, "52:55:0a:00:02:02");
+    assert.equal(card.pings.filter(({ outcome: ping }) => ping === "reply").length, 5);
+    assert.equal(result.disks[0]?.bytes, 64 * 1024 * 1024);
+    assert.equal(result.disks[0].isVerified, true);
+    assert.ok(readCapture(path.join(folder, "frames.pcap")).filter((frame) => icmpEchoInFrame(frame)).length >= 10);
+    const left = readdirSync(temporary).filter((name) => !name.startsWith("tsx-"));
+    assert.deepEqual(left, [], "the temporary files are gone");
+  });
+});
+
+test("QEMU's disk is hashed and not changed, and overwritten only with --write", () => {
+  withFolder((folder) => {
+    const image = path.join(folder, "disk.img");
+    writeFileSync(image, randomBytes(2 * 1024 * 1024));
+    const before = sha256(image);
+    const read = parseResult(start(["--qemu", "--json", "--disk", image]));
+    assert.deepEqual(read.problems, []);
+    assert.deepEqual(read.disks[0]?.sha256, { asFound: before, asWritten: null });
+    assert.equal(read.disks[0].isReadOnly, true);
+    assert.equal(sha256(image), before);
+
+    const written = parseResult(start(["--qemu", "--json", "--disk", image, "--write"]));
+    assert.deepEqual(written.problems, []);
+    assert.deepEqual(written.disks[0]?.sha256, { asFound: before, asWritten: sha256(image) });
+    assert.notEqual(sha256(image), before);
+  });
+});
