@@ -7,7 +7,7 @@ import { defineConfig, globalIgnores } from "eslint/config";
 import tseslint from "typescript-eslint";
 
 /** The folders in tests/unit are AssemblyScript; what lies beside them, to compile and run it, is TypeScript. */
-const assemblyScript = ["assembly/**", "tests/unit/*/**"];
+const assemblyScript = ["assembly/**/*.ts", "tests/unit/*/**/*.ts"];
 
 const typeScriptRules = {
   extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],

@@ -15,7 +15,6 @@ import { BlockDevice, RequestState } from "./device";
 import {
   HEADER_BYTES,
   HEADER_STRIDE,
-  SECTOR_BYTES,
   SECTOR_SHIFT,
   STATUS_BYTES,
   STATUS_OFFSET,

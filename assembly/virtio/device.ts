@@ -3,7 +3,7 @@
  *
  * All of it is private memory. [virtio-1.2 §2]
  */
-import { Message, Result, Event } from "../abi/results";
+import { Event, Result } from "../abi/results";
 import { log } from "../kernel";
 import { allocatePrivate, arenaIsSet, freePrivate } from "../memory/arena";
 
