@@ -1,12 +1,16 @@
 /**
  * Between a network device and what it is plugged into: a cable with two ends, one in the device and one in a back end.
  *
- * All of it is synchronous and takes place in virtual time. Frames are without preamble and check sequence. A frame
- * belongs to nobody once it was sent: neither side changes its bytes afterwards, so that it can be kept without a copy.
+ * All of it is synchronous and takes place in the virtual time of the machine that a frame goes to, so that back ends can
+ * join machines whose times differ. Frames are without preamble and check sequence. A frame belongs to nobody once it
+ * was sent: neither side changes its bytes afterwards, so that it can be kept without a copy.
  */
+import type { VirtualTime } from "../time.js";
 
 /** The device's end, as a back end sees it. */
 export interface NetworkPort {
+  /** The time of the machine that the device is plugged into; null before that. */
+  readonly time: VirtualTime | null;
   /** Takes in a frame from the network. What the device cannot store it drops and counts. */
   receive(frame: Uint8Array): void;
   /** Plugs the cable in or out. */
@@ -24,6 +28,17 @@ export interface NetworkBackend {
   send(frame: Uint8Array): void;
   /** Lets go of files. Optional; a second call does nothing. */
   close?(): void;
+}
+
+/**
+ * Hands a frame to a port after `delay` nanoseconds; with 0, before the call returns. Returns false, and the frame is
+ * lost, if the port's device is in no machine.
+ */
+export function deliver(port: NetworkPort, frame: Uint8Array, delay: number): boolean {
+  if (port.time === null) return false;
+  if (delay === 0) port.receive(frame);
+  else port.time.schedule(delay, () => port.receive(frame));
+  return true;
 }
 
 /** A back end with nothing behind it: takes everything, sends nothing. */

@@ -4,9 +4,11 @@
  */
 import { macFromBytes, macToBytes, type MacAddress } from "../../network/addresses.js";
 import type { NetProfile, Profile } from "../profiles.js";
+import type { VirtualTime } from "../time.js";
 import { ConfigurationSpace } from "../virtio/configuration.js";
 import { hasFeature, VIRTIO_ID_NET } from "../virtio/constants.js";
 import { VirtioDevice, type DeviceOffer, type VirtioDeviceOptions } from "../virtio/device.js";
+import type { DeviceEnvironment } from "../virtio/environment.js";
 import type { DeviceQueue } from "../virtio/queue.js";
 import { UnpluggedBackend, type NetworkBackend, type NetworkPort } from "./backend.js";
 import { ControlSide, type ControlContext } from "./control.js";
@@ -71,6 +73,7 @@ export class NetDevice extends VirtioDevice implements NetworkPort {
   private readonly transmitSide: TransmitSide;
   private readonly receiveSide: ReceiveSide;
   private readonly controlSide: ControlSide;
+  private machineTime: VirtualTime | null = null;
   private linkIsUp: boolean;
   private wantsAnnouncement = false;
   private mtu = 0;
@@ -95,6 +98,15 @@ export class NetDevice extends VirtioDevice implements NetworkPort {
     );
     this.controlSide = new ControlSide(this.controlContext());
     this.backend.attach(this);
+  }
+
+  get time(): VirtualTime | null {
+    return this.machineTime;
+  }
+
+  override attach(environment: DeviceEnvironment): void {
+    super.attach(environment);
+    this.machineTime = environment.time;
   }
 
   /** The address in the configuration, which the driver may change until the next reset. */

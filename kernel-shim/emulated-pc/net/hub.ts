@@ -1,6 +1,5 @@
 /** A hub: a frame sent into one socket comes out of all others. It can lose frames, for tests of what happens then. */
-import type { VirtualTime } from "../time.js";
-import type { NetworkBackend, NetworkPort } from "./backend.js";
+import { deliver, type NetworkBackend, type NetworkPort } from "./backend.js";
 
 export interface HubOptions {
   /** Nanoseconds from socket to socket; 5 µs if not given. With 0 a frame arrives before `send` returns. */
@@ -19,9 +18,9 @@ export interface Passage {
 export interface HubCounters {
   /** Frames sent into the hub. */
   sent: number;
-  /** Frames handed to a port; one that was sent can count several times. */
+  /** Frames on their way to a port, or there; one that was sent can count several times. */
   delivered: number;
-  /** Frames that `loses` took, or that had come to a socket without a port. */
+  /** Frames that `loses` took, or that had nowhere to go behind a socket. */
   lost: number;
 }
 
@@ -33,10 +32,7 @@ export class Hub {
   private readonly latency: number;
   private readonly loses: (passage: Passage) => boolean;
 
-  constructor(
-    private readonly time: VirtualTime,
-    options: HubOptions = {},
-  ) {
+  constructor(options: HubOptions = {}) {
     this.latency = options.latency ?? DEFAULT_LATENCY;
     this.loses = options.loses ?? (() => false);
   }
@@ -60,20 +56,12 @@ export class Hub {
   /** Carries a frame from the socket of that number to all others. */
   carry(from: number, frame: Uint8Array): void {
     this.mutableCounters.sent += 1;
-    for (const socket of this.sockets) {
-      if (socket.number === from) continue;
-      if (this.latency === 0) this.deliver(from, socket, frame);
-      else this.time.schedule(this.latency, () => this.deliver(from, socket, frame));
+    for (const { number: to, port } of this.sockets) {
+      if (to === from) continue;
+      const isDelivered = port !== null && !this.loses({ from, to, frame }) && deliver(port, frame, this.latency);
+      if (isDelivered) this.mutableCounters.delivered += 1;
+      else this.mutableCounters.lost += 1;
     }
-  }
-
-  private deliver(from: number, socket: HubSocket, frame: Uint8Array): void {
-    if (socket.port === null || this.loses({ from, to: socket.number, frame })) {
-      this.mutableCounters.lost += 1;
-      return;
-    }
-    this.mutableCounters.delivered += 1;
-    socket.port.receive(frame);
   }
 }
 

@@ -1,5 +1,4 @@
 /** A cable between two network devices: a hub with two sockets. */
-import type { VirtualTime } from "../time.js";
 import type { NetworkBackend } from "./backend.js";
 import { Hub, type HubOptions } from "./hub.js";
 
@@ -9,7 +8,7 @@ export interface Link {
   hub: Hub;
 }
 
-export function createLink(time: VirtualTime, options: HubOptions = {}): Link {
-  const hub = new Hub(time, options);
+export function createLink(options: HubOptions = {}): Link {
+  const hub = new Hub(options);
   return { ends: [hub.socket(), hub.socket()], hub };
 }

@@ -448,12 +448,13 @@ describe("reception", () => {
     receive.kick();
     backend.port?.receive(frame(150));
     const [again] = guest.start(ANY + MERGEABLE);
+    assert.ok(again);
     assert.equal(device.waitingFrames, 0);
-    again?.post(write(200));
-    again?.kick();
-    assert.deepEqual(again?.take(), []);
+    again.post(write(200));
+    again.kick();
+    assert.deepEqual(again.take(), []);
     backend.port?.receive(frame(60));
-    assert.deepEqual(again?.take(), [{ id: 0, length: 72 }]);
+    assert.deepEqual(again.take(), [{ id: 0, length: 72 }]);
   });
 
   it("can be spoiled by a test", () => {

@@ -28,8 +28,7 @@ import { udpFrame } from "../../../network/frames.js";
 import { IcmpType, decodeIcmpEcho, encodeIcmpEcho } from "../../../network/icmp.js";
 import { IpProtocol, decodeIpv4, encodeIpv4, type DecodedIpv4Packet } from "../../../network/ipv4.js";
 import { UdpPort, decodeUdp, encodeUdp, type UdpDatagram } from "../../../network/udp.js";
-import type { VirtualTime } from "../../time.js";
-import type { NetworkBackend, NetworkPort } from "../backend.js";
+import { deliver, type NetworkBackend, type NetworkPort } from "../backend.js";
 import { DhcpServer, type DhcpServerOptions } from "./dhcp-server.js";
 import { Neighbours } from "./neighbours.js";
 
@@ -84,10 +83,7 @@ export class Responder implements NetworkBackend {
   private readonly latency: number;
   private port: NetworkPort | null = null;
 
-  constructor(
-    private readonly time: VirtualTime,
-    options: ResponderOptions = {},
-  ) {
+  constructor(options: ResponderOptions = {}) {
     this.self = { mac: options.mac ?? DEFAULT_MAC, address: options.address ?? DEFAULT_ADDRESS };
     this.latency = options.latency ?? DEFAULT_LATENCY;
     const { address } = this.self;
@@ -111,22 +107,26 @@ export class Responder implements NetworkBackend {
   }
 
   send(frame: Uint8Array): void {
-    for (const answer of this.handle(frame)) {
-      this.counters.sent += 1;
-      this.time.schedule(this.latency, () => this.port?.receive(answer));
-    }
+    if (this.port === null) return;
+    for (const answer of this.handle(frame, this.port.time?.now ?? 0)) deliver(this.port, answer, this.latency);
   }
 
-  /** Takes in a frame and returns the answers without sending them: for use without a device. */
-  handle(bytes: Uint8Array): Uint8Array[] {
+  /** Takes in a frame at `now` nanoseconds and returns the answers without sending them: for use without a device. */
+  handle(bytes: Uint8Array, now: number): Uint8Array[] {
     this.counters.received += 1;
+    const answers = this.answersTo(bytes, now);
+    this.counters.sent += answers.length;
+    return answers;
+  }
+
+  private answersTo(bytes: Uint8Array, now: number): Uint8Array[] {
     const frame = decodeEthernet(bytes);
     if (frame === null) return this.drop("ethernet");
     if (frame.destination !== this.self.mac && frame.destination !== BROADCAST_MAC) {
       return this.drop("not for this host");
     }
     if (frame.type === EtherType.ARP) return this.handleArp(frame);
-    if (frame.type === EtherType.IPV4) return this.handleIpv4(frame);
+    if (frame.type === EtherType.IPV4) return this.handleIpv4(frame, now);
     return this.drop("unknown protocol");
   }
 
@@ -153,14 +153,14 @@ export class Responder implements NetworkBackend {
       );
   }
 
-  private handleIpv4(frame: EthernetFrame): Uint8Array[] {
+  private handleIpv4(frame: EthernetFrame, now: number): Uint8Array[] {
     const packet = decodeIpv4(frame.payload);
     if (packet === null) return this.drop("ipv4");
     const isForAll = packet.destination === BROADCAST_IPV4 || packet.destination === this.broadcast;
     if (packet.destination !== this.self.address && !isForAll) return this.drop("not for this host");
     if (packet.isFragment) return this.drop("fragment");
     if (packet.protocol === IpProtocol.ICMP) return this.handleIcmp(packet, isForAll);
-    if (packet.protocol === IpProtocol.UDP) return this.handleUdp(packet, isForAll);
+    if (packet.protocol === IpProtocol.UDP) return this.handleUdp(packet, isForAll, now);
     return this.drop("unknown protocol");
   }
 
@@ -172,10 +172,10 @@ export class Responder implements NetworkBackend {
     return this.answer(packet, IpProtocol.ICMP, encodeIcmpEcho({ ...message, type: IcmpType.ECHO_REPLY }));
   }
 
-  private handleUdp(packet: DecodedIpv4Packet, isForAll: boolean): Uint8Array[] {
+  private handleUdp(packet: DecodedIpv4Packet, isForAll: boolean, now: number): Uint8Array[] {
     const datagram = decodeUdp(packet.payload, packet);
     if (datagram === null) return this.drop("udp");
-    if (datagram.destinationPort === UdpPort.DHCP_SERVER) return this.handleDhcp(datagram);
+    if (datagram.destinationPort === UdpPort.DHCP_SERVER) return this.handleDhcp(datagram, now);
     if (datagram.destinationPort !== UdpPort.ECHO || isForAll) return this.drop("closed port");
     // Two echo services would otherwise answer each other for ever.
     if (datagram.sourcePort === UdpPort.ECHO) return this.drop("closed port");
@@ -185,10 +185,10 @@ export class Responder implements NetworkBackend {
     return this.answer(packet, IpProtocol.UDP, echo);
   }
 
-  private handleDhcp(datagram: UdpDatagram): Uint8Array[] {
+  private handleDhcp(datagram: UdpDatagram, now: number): Uint8Array[] {
     const request = decodeDhcp(datagram.payload);
     if (request === null) return this.drop("dhcp");
-    const reply = this.dhcpServer.handle(request, this.time.now);
+    const reply = this.dhcpServer.handle(request, now);
     if (reply === null) return [];
     // The client cannot answer ARP for an address it does not use yet: its MAC address is taken from the message.
     const toAll = reply.destination === BROADCAST_IPV4;
