@@ -144,10 +144,8 @@ class Types {
 
   /** What a type in a signature stands for. */
   resolve(node: ts.TypeNode | undefined): ValueType {
-    if (node === undefined || !ts.isTypeReferenceNode(node) || !ts.isIdentifier(node.typeName)) {
-      throw new AbiError(`${node === undefined ? "a missing type" : place(node)} cannot cross the boundary`);
-    }
-    const name = node.typeName.text;
+    if (node === undefined) throw new AbiError("a type is missing in a function that crosses the boundary");
+    const name = node.getText();
     if (name === "bool") return { scalar: "u32" };
     if (name === "usize") return { scalar: "u32" };
     if (isScalar(name)) return { scalar: name };

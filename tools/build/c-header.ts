@@ -116,7 +116,7 @@ function prototype(signature: FunctionSignature, prefix: string, instance: strin
     ...signature.parameters.map(({ name, type }) => `${carrierType(type)} ${name}`),
   ].join(", ");
   const described = signature.parameters.map(({ name, type }) => `${name}: ${sourceType(type)}`).join(", ");
-  const lines = [...signature.documentation, `(${described}) → ${sourceType(signature.result)}`];
+  const lines = [`(${described}) → ${sourceType(signature.result)}`, ...signature.documentation];
   const heading = signature.heading === undefined ? "" : `/* ${signature.heading} */\n\n`;
   return `${heading}${comment(lines, "")}${carrierType(signature.result)} ${prefix}${signature.name}(${parameters});`;
 }

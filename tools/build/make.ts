@@ -30,7 +30,7 @@ export async function make(targets: readonly ModuleTarget[], fingerprint: string
     const modules = [];
     for (const target of targets)
       modules.push({ target, ...(await compile({ target: target.name, entries: [entryFile] })) });
-    const style = await resolveConfig(projectFolder, { editorconfig: true });
+    const style = await resolveConfig(join(outputFolder, "abi.ts"), { editorconfig: true });
     const abi: Abi = readAbi((name) => readFileSync(join(projectFolder, name), "utf8"));
     for (const { target, ...compiled } of modules) {
       const file = `build/${target.output}.wasm`;

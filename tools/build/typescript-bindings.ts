@@ -45,7 +45,7 @@ function method(signature: FunctionSignature): string {
   const parameters = signature.parameters.map(({ name, type }) => `${name}: ${typeName(type)}`).join(", ");
   const sourceParameters = signature.parameters.map(({ name, type }) => `${name}: ${remark(type)}`).join(", ");
   const sourceResult = signature.result === undefined ? "void" : remark(signature.result);
-  const lines = [...signature.documentation, `\`(${sourceParameters}) → ${sourceResult}\``];
+  const lines = [`\`(${sourceParameters}) → ${sourceResult}\``, ...signature.documentation];
   const heading = signature.heading === undefined ? "" : `\n  // ${signature.heading}\n`;
   return `${heading}${comment(lines, "  ")}  ${signature.name}(${parameters}): ${typeName(signature.result)};\n`;
 }
