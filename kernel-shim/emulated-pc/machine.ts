@@ -162,14 +162,10 @@ export class EmulatedPc implements Machine {
     const slot = options.slot ?? bus.freeSlot(bus === this.rootBus ? FIRST_FREE_SLOT : 0);
     const { pages } = this.machineMemory;
     // The function needs the size of the configuration, which the device knows once it is attached.
-    const place = (): Place | undefined => this.placeOf(this.functionOf(device));
+    const plug: { pciFunction: PciFunction | null } = { pciFunction: null };
     const locate = (): string => {
-      const found = place();
-      return found === undefined ? "unplugged" : describePlace(found);
-    };
-    const isBusMaster = (): boolean => {
-      const pciFunction = this.functionOf(device);
-      return (pciFunction.command & COMMAND_BUS_MASTER) !== 0 && bus.forwardsDma;
+      const place = plug.pciFunction === null ? undefined : this.placeOf(plug.pciFunction);
+      return place === undefined ? "unplugged" : describePlace(place);
     };
     device.attach({
       get location() {
@@ -181,12 +177,13 @@ export class EmulatedPc implements Machine {
       completion: this.completion,
       random: this.random,
       violations: this.recorded,
-      isBusMaster,
-      isMsixEnabled: () => isMsixEnabled(this.functionOf(device)),
-      setInterruptPin: (isAsserted) => this.functionOf(device).setInterruptPin(isAsserted),
+      isBusMaster: () => ((plug.pciFunction?.command ?? 0) & COMMAND_BUS_MASTER) !== 0 && bus.forwardsDma,
+      isMsixEnabled: () => plug.pciFunction !== null && isMsixEnabled(plug.pciFunction),
+      setInterruptPin: (isAsserted) => plug.pciFunction?.setInterruptPin(isAsserted),
     });
     const configurationBytes = device.configuration.bytes.length;
     const pciFunction = createVirtioFunction(device, this.profile, configurationBytes, options);
+    plug.pciFunction = pciFunction;
     this.plugged.set(device, pciFunction);
     this.addFunction(pciFunction, bus, slot, options.index ?? 0);
     return device;
@@ -201,7 +198,7 @@ export class EmulatedPc implements Machine {
   /** Pulls a device out: from now on nothing answers in its place. */
   removeDevice(device: VirtioDevice): void {
     const pciFunction = this.functionOf(device);
-    pciFunction.setInterruptPin(false);
+    device.detach();
     this.placeOf(pciFunction)?.bus.unplug(pciFunction);
     this.wiredLines.delete(pciFunction);
     this.plugged.delete(device);

@@ -75,7 +75,7 @@ export abstract class VirtioDevice implements QueueOwner {
   /** Counts resets, so that work of the time before can be told. */
   private generation = 0;
 
-  protected constructor(private readonly options: VirtioDeviceOptions) {
+  constructor(private readonly options: VirtioDeviceOptions) {
     this.faults = options.faults ?? {};
   }
 
@@ -155,7 +155,8 @@ export abstract class VirtioDevice implements QueueOwner {
 
   /** Whether the driver has set DRIVER_OK, and nothing is wrong that keeps the device from working. */
   get isReady(): boolean {
-    return (this.statusRegister & (DRIVER_OK | FAILED)) === DRIVER_OK && this.faults.silent !== true;
+    const bits = DRIVER_OK | FAILED | DEVICE_NEEDS_RESET;
+    return (this.statusRegister & bits) === DRIVER_OK && this.faults.silent !== true;
   }
 
   record(rule: Rule, detail: string): void {
@@ -179,6 +180,12 @@ export abstract class VirtioDevice implements QueueOwner {
     if ((this.statusRegister & DRIVER_OK) !== 0) this.raise(ISR_CONFIGURATION);
   }
 
+  /** Sets DEVICE_NEEDS_RESET and tells the driver: from now on nothing works until the reset. [virtio-1.2 §2.1.2] */
+  fail(): void {
+    this.statusRegister |= DEVICE_NEEDS_RESET;
+    this.configurationChanged();
+  }
+
   raiseQueueInterrupt(): void {
     this.raise(ISR_QUEUE);
   }
@@ -194,6 +201,11 @@ export abstract class VirtioDevice implements QueueOwner {
     offer.queueSizes = this.options.queueSizes ?? offer.queueSizes;
     this.offerOrNull = offer;
     this.queueList = offer.queueSizes.map((size, index) => new DeviceQueue(this, index, size));
+  }
+
+  /** Pulls the device out: it forgets everything and lets go of the interrupt line. */
+  detach(): void {
+    this.reset();
   }
 
   /** Looks for published work that nobody notified of; records and serves it. */
@@ -297,9 +309,11 @@ export abstract class VirtioDevice implements QueueOwner {
     queue.wasNotified();
     if (!this.canReachMemory) {
       this.record(rules.BUS_MASTER_OFF, `notification of queue ${index}`);
+      queue.ignoreNotifications();
       return;
     }
     if (this.isReady) this.startServing(queue);
+    else queue.ignoreNotifications();
   }
 
   /** Reads and clears the ISR register, and ends the interrupt. */

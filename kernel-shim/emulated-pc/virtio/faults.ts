@@ -4,17 +4,17 @@
  */
 export interface DeviceFaults {
   /** A register read as the driver sees it. `offset` counts from the start of the BAR. */
-  readRegister?: (offset: number, width: number, value: number) => number;
+  readRegister?: ((offset: number, width: number, value: number) => number) | undefined;
   /** Called before a register write takes effect; false drops it. */
-  writeRegister?: (offset: number, width: number, value: number) => boolean;
+  writeRegister?: ((offset: number, width: number, value: number) => boolean) | undefined;
   /** Fields of the used ring on their way to memory. */
-  usedId?: (queue: number, value: number) => number;
-  usedLength?: (queue: number, value: number) => number;
-  usedIndex?: (queue: number, value: number) => number;
-  usedFlags?: (queue: number, value: number) => number;
-  availEvent?: (queue: number, value: number) => number;
+  usedId?: ((queue: number, value: number) => number) | undefined;
+  usedLength?: ((queue: number, value: number) => number) | undefined;
+  usedIndex?: ((queue: number, value: number) => number) | undefined;
+  usedFlags?: ((queue: number, value: number) => number) | undefined;
+  availEvent?: ((queue: number, value: number) => number) | undefined;
   /** The bits of the ISR register that a device is about to raise; 0 raises none. */
-  interrupt?: (bits: number) => number;
+  interrupt?: ((bits: number) => number) | undefined;
   /** True: the device neither serves its queues nor interrupts, as QEMU's do after a ring error. */
   silent?: boolean;
 }

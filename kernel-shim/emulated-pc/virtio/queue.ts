@@ -64,6 +64,8 @@ export class DeviceQueue {
   private hasSignalled = false;
   /** Whether the device wants to be notified of the next available entry. */
   private wantsNotification = true;
+  /** The device cannot work: whether the driver notifies or not says nothing about the driver. */
+  private ignoresNotifications = false;
 
   constructor(
     private readonly owner: QueueOwner,
@@ -119,6 +121,7 @@ export class DeviceQueue {
     this.signalledUsed = 0;
     this.hasSignalled = false;
     this.wantsNotification = true;
+    this.ignoresNotifications = false;
   }
 
   /** How many chains are there to take. Records and breaks the queue when the index makes no sense. */
@@ -206,6 +209,7 @@ export class DeviceQueue {
     if (ring === null || this.isBroken) return;
     this.checkUsedHeader();
     this.wantsNotification = true;
+    this.ignoresNotifications = false;
     this.announcedAvailable = ring.availIndex;
     if (hasFeature(this.owner.negotiatedFeatures, VIRTIO_F_EVENT_IDX)) ring.writeAvailEvent(this.announcedAvailable);
     else ring.writeUsedFlags(0);
@@ -221,6 +225,11 @@ export class DeviceQueue {
     if (!hasFeature(this.owner.negotiatedFeatures, VIRTIO_F_EVENT_IDX)) ring.writeUsedFlags(VIRTQ_USED_F_NO_NOTIFY);
   }
 
+  /** Judges no notification, sent or not, until they are enabled again. */
+  ignoreNotifications(): void {
+    this.ignoresNotifications = true;
+  }
+
   /** Called for every notification of a live queue, before it is served. */
   wasNotified(): void {
     this.notifications++;
@@ -228,6 +237,7 @@ export class DeviceQueue {
     if (ring === null || this.isBroken) return;
     this.checkAvailFlags(ring);
     const index = ring.availIndex;
+    if (this.ignoresNotifications) return;
     if (!this.wantsNotification) {
       this.record(rules.NOTIFICATION_SUPPRESSED, `avail.idx ${index}`);
     } else if (index === this.announcedAvailable && hasFeature(this.owner.negotiatedFeatures, VIRTIO_F_EVENT_IDX)) {
@@ -239,7 +249,8 @@ export class DeviceQueue {
   /** Whether entries were published that the driver should have notified of and did not. Records it if so. */
   missesNotification(): boolean {
     const ring = this.ring;
-    if (ring === null || this.isBroken || !this.wantsNotification || this.isPending) return false;
+    if (ring === null || this.isBroken || this.isPending) return false;
+    if (!this.wantsNotification || this.ignoresNotifications) return false;
     const index = ring.availIndex;
     if (index === this.announcedAvailable) return false;
     this.record(rules.NOTIFICATION_MISSING, `avail.idx ${index}, last seen ${this.announcedAvailable}`);

@@ -249,6 +249,18 @@ describe("registers", () => {
     assert.equal(submit(guest, queue, {}).result, 0xff);
     assert.equal(guest.read(19, 1), 0);
   });
+
+  it("tell that the device needs a reset, and nothing works until then", () => {
+    const { pc, guest, device } = blockGuest();
+    const queue = guest.start(ANY_LAYOUT);
+    device.fail();
+    assert.equal(guest.status, 15 | 64);
+    assert.equal(guest.read(19, 1), 2);
+    for (let count = 0; count < 2; count++) assert.equal(submit(guest, queue, { first: 3 * count }).result, 0xff);
+    pc.waitForInterrupt(1);
+    assert.equal(submit(guest, guest.start(ANY_LAYOUT), {}).result, 0);
+    assertViolations(pc, []);
+  });
 });
 
 describe("queues", () => {
