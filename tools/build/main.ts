@@ -46,7 +46,7 @@ const program = new Command("npm run build --")
   .description("Compiles the virtio modules, checks them, and generates their TypeScript and C bindings, into build/.")
   .option("--debug", "make modules with assertions and names as well, in build/debug/", false)
   .option("--force", "build even if nothing changed", false)
-  .option("--quiet", "print nothing unless something is built", false)
+  .option("--quiet", "print one line if something is built, otherwise nothing", false)
   .parse();
 const options = program.opts<Options>();
 
@@ -70,7 +70,9 @@ if (isUpToDate && !options.force) {
     console.error("Nothing in build/ was replaced.");
     process.exitCode = 1;
   } else {
-    console.log(formatReports(result.reports));
-    console.log(`Built in ${((performance.now() - started) / 1000).toFixed(1)} s.`);
+    if (!options.quiet) console.log(formatReports(result.reports));
+    console.log(
+      `Built ${targets.length} modules and their bindings in ${((performance.now() - started) / 1000).toFixed(1)} s.`,
+    );
   }
 }
