@@ -214,15 +214,13 @@ export class BlockDevice extends Device {
     const request = { operation: requestOperation, sector: first, segments: list };
     let refusal = 0;
     const submitted = this.waitUntil(() => {
+      // Room comes with completions that are taken.
+      this.completions.collectOwn();
       this.segmentLists.begin([request]);
       writeUint64(this.context.view, this.requests.pointer + token.offset, ownToken);
       this.writeRequest(this.requests.pointer, request);
       refusal = this.submitRecords(1).refusal;
-      if (refusal === Result.E_FULL) {
-        this.completions.collectOwn();
-        return false;
-      }
-      return true;
+      return refusal !== Result.E_FULL;
     }, this.timeoutMilliseconds);
     if (refusal !== 0) {
       this.completions.unregister(ownToken);
