@@ -10,6 +10,8 @@
  *     └────────┴───────────┴────────┴──────┴─ ─ ─┘
  */
 const HEADER_BYTES: u32 = 16;
+/** Blocks are multiples of it. */
+const BLOCK_BYTES_MIN: u32 = 16;
 
 /** What stands before every block. */
 @unmanaged
@@ -33,7 +35,7 @@ export function arenaIsSet(): bool {
  * @returns whether it is large enough to hold anything
  */
 export function setArena(start: u32, end: u32): bool {
-  if (end - start <= HEADER_BYTES) return false;
+  if (end - start < HEADER_BYTES + BLOCK_BYTES_MIN) return false;
   arenaStart = start;
   arenaEnd = end;
   const header = changetype<Header>(start);
