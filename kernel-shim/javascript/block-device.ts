@@ -150,7 +150,7 @@ export class BlockDevice extends Device {
 
   protected override releaseBuffers(): void {
     if (this.transferBuffer !== 0) {
-      this.context.machine.freeBuffer(this.transferBuffer);
+      this.context.freeBuffer(this.transferBuffer);
       this.transferBuffer = 0;
     }
   }

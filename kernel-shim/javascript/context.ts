@@ -17,6 +17,8 @@ export interface StackContext<Owner> {
   /** All of linear memory, which never grows. */
   readonly view: DataView;
   readonly privateMemory: PrivateMemory;
+  /** As `VirtioStack.freeBuffer`. */
+  freeBuffer(pointer: number): void;
   /** As `VirtioStack.service`. */
   service(timeoutMilliseconds: number): Serviced<Owner>[];
   /** The device was closed: its ports are taken back, its interrupt line is no longer served. */

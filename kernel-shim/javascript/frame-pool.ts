@@ -15,13 +15,11 @@ export class FramePool {
   readonly headerRoom = HEADER_ROOM;
   /** Longest frame that fits. */
   readonly frameBytes: number;
-  private readonly memory: number;
+  /** What the frames lie in, a buffer of the machine's; to be freed when no frame is under way any more. */
+  readonly memory: number;
   private readonly free: number[] = [];
 
-  constructor(
-    private readonly machine: Machine,
-    mtu: number,
-  ) {
+  constructor(machine: Machine, mtu: number) {
     const slotBytes = Math.ceil((HEADER_ROOM + LINK_HEADER_BYTES + mtu) / ALIGNMENT) * ALIGNMENT;
     const count = Math.min(MOST_FRAMES, Math.max(FEWEST_FRAMES, Math.floor(POOL_BYTES / slotBytes)));
     this.frameBytes = slotBytes - HEADER_ROOM;
@@ -38,9 +36,5 @@ export class FramePool {
 
   give(pointer: number): void {
     this.free.push(pointer);
-  }
-
-  dispose(): void {
-    this.machine.freeBuffer(this.memory);
   }
 }

@@ -250,7 +250,9 @@ export class NetDevice extends Device {
   }
 
   protected override releaseBuffers(): void {
-    this.pool?.dispose();
+    if (this.pool !== undefined) {
+      this.context.freeBuffer(this.pool.memory);
+    }
     this.pool = undefined;
   }
 

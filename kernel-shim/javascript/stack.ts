@@ -172,6 +172,15 @@ export class VirtioStack implements StackContext<Device> {
     );
   }
 
+  /**
+   * Takes back what `machine.allocateBuffer` lent, once no device uses it. The stack remembers where pages lie, so it has
+   * to be told, which `machine.freeBuffer` alone does not do.
+   */
+  freeBuffer(pointer: number): void {
+    this.machine.freeBuffer(pointer);
+    this.exports.forget_translations();
+  }
+
   /** The devices that are open. */
   openDevices(): Device[] {
     return [...this.devices.keys()];

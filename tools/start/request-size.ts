@@ -39,6 +39,6 @@ export function findRequestBytes(stack: VirtioStack, disk: BlockDevice, bytes: n
       length = wholeBlocks(length / 2);
     }
   } finally {
-    stack.machine.freeBuffer(pointer);
+    stack.freeBuffer(pointer);
   }
 }
