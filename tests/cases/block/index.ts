@@ -1,0 +1,33 @@
+/** The cases of disks, by what they are about. */
+
+import type { CaseGroups } from "../run.js";
+import { boundaries } from "./boundaries.js";
+import { capacity } from "./capacity.js";
+import { errors } from "./errors.js";
+import { information } from "./information.js";
+import { lifetime } from "./lifetime.js";
+import { notifications } from "./notifications.js";
+import { randomRequests } from "./random.js";
+import { ring, ringWrap } from "./ring.js";
+import { segments } from "./segments.js";
+import { several } from "./several.js";
+import { transfers } from "./transfers.js";
+
+/** Long cases: where requests take real time, running them once is enough. */
+export const longBlockCases: CaseGroups = {
+  "block: ring indices that wrap": ringWrap,
+};
+
+export const blockCases: CaseGroups = {
+  "block: information": information,
+  "block: transfers": transfers,
+  "block: boundaries": boundaries,
+  "block: scatter-gather": segments,
+  "block: ring": ring,
+  "block: notifications and interrupts": notifications,
+  "block: errors": errors,
+  "block: capacity": capacity,
+  "block: several disks": several,
+  "block: lifetime": lifetime,
+  "block: random requests": randomRequests,
+};

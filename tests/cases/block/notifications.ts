@@ -1,0 +1,201 @@
+/** What a batch costs, and when the device is told and when it tells. [virtio-1.2 §2.7.7, §2.7.10] */
+
+import assert from "node:assert/strict";
+import { Interrupt, Result, type BlockRequest } from "../../../kernel-shim/javascript/index.js";
+import type { Case, CaseContext } from "../context.js";
+import { ALL_FEATURES, VIRTIO_F_EVENT_IDX } from "../features.js";
+import { assertResult } from "../results.js";
+import { PAGE_BYTES, readRequest, SECTOR_BYTES, segment, submitAll, takeCompletions } from "./requests.js";
+
+const WAIT_MILLISECONDS = 5_000;
+
+function reads(buffer: number, count: number): BlockRequest[] {
+  return Array.from({ length: count }, (_, token) =>
+    readRequest(token, [segment(buffer + token * SECTOR_BYTES, SECTOR_BYTES)], token),
+  );
+}
+
+/** Waits for an interrupt, and checks that it is this device's and ends when it is taken. */
+function expectInterrupt(context: CaseContext, disk: { interrupt(): number; interruptLine: number | undefined }): void {
+  const lines = context.machine.waitForInterrupt(WAIT_MILLISECONDS);
+  assert.deepEqual(lines, [disk.interruptLine]);
+  const reads = context.machine.counters.portReads;
+  assert.equal(disk.interrupt() & Interrupt.QUEUE, Interrupt.QUEUE);
+  assert.equal(context.machine.counters.portReads - reads, 1, "an interrupt costs one port read");
+}
+
+const eventIndexChoices = [
+  ["EVENT_IDX", ALL_FEATURES],
+  ["flags", ALL_FEATURES & ~VIRTIO_F_EVENT_IDX],
+] as const;
+
+export const notifications: readonly Case[] = [
+  {
+    name: "a batch is one publish and at most one notification",
+    disks: [{ queueSize: 64 }],
+    run(context) {
+      const disk = context.openDisk();
+      const buffer = context.allocate(4 * PAGE_BYTES);
+      const { counters } = context.machine;
+      for (let round = 0; round < 10; round++) {
+        const before = { ...counters };
+        const notificationsBefore = disk.statistics().notifications;
+        submitAll(disk, reads(buffer, 16));
+        const notifications = Number(disk.statistics().notifications - notificationsBefore);
+        assert.ok(notifications <= 1);
+        if (round === 0) assert.equal(notifications, 1, "an idle device is told");
+        assert.equal(counters.portWrites - before.portWrites, notifications, "and no other port is written");
+        assert.equal(counters.portReads, before.portReads);
+        assert.equal(counters.barriers - before.barriers, 2, "one publish: a barrier before and one behind it");
+        takeCompletions(context, disk, 16);
+      }
+    },
+  },
+  {
+    name: "polling reads no port, and costs one barrier a call",
+    disks: [{}],
+    run(context) {
+      const disk = context.openDisk();
+      const { counters } = context.machine;
+      submitAll(disk, reads(context.allocate(PAGE_BYTES), 2));
+      context.letTimePass();
+      const before = { ...counters };
+      const found = disk.poll();
+      const empty = disk.poll();
+      assert.equal(counters.portReads, before.portReads);
+      assert.equal(counters.portWrites, before.portWrites);
+      assert.equal(counters.barriers - before.barriers, 2);
+      takeCompletions(context, disk, 2 - found.length - empty.length);
+    },
+  },
+  {
+    name: "an address is asked for once a page, not once a request",
+    disks: [{}],
+    run(context) {
+      const disk = context.openDisk();
+      const buffer = context.allocate(PAGE_BYTES);
+      submitAll(disk, reads(buffer, 2));
+      takeCompletions(context, disk, 2);
+      const { translations } = context.machine.counters;
+      submitAll(disk, reads(buffer, 2));
+      takeCompletions(context, disk, 2);
+      assert.equal(context.machine.counters.translations, translations);
+    },
+  },
+  ...eventIndexChoices.map(([name, allowed]): Case => ({
+    name: `polling alone, without an interrupt (${name})`,
+    disks: [{}],
+    run(context) {
+      const disk = context.openDisk(0, { features: allowed });
+      const buffer = context.allocate(PAGE_BYTES);
+      const isPermitted = (disk.information().features_offered & (1n << 24n)) !== 0n;
+      for (let round = 0; round < 20; round++) {
+        submitAll(disk, reads(buffer, 2));
+        takeCompletions(context, disk, 2);
+      }
+      context.letTimePass();
+      // With NOTIFY_ON_EMPTY, which is never accepted, a device might still interrupt.
+      if (!isPermitted) assert.deepEqual(context.machine.waitForInterrupt(0), []);
+      if (disk.statistics().interrupts === 0n && context.machine.waitForInterrupt(0).length > 0) disk.interrupt();
+      assert.equal(disk.interrupt(), 0, "nothing is pending");
+    },
+  })),
+  ...eventIndexChoices.map(([name, allowed]): Case => ({
+    name: `every batch that was waited for interrupts once (${name})`,
+    disks: [{}],
+    run(context) {
+      const disk = context.openDisk(0, { features: allowed });
+      const buffer = context.allocate(PAGE_BYTES);
+      for (let round = 0; round < 20; round++) {
+        assert.equal(disk.enableInterrupts(), false);
+        submitAll(disk, reads(buffer, 1));
+        expectInterrupt(context, disk);
+        assert.deepEqual(context.machine.waitForInterrupt(0), [], "the interrupt was taken");
+        assert.equal(disk.interrupt(), 0, "and is not pending any more");
+        takeCompletions(context, disk, 1);
+      }
+      assert.equal(disk.statistics().interrupts, 20n);
+    },
+  })),
+  ...eventIndexChoices.map(([name, allowed]): Case => ({
+    name: `enabling interrupts says when something is there already (${name})`,
+    disks: [{}],
+    run(context) {
+      const disk = context.openDisk(0, { features: allowed });
+      assert.equal(disk.enableInterrupts(), false, "an idle disk");
+      disk.disableInterrupts();
+      submitAll(disk, reads(context.allocate(PAGE_BYTES), 2));
+      context.waitUntil(() => disk.enableInterrupts(), "a completion that enabling interrupts reports");
+      takeCompletions(context, disk, 2);
+      assert.equal(disk.enableInterrupts(), false);
+    },
+  })),
+  ...eventIndexChoices.map(([name, allowed]): Case => ({
+    name: `disabled interrupts stay away, and come again when enabled (${name})`,
+    disks: [{}],
+    run(context) {
+      const disk = context.openDisk(0, { features: allowed });
+      const buffer = context.allocate(PAGE_BYTES);
+      disk.enableInterrupts();
+      disk.disableInterrupts();
+      submitAll(disk, reads(buffer, 2));
+      takeCompletions(context, disk, 2);
+      context.letTimePass();
+      context.machine.waitForInterrupt(0);
+      disk.interrupt();
+      assert.equal(disk.enableInterrupts(), false);
+      submitAll(disk, reads(buffer, 1));
+      expectInterrupt(context, disk);
+      takeCompletions(context, disk, 1);
+    },
+  })),
+  {
+    name: "interrupts go on after the ring's indices have gone round many times",
+    disks: [{ queueSize: 4 }],
+    run(context) {
+      const disk = context.openDisk();
+      const buffer = context.allocate(PAGE_BYTES);
+      for (let round = 0; round < 300; round++) {
+        while (disk.enableInterrupts()) disk.poll();
+        submitAll(disk, reads(buffer, 1));
+        expectInterrupt(context, disk);
+        assertResult(takeCompletions(context, disk, 1)[0]?.result ?? Result.E_IO, Result.OK);
+      }
+    },
+  },
+  {
+    name: "an interrupt of one disk is not another's",
+    disks: [{}, {}],
+    run(context) {
+      const first = context.openDisk(0);
+      const second = context.openDisk(1);
+      const buffer = context.allocate(PAGE_BYTES);
+      first.enableInterrupts();
+      second.enableInterrupts();
+      submitAll(first, reads(buffer, 1));
+      assert.deepEqual(context.machine.waitForInterrupt(WAIT_MILLISECONDS), [first.interruptLine]);
+      assert.equal(second.interrupt(), 0);
+      assert.equal(first.interrupt(), Interrupt.QUEUE);
+      takeCompletions(context, first, 1);
+      assert.equal(second.statistics().interrupts, 0n);
+    },
+  },
+  {
+    name: "one service call finds every disk with something to take",
+    disks: [{}, {}, {}],
+    run(context) {
+      const disks = [0, 1, 2].map((index) => context.openDisk(index));
+      const buffer = context.allocate(PAGE_BYTES);
+      for (const disk of disks) {
+        disk.enableInterrupts();
+        submitAll(disk, reads(buffer, 1));
+      }
+      const served = new Set<unknown>();
+      context.waitUntil(() => {
+        for (const { device } of context.stack.service(WAIT_MILLISECONDS)) served.add(device);
+        return served.size === disks.length;
+      }, "interrupts of all disks");
+      for (const disk of disks) takeCompletions(context, disk, 1);
+    },
+  },
+];

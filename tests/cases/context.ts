@@ -1,0 +1,228 @@
+/**
+ * What the behaviour cases need of the ground they run on. A case is written once, as a function of a context; the
+ * emulated PC and QEMU each make contexts. What a ground cannot do it names, and cases that need it are reported as
+ * skipped, with the reason.
+ */
+
+import assert from "node:assert/strict";
+import { BlockDevice, NetDevice } from "../../kernel-shim/javascript/index.js";
+import type { BlockOptions, Device, NetOptions, VirtioStack } from "../../kernel-shim/javascript/index.js";
+import type { LogEntry, Machine } from "../../kernel-shim/machine.js";
+import type { OfferedFeatures } from "./features.js";
+
+/** What not every ground can do. */
+export type Capability =
+  /** Devices with a SIZE_MAX or SEG_MAX of the case's choice. */
+  | "segment limits"
+  /** Network cards whose transmit ring has a size of the case's choice, or a receive ring of fewer than 256 entries. */
+  | "small network rings"
+  /** A card without a MAC address of its own. */
+  | "card without address"
+  /** Memory whose pages are physically apart although their pointers are consecutive. */
+  | "scattered memory"
+  /** A list of what the stack tried without a grant, at no cost in time. */
+  | "virtual time";
+
+/** A disk as the case wants it. What is left out is as the host has it. */
+export interface DiskDescription {
+  /** Capacity in sectors of 512 bytes; 2048 when left out. */
+  sectors?: number;
+  /** `pattern`: each sector holds `initialSectors`. `zeros`: nothing is stored, so that a disk can be huge. */
+  content?: "pattern" | "zeros";
+  readOnly?: boolean;
+  /** Up to 20 characters. */
+  serial?: string;
+  /** Bytes of a logical block: offered as BLK_SIZE. */
+  blockSize?: number;
+  queueSize?: number;
+  /** Needs "segment limits". */
+  segMax?: number;
+  /** Needs "segment limits". */
+  sizeMax?: number;
+  /** Sectors that can neither be read nor written. */
+  failingSectors?: readonly number[];
+  offers?: OfferedFeatures;
+}
+
+/** A network card as the case wants it. */
+export interface CardDescription {
+  /** Six octets, in hexadecimal with colons; `null`: the device has no address, which needs "card without address". */
+  mac?: string | null;
+  /** Offered as MTU. */
+  mtu?: number;
+  /** Entries of both rings: needs "small network rings". */
+  queueSize?: number;
+  offers?: OfferedFeatures;
+  /** Cards with the same name are linked to each other, and not to a peer of the case's. */
+  network?: string;
+}
+
+/** The disk behind a device, seen from outside the machine. */
+export interface TestDisk {
+  readonly pciAddress: number;
+  readonly description: DiskDescription;
+  /** What is stored, past all drivers. */
+  contents(firstSector: number, sectors: number): Uint8Array;
+  /** Changes the capacity; the device tells the driver. */
+  resize(sectors: number): void;
+}
+
+/** A network card, seen from the other end of its cable. */
+export interface TestCard {
+  readonly pciAddress: number;
+  readonly description: CardDescription;
+  /** Frames that the guest sent and nobody has taken yet, oldest first. */
+  takeSent(): Uint8Array[];
+  /** Sends frames to the guest. What the card cannot store may be lost. */
+  deliver(frames: readonly Uint8Array[]): void;
+  setLink(up: boolean): void;
+}
+
+/** A machine with the devices that a case asked for. */
+export interface Setting {
+  readonly machine: Machine;
+  readonly stack: VirtioStack;
+  readonly disks: readonly TestDisk[];
+  readonly cards: readonly TestCard[];
+  /** Pages that the stack has borrowed and not given back. */
+  lentPages(): number;
+  /** What the machine holds against the stack since the last call: broken rules, refused accesses. */
+  takeComplaints(): string[];
+}
+
+/** One thing that the stack does, on whatever machine. */
+export interface Case {
+  /** The behaviour, or the rule of a specification. */
+  readonly name: string;
+  readonly needs?: readonly Capability[];
+  readonly disks?: readonly DiskDescription[];
+  readonly cards?: readonly CardDescription[];
+  /** Bytes of the stack's private memory, where the binding's default will not do. */
+  readonly arenaBytes?: number;
+  readonly run: (context: CaseContext) => void;
+}
+
+/** A kind of machine to run cases on. */
+export interface Ground {
+  /** For people: "emulated PC, mapped, profile qemu, immediate". */
+  readonly name: string;
+  /** What it cannot do, and why. */
+  readonly cannot: ReadonlyMap<Capability, string>;
+  /** Share of the long cases' repetitions: 1 is all of them. */
+  readonly effort: number;
+  /** A machine as the case wants it; may be one that an earlier case used and left clean. */
+  prepare(wanted: Case): Setting;
+  /** The case is over; a machine that it left unclean is not used again. */
+  release(setting: Setting, isClean: boolean): void;
+  close(): void;
+}
+
+/** How long a device may take, in the machine's time. */
+const PATIENCE_MILLISECONDS = 20_000;
+
+export class CaseContext {
+  readonly machine: Machine;
+  readonly stack: VirtioStack;
+  /** Messages that the case makes the stack log; any other is an error. */
+  readonly expectedLog: LogEntry[] = [];
+  private readonly buffers = new Set<number>();
+  private readonly pagesBefore: number;
+  private readonly logBefore: number;
+
+  constructor(
+    private readonly setting: Setting,
+    private readonly effort: number,
+  ) {
+    this.machine = setting.machine;
+    this.stack = setting.stack;
+    this.pagesBefore = setting.lentPages();
+    this.logBefore = this.machine.log.length;
+  }
+
+  disk(index = 0): TestDisk {
+    return at(this.setting.disks, index);
+  }
+
+  card(index = 0): TestCard {
+    return at(this.setting.cards, index);
+  }
+
+  openDisk(index = 0, options?: Partial<BlockOptions>): BlockDevice {
+    return this.stack.openBlock(this.disk(index).pciAddress, options);
+  }
+
+  openCard(index = 0, options?: Partial<NetOptions>): NetDevice {
+    return this.stack.openNet(this.card(index).pciAddress, options);
+  }
+
+  /** Device-reachable memory until the end of the case. */
+  allocate(bytes: number, options?: { scattered?: boolean }): number {
+    const pointer = this.machine.allocateBuffer(bytes, options);
+    this.buffers.add(pointer);
+    return pointer;
+  }
+
+  /** Gives memory back before the end of the case. */
+  free(pointer: number): void {
+    this.buffers.delete(pointer);
+    this.machine.freeBuffer(pointer);
+    this.stack.exports.forget_translations();
+  }
+
+  /** How often a long case repeats itself here. */
+  repetitions(full: number): number {
+    return Math.ceil(full * this.effort);
+  }
+
+  /** Lets devices work until `condition` holds, by polling alone; fails when it never does. */
+  waitUntil(condition: () => boolean, what: string): void {
+    const { kernel } = this.machine;
+    if (condition()) return;
+    const deadline = kernel.now_ns() + BigInt(PATIENCE_MILLISECONDS) * 1_000_000n;
+    do {
+      kernel.relax();
+      if (condition()) return;
+    } while (kernel.now_ns() < deadline);
+    assert.fail(`${what} did not happen within ${PATIENCE_MILLISECONDS / 1000} seconds`);
+  }
+
+  /** Gives devices time to do what they should not do. */
+  letTimePass(milliseconds = 2): void {
+    const { kernel } = this.machine;
+    const deadline = kernel.now_ns() + BigInt(milliseconds * 1_000_000);
+    while (kernel.now_ns() < deadline) kernel.relax();
+  }
+
+  /** Pages that the stack has borrowed since the case began. */
+  get lentPages(): number {
+    return this.setting.lentPages() - this.pagesBefore;
+  }
+
+  /** What the machine holds against the stack, for cases that provoke it. */
+  takeComplaints(): string[] {
+    return this.setting.takeComplaints();
+  }
+
+  /** Closes what the case left open, and checks that nothing is left and that nobody complains. */
+  finish(): void {
+    for (const device of this.stack.openDevices()) closeCompletely(device);
+    for (const pointer of this.buffers) this.free(pointer);
+    assert.deepEqual(this.setting.takeComplaints(), [], "the machine has complaints about the stack");
+    assert.deepEqual(this.machine.log.slice(this.logBefore), this.expectedLog, "messages that the stack logged");
+    assert.equal(this.lentPages, 0, "pages that the stack did not give back");
+  }
+}
+
+/** Closes a device and takes everything that is still out. */
+export function closeCompletely(device: Device): void {
+  device.close();
+  if (!device.isGone && device instanceof BlockDevice) device.poll();
+  if (!device.isGone && device instanceof NetDevice) device.reclaim();
+  assert.ok(device.isGone, "a closed device still waits for something");
+}
+
+function at<Item>(items: readonly Item[], index: number): Item {
+  const item = items[index];
+  if (item === undefined) throw new RangeError(`the case asked for fewer than ${index + 1} of these devices`);
+  return item;
+}

@@ -1,0 +1,32 @@
+/** Feature bits by the names of the specification, as far as cases choose among them. [virtio-1.2 §5.1.3, §5.2.3, §6.3] */
+
+export const VIRTIO_NET_F_MTU = 1n << 3n;
+export const VIRTIO_NET_F_MAC = 1n << 5n;
+export const VIRTIO_NET_F_MRG_RXBUF = 1n << 15n;
+export const VIRTIO_NET_F_STATUS = 1n << 16n;
+
+export const VIRTIO_BLK_F_SIZE_MAX = 1n << 1n;
+export const VIRTIO_BLK_F_SEG_MAX = 1n << 2n;
+export const VIRTIO_BLK_F_GEOMETRY = 1n << 4n;
+export const VIRTIO_BLK_F_RO = 1n << 5n;
+export const VIRTIO_BLK_F_BLK_SIZE = 1n << 6n;
+export const VIRTIO_BLK_F_FLUSH = 1n << 9n;
+export const VIRTIO_BLK_F_TOPOLOGY = 1n << 10n;
+
+export const VIRTIO_F_ANY_LAYOUT = 1n << 27n;
+export const VIRTIO_F_INDIRECT_DESC = 1n << 28n;
+export const VIRTIO_F_EVENT_IDX = 1n << 29n;
+
+/** All that a driver can be allowed. */
+export const ALL_FEATURES = 0xffff_ffff_ffff_ffffn;
+
+/** Features of a device that a case can ask for or do without, whatever the host does otherwise. */
+export interface OfferedFeatures {
+  anyLayout?: boolean;
+  indirect?: boolean;
+  eventIndex?: boolean;
+  /** Net only. */
+  mergeable?: boolean;
+  /** Net only: the device reports its link. */
+  status?: boolean;
+}

@@ -1,0 +1,40 @@
+/** Hands cases to Node's test runner, for one ground. */
+
+import { after, describe, test } from "node:test";
+import { CaseContext, type Capability, type Case, type Ground } from "./context.js";
+
+/** Groups of cases by the name of what they are about. */
+export type CaseGroups = Readonly<Record<string, readonly Case[]>>;
+
+/** Registers every case as a test; what the ground cannot do is reported as skipped, with the reason. */
+export function runCases(ground: Ground, groups: CaseGroups): void {
+  describe(ground.name, () => {
+    after(() => ground.close());
+    for (const [group, cases] of Object.entries(groups)) {
+      describe(group, () => {
+        for (const each of cases) {
+          const missing = missingCapability(ground, each);
+          test(each.name, { skip: missing ?? false }, () => runCase(ground, each));
+        }
+      });
+    }
+  });
+}
+
+function missingCapability(ground: Ground, wanted: Case): string | undefined {
+  const missing = wanted.needs?.find((capability: Capability) => ground.cannot.has(capability));
+  return missing && `needs ${missing}: ${ground.cannot.get(missing) ?? ""}`;
+}
+
+function runCase(ground: Ground, each: Case): void {
+  const setting = ground.prepare(each);
+  let isClean = false;
+  try {
+    const context = new CaseContext(setting, ground.effort);
+    each.run(context);
+    context.finish();
+    isClean = true;
+  } finally {
+    ground.release(setting, isClean);
+  }
+}

@@ -1,0 +1,358 @@
+/**
+ * QEMU as a ground for the behaviour cases. Disks are files that the case looks at from outside; network cards sit on
+ * a hub of QEMU's whose traffic is diverted to a pipe and a file, because both can be used without waiting.
+ */
+
+import { execFileSync } from "node:child_process";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { loadStack } from "../../kernel-shim/javascript/index.js";
+import type { Properties, QemuDevice, QemuOptions } from "../../kernel-shim/qemu/options.js";
+import { QemuMachine } from "../../kernel-shim/qemu/qemu-machine.js";
+import { sleep } from "../../kernel-shim/qemu/sleep.js";
+import type {
+  Capability,
+  CardDescription,
+  Case,
+  DiskDescription,
+  Ground,
+  Setting,
+  TestCard,
+  TestDisk,
+} from "../cases/context.js";
+import type { OfferedFeatures } from "../cases/features.js";
+import { countLentPages } from "../cases/pages.js";
+import { initialSectors } from "../cases/pattern.js";
+
+const SECTOR_BYTES = 512;
+const DEFAULT_SECTORS = 2048;
+/** A frame in the pipe and in the file comes behind its length, big-endian. */
+const LENGTH_BYTES = 4;
+/** What QEMU itself finds worth a warning about the way its network is put together. */
+const EXPECTED_WARNING = /warning: hub \d+ is not connected to host network$/;
+
+const CANNOT: ReadonlyMap<Capability, string> = new Map([
+  ["segment limits", "QEMU derives seg_max from the queue and has no size_max"],
+  ["small network rings", "QEMU's receive rings have 256 entries at least, its transmit rings always"],
+  ["card without address", "QEMU gives every card an address"],
+  ["scattered memory", "pointers are physical addresses here"],
+  ["virtual time", "time is real here"],
+]);
+
+const FEATURE_PROPERTIES: Readonly<Record<keyof OfferedFeatures, string>> = {
+  anyLayout: "any_layout",
+  indirect: "indirect_desc",
+  eventIndex: "event_idx",
+  mergeable: "mrg_rxbuf",
+  status: "status",
+};
+
+function featureProperties(offers: OfferedFeatures = {}): Properties {
+  const names = Object.keys(offers) as (keyof OfferedFeatures)[];
+  return Object.fromEntries(names.map((name) => [FEATURE_PROPERTIES[name], offers[name] ?? true]));
+}
+
+class QemuDisk implements TestDisk {
+  constructor(
+    private readonly machine: QemuMachine,
+    private readonly id: string,
+    private readonly file: string,
+    readonly description: DiskDescription,
+    readonly pciAddress: number,
+    private readonly changed: () => void,
+  ) {}
+
+  contents(firstSector: number, sectors: number): Uint8Array {
+    const bytes = new Uint8Array(sectors * SECTOR_BYTES);
+    const descriptor = openSync(this.file, "r");
+    readSync(descriptor, bytes, 0, bytes.length, firstSector * SECTOR_BYTES);
+    closeSync(descriptor);
+    return bytes;
+  }
+
+  resize(sectors: number): void {
+    this.changed();
+    this.machine.blockResize(this.id, sectors * SECTOR_BYTES);
+  }
+}
+
+/** Writes what the disk holds before a case begins. */
+function fillDisk(file: string, { sectors = DEFAULT_SECTORS, content }: DiskDescription): void {
+  if (content === "zeros") {
+    writeFileSync(file, "");
+    truncateSync(file, sectors * SECTOR_BYTES);
+  } else {
+    writeFileSync(file, initialSectors(0, sectors));
+  }
+}
+
+function diskDevice(file: string, id: string, description: DiskDescription): QemuDevice {
+  const { readOnly = false, serial, blockSize, queueSize, failingSectors, offers } = description;
+  const image = { driver: "file", filename: file, "read-only": readOnly };
+  const failing = failingSectors && {
+    source: `json:${JSON.stringify({
+      driver: "raw",
+      file: {
+        driver: "blkdebug",
+        image,
+        "inject-error": failingSectors
+          .map((sector) => ({ event: "none", iotype: "read", sector }))
+          .concat(failingSectors.map((sector) => ({ event: "none", iotype: "write", sector }))),
+      },
+    })}`,
+  };
+  return {
+    kind: "block",
+    id,
+    ...(failing ?? { file }),
+    readOnly,
+    ...(serial === undefined ? {} : { serial }),
+    properties: {
+      ...(blockSize === undefined ? {} : { logical_block_size: blockSize, physical_block_size: blockSize }),
+      ...(queueSize === undefined ? {} : { "queue-size": queueSize }),
+      // Merged into one, requests would share each other's errors.
+      ...(failingSectors === undefined ? {} : { "request-merging": false }),
+      ...featureProperties(offers),
+    },
+  };
+}
+
+class QemuCard implements TestCard {
+  private readonly injected: number;
+  private readonly diverted: number;
+  private readBytes = 0;
+
+  constructor(
+    private readonly machine: QemuMachine,
+    private readonly id: string,
+    readonly description: CardDescription,
+    readonly pciAddress: number,
+    pipe: string,
+    file: string,
+  ) {
+    this.injected = openSync(`${pipe}.in`, constants.O_RDWR | constants.O_NONBLOCK);
+    this.diverted = openSync(file, "r");
+  }
+
+  takeSent(): Uint8Array[] {
+    const bytes = Buffer.alloc(fstatSync(this.diverted).size - this.readBytes);
+    const length = readSync(this.diverted, bytes, 0, bytes.length, this.readBytes);
+    const frames: Uint8Array[] = [];
+    let at = 0;
+    while (at + LENGTH_BYTES <= length) {
+      const end = at + LENGTH_BYTES + bytes.readUInt32BE(at);
+      if (end > length) break;
+      frames.push(new Uint8Array(bytes.subarray(at + LENGTH_BYTES, end)));
+      at = end;
+    }
+    this.readBytes += at;
+    return frames;
+  }
+
+  deliver(frames: readonly Uint8Array[]): void {
+    const bytes = Buffer.alloc(frames.reduce((sum, frame) => sum + LENGTH_BYTES + frame.length, 0));
+    let at = 0;
+    for (const frame of frames) {
+      bytes.writeUInt32BE(frame.length, at);
+      bytes.set(frame, at + LENGTH_BYTES);
+      at += LENGTH_BYTES + frame.length;
+    }
+    for (let done = 0; done < bytes.length;) done += this.write(bytes.subarray(done));
+  }
+
+  setLink(up: boolean): void {
+    this.machine.setLink(this.id, up);
+  }
+
+  close(): void {
+    closeSync(this.injected);
+    closeSync(this.diverted);
+  }
+
+  /** As much as the pipe takes now; QEMU empties it by itself. */
+  private write(bytes: Uint8Array): number {
+    try {
+      return writeSync(this.injected, bytes);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      sleep(0.1);
+      return 0;
+    }
+  }
+}
+
+/** A network card, and what diverts its traffic: frames of the guest's into a file, those from a pipe to the guest. */
+function cardDevice(
+  folder: string,
+  id: string,
+  index: number,
+  description: CardDescription,
+  networks: Map<string, number>,
+): { device: QemuDevice; extraArguments: string[] } {
+  const { mac, mtu, offers, network } = description;
+  const name = network ?? `alone ${index}`;
+  if (!networks.has(name)) networks.set(name, networks.size + 1);
+  const device: QemuDevice = {
+    kind: "net",
+    id,
+    backend: { type: "hubport", properties: { hubid: networks.get(name) ?? 0 } },
+    ...(typeof mac === "string" ? { mac } : {}),
+    ...(mtu === undefined ? {} : { mtu }),
+    properties: featureProperties(offers),
+  };
+  if (network !== undefined) return { device, extraArguments: [] };
+  const pipe = path.join(folder, id);
+  execFileSync("mkfifo", [`${pipe}.in`, `${pipe}.out`]);
+  const netdev = `netdev=${id}-netdev`;
+  return {
+    device,
+    extraArguments: [
+      ...["-chardev", `pipe,id=${id}-pipe,path=${pipe}`, "-chardev", `file,id=${id}-file,path=${pipe}.sent`],
+      ...["-object", `filter-redirector,id=${id}-inject,${netdev},queue=tx,indev=${id}-pipe`],
+      ...["-object", `filter-redirector,id=${id}-divert,${netdev},queue=rx,outdev=${id}-file`],
+    ],
+  };
+}
+
+class QemuSetting implements Setting {
+  readonly machine: QemuMachine;
+  readonly stack;
+  readonly disks: readonly QemuDisk[];
+  readonly cards: readonly QemuCard[];
+  readonly lentPages: () => number;
+  /** Something of the machine is not as it was at its start. */
+  isChanged = false;
+  private readonly folder = mkdtempSync(path.join(os.tmpdir(), "virtio-cases-"));
+  private refusalsSeen = 0;
+  private stderrSeen = 0;
+
+  constructor(options: QemuOptions, wanted: Case) {
+    const disks = wanted.disks ?? [];
+    const cards = wanted.cards ?? [];
+    const networks = new Map<string, number>();
+    const cardParts = cards.map((card, index) => cardDevice(this.folder, `net${index}`, index, card, networks));
+    this.fill(disks);
+    try {
+      this.machine = new QemuMachine({
+        ...options,
+        devices: [
+          ...disks.map((disk, index) => diskDevice(this.file(index), `disk${index}`, disk)),
+          ...cardParts.map(({ device }) => device),
+        ],
+        extraArguments: cardParts.flatMap(({ extraArguments }) => extraArguments),
+      });
+    } catch (error) {
+      rmSync(this.folder, { recursive: true });
+      throw error;
+    }
+    const { machine } = this;
+    this.lentPages = countLentPages(machine.kernel);
+    const { arenaBytes } = wanted;
+    this.stack = loadStack(machine, undefined, arenaBytes === undefined ? {} : { arenaBytes });
+    this.stack.assignResources();
+    this.stack.scan();
+    this.disks = disks.map((description, index) => {
+      const id = `disk${index}`;
+      return new QemuDisk(machine, id, this.file(index), description, machine.pciAddress(id), () => {
+        this.isChanged = true;
+      });
+    });
+    this.cards = cards.map((description, index) => {
+      const id = `net${index}`;
+      const pipe = path.join(this.folder, id);
+      const file = `${pipe}.sent`;
+      if (description.network !== undefined) execFileSync("mkfifo", [`${pipe}.in`]);
+      if (description.network !== undefined) writeFileSync(file, "");
+      return new QemuCard(machine, id, description, machine.pciAddress(id), pipe, file);
+    });
+  }
+
+  /** Puts the disks into the state that cases begin with. */
+  fill(disks: readonly DiskDescription[]): void {
+    disks.forEach((disk, index) => fillDisk(this.file(index), disk));
+  }
+
+  takeComplaints(): string[] {
+    const refusals = this.machine.refusals.slice(this.refusalsSeen);
+    this.refusalsSeen += refusals.length;
+    const words = this.machine.stderr.slice(this.stderrSeen);
+    this.stderrSeen += words.length;
+    return [
+      ...refusals.map(({ kind, address, bytes }) => `refused: ${kind} of ${bytes} bytes at 0x${address.toString(16)}`),
+      ...words.split("\n").filter((line) => line !== "" && !EXPECTED_WARNING.test(line)),
+    ];
+  }
+
+  close(): void {
+    for (const card of this.cards) card.close();
+    this.machine.close();
+    rmSync(this.folder, { recursive: true });
+  }
+
+  private file(index: number): string {
+    return path.join(this.folder, `disk${index}.img`);
+  }
+}
+
+/** A machine, and which devices it has. */
+interface KeyedSetting {
+  key: string;
+  setting: QemuSetting;
+}
+
+/** A kind of QEMU machine, as `QemuOptions` describes it. */
+export class QemuGround implements Ground {
+  readonly cannot = CANNOT;
+  /** The last machine, for the next case that wants the same devices. */
+  private idle: KeyedSetting | null = null;
+  private readonly used = new WeakMap<Setting, KeyedSetting>();
+
+  constructor(
+    readonly name: string,
+    private readonly options: QemuOptions,
+    readonly effort: number,
+  ) {}
+
+  prepare(wanted: Case): Setting {
+    const key = keyOf(wanted);
+    const { idle } = this;
+    this.idle = null;
+    if (idle?.key === key) {
+      idle.setting.fill(wanted.disks ?? []);
+      return idle.setting;
+    }
+    idle?.setting.close();
+    const setting = new QemuSetting(this.options, wanted);
+    this.used.set(setting, { key, setting });
+    return setting;
+  }
+
+  release(setting: Setting, isClean: boolean): void {
+    const found = this.used.get(setting);
+    if (found === undefined) return;
+    // On a network, frames may still be on their way to whoever comes next.
+    if (isClean && !found.setting.isChanged && found.setting.cards.length === 0) this.idle = found;
+    else found.setting.close();
+  }
+
+  close(): void {
+    this.idle?.setting.close();
+    this.idle = null;
+  }
+}
+
+function keyOf({ disks, cards, arenaBytes }: Case): string {
+  return JSON.stringify([disks, cards, arenaBytes]);
+}
