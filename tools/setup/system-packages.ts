@@ -26,10 +26,18 @@ export class MissingPrograms extends Error {}
 /** Administrators' programs are not on everybody's path. */
 const systemFolders = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
+/** Where programs are looked for: the user's path, and the administrators' behind it. */
+export function searchPath(): string {
+  const folders = (process.env["PATH"] ?? "").split(delimiter);
+  return [...folders, ...systemFolders.filter((folder) => !folders.includes(folder))].join(delimiter);
+}
+
 /** The full path of a program, undefined when it is not installed. */
 export function findProgram(name: string): string | undefined {
-  const folders = [...(process.env["PATH"] ?? "").split(delimiter), ...systemFolders];
-  return folders.map((folder) => join(folder, name)).find(isExecutable);
+  return searchPath()
+    .split(delimiter)
+    .map((folder) => join(folder, name))
+    .find(isExecutable);
 }
 
 function isExecutable(path: string): boolean {

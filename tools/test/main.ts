@@ -8,7 +8,7 @@
 import Table from "cli-table3";
 import { Command, InvalidArgumentError } from "commander";
 import { projectFolder } from "../build/project.js";
-import { ensurePrograms, MissingPrograms } from "../setup/system-packages.js";
+import { ensurePrograms, MissingPrograms, searchPath } from "../setup/system-packages.js";
 import { runSuite, type SuiteResult } from "./run-suite.js";
 import { suites, testFiles } from "./suites.js";
 
@@ -46,6 +46,8 @@ const jobs = suites
   .map((suite) => ({ suite, files: testFiles(suite, suite.name === "unit" ? "" : filter) }))
   .filter(({ files }) => files.length > 0 || filter === "");
 
+// Tests run programs by name, those for administrators too.
+process.env["PATH"] = searchPath();
 try {
   ensurePrograms(jobs.flatMap(({ suite }) => suite.programs));
 } catch (error) {
