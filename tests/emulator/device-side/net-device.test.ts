@@ -190,6 +190,27 @@ describe("transmission", () => {
       false,
     ],
     [
+      "segmentation not negotiated, with a checksum",
+      ANY + features.VIRTIO_NET_F_CSUM,
+      [read(joined(hex("01 01 0000 0000 0000 0000"), frame(60)))],
+      "net-transmit-gso",
+      false,
+    ],
+    [
+      "ECN not negotiated",
+      ANY + features.VIRTIO_NET_F_CSUM + features.VIRTIO_NET_F_HOST_TSO4,
+      [read(joined(hex("01 81 0000 0000 0000 0000"), frame(60)))],
+      "net-transmit-gso",
+      false,
+    ],
+    [
+      "segmentation without a checksum",
+      ANY + features.VIRTIO_NET_F_CSUM + features.VIRTIO_NET_F_HOST_TSO4,
+      [read(joined(hex("00 01 0000 0000 0000 0000"), frame(60)))],
+      "net-transmit-gso",
+      false,
+    ],
+    [
       "hdr_len without segmentation",
       ANY,
       [read(joined(hex("00 00 0e00 0000 0000 0000"), frame(60)))],
@@ -450,11 +471,12 @@ describe("reception", () => {
     const [again] = guest.start(ANY + MERGEABLE);
     assert.ok(again);
     assert.equal(device.waitingFrames, 0);
-    again.post(write(200));
+    const { addresses } = again.post(write(200));
     again.kick();
     assert.deepEqual(again.take(), []);
     backend.port?.receive(frame(60));
     assert.deepEqual(again.take(), [{ id: 0, length: 72 }]);
+    assert.deepEqual(again.read((addresses[0] ?? 0) + 12, 60), frame(60));
   });
 
   it("can be spoiled by a test", () => {
@@ -672,6 +694,12 @@ describe("control queue", () => {
     const setup = setUp(CONTROL, { accepted: 0 });
     assert.equal(command(setup, hex("0000"), hex("00")), 1);
     assert.deepEqual(setup.guest.brokenRules, ["net-control-not-negotiated"]);
+  });
+
+  it("refuses everything without CTRL_VQ", () => {
+    const setup = setUp(CONTROL, { accepted: features.VIRTIO_NET_F_CTRL_RX });
+    assert.equal(command(setup, hex("0000"), hex("00")), 1);
+    assert.deepEqual(setup.guest.brokenRules, ["feature-dependency", "net-control-not-negotiated"]);
   });
 
   it("notices framing that needs ANY_LAYOUT", () => {

@@ -251,14 +251,17 @@ describe("DHCP client", () => {
   const agree = (request: DhcpMessage): DhcpMessage => reply(request, request.type === DISCOVER ? OFFER : ACK);
 
   it("asks for the offered address, of the server that offered it, and takes the first offer", () => {
-    const other = new Map([[DhcpOption.SERVER_IDENTIFIER, ipv4ToBytes("10.0.2.99")]]);
+    const other = new Map([
+      [DhcpOption.SERVER_IDENTIFIER, ipv4ToBytes("10.0.2.99")],
+      [DhcpOption.LEASE_TIME, encodeNumber(60)],
+    ]);
     const requests: DhcpMessage[] = [];
     const port = server((request) => {
       requests.push(request);
       const late = reply(request, OFFER, { yourAddress: "10.0.2.50", options: other });
       return request.type === DISCOVER
         ? [agree(request), late]
-        : [reply(request, ACK, { options: other }), agree(request)];
+        : [reply(request, ACK, { yourAddress: "10.0.2.50", options: other }), agree(request)];
     });
     const { lease } = runExchange(new DhcpClient(OPTIONS), port.frames);
     assert.equal(lease?.address, "10.0.2.40");

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { DhcpServer } from "../../../kernel-shim/emulated-pc/net/responder/dhcp-server.js";
+import { Neighbours } from "../../../kernel-shim/emulated-pc/net/responder/neighbours.js";
 import { Responder, type DropReason } from "../../../kernel-shim/emulated-pc/net/responder/responder.js";
 import { BROADCAST_MAC, ipv4ToBytes } from "../../../kernel-shim/network/addresses.js";
 import {
@@ -12,6 +13,7 @@ import {
   encodeArp,
   type Identity,
 } from "../../../kernel-shim/network/arp.js";
+import { internetChecksum } from "../../../kernel-shim/network/checksum.js";
 import {
   DhcpMessageType,
   DhcpOperation,
@@ -34,7 +36,6 @@ import {
   type Route,
 } from "../../../kernel-shim/network/frames.js";
 import { IcmpType } from "../../../kernel-shim/network/icmp.js";
-import { encodeIpv4 } from "../../../kernel-shim/network/ipv4.js";
 import { hex, withFlippedBit } from "./bytes.js";
 import { TestPort, arrivedWithinSecond } from "./port.js";
 
@@ -98,7 +99,7 @@ describe("responder and ARP", () => {
     );
   });
 
-  it("answers a probe without remembering it", () => {
+  it("answers a probe, whose sender has no address yet", () => {
     const responder = new Responder();
     assert.equal(responder.handle(arpRequestFrame({ ...GUEST, address: "0.0.0.0" }, HOST.address), 0).length, 1);
     const [question] = responder.handle(icmpEchoFrame(ROUTE, PING), 0);
@@ -132,6 +133,22 @@ describe("responder and ARP", () => {
     assert.deepEqual(responder.handle(forged, 0), []);
     assert.deepEqual(responder.handle(arpRequestFrame({ ...GUEST, address: HOST.address }, HOST.address), 0), []);
     assert.deepEqual(responder.counters.dropped, { arp: 2 });
+  });
+});
+
+describe("neighbours", () => {
+  it("are forgotten when there are too many, those first that were not heard of for longest", () => {
+    const neighbours = new Neighbours();
+    neighbours.wait("10.1.0.0", hex("00"));
+    for (let host = 1; host < 1024; host++) neighbours.learn(`10.1.${host >> 8}.${host & 0xff}`, GUEST.mac);
+    assert.equal(neighbours.update("10.1.0.1", HOST.mac), true);
+    assert.equal(neighbours.dropped, 0);
+    neighbours.learn("10.2.0.0", GUEST.mac);
+    assert.equal(neighbours.dropped, 1);
+    neighbours.learn("10.2.0.1", GUEST.mac);
+    assert.equal(neighbours.find("10.1.0.1"), HOST.mac);
+    assert.equal(neighbours.find("10.1.0.2"), null);
+    assert.equal(neighbours.find("10.1.0.3"), GUEST.mac);
   });
 });
 
@@ -177,9 +194,10 @@ describe("responder drops and counts", () => {
   const ping = icmpEchoFrame(ROUTE, PING);
   const udp = udpFrame(ROUTE, { sourcePort: 4000, destinationPort: 7, payload: hex("010203") });
   const toDhcp = { ...ROUTE, destinationMac: BROADCAST_MAC, source: "0.0.0.0", destination: "255.255.255.255" };
-  const fragment = encodeIpv4({ ...ROUTE, protocol: 1, payload: hex("0800") });
-  fragment.set(hex("2000"), 6);
-  fragment.set(hex("0000"), 10);
+  /** The ping as the first part of something larger. */
+  const fragment = Uint8Array.from(ping);
+  fragment.set(hex("2000 4001 0000"), 20);
+  new DataView(fragment.buffer).setUint16(24, internetChecksum(fragment.subarray(14, 34)));
   const CASES: readonly (readonly [string, Uint8Array, DropReason])[] = [
     ["a frame without a header", hex("525500"), "ethernet"],
     [
@@ -191,6 +209,7 @@ describe("responder drops and counts", () => {
     ["a malformed ARP packet", withFlippedBit(REQUEST, 15), "arp"],
     ["a wrong IPv4 checksum", withFlippedBit(ping, 24), "ipv4"],
     ["a packet to another address", icmpEchoFrame({ ...ROUTE, destination: "10.0.2.3" }, PING), "not for this host"],
+    ["a part of a packet", fragment, "fragment"],
     ["a wrong ICMP checksum", withFlippedBit(ping, 42), "icmp"],
     ["a ping to everybody", icmpEchoFrame({ ...ROUTE, destination: "10.0.2.255" }, PING), "not for this host"],
     [

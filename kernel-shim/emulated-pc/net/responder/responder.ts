@@ -5,7 +5,6 @@
 import {
   BROADCAST_IPV4,
   BROADCAST_MAC,
-  UNSPECIFIED_IPV4,
   directedBroadcast,
   inSameNetwork,
   ipv4FromNumber,
@@ -143,9 +142,7 @@ export class Responder implements NetworkBackend {
     return packet.operation === ArpOperation.REQUEST ? [arpReplyFrame(this.self, packet), ...answers] : answers;
   }
 
-  /** Who asks for an address before it has one (0.0.0.0) is answered, but not remembered [RFC 5227 §2.1.1]. */
   private sendWaiting({ senderAddress, senderMac }: ArpPacket): Uint8Array[] {
-    if (senderAddress === UNSPECIFIED_IPV4) return [];
     return this.neighbours
       .learn(senderAddress, senderMac)
       .map((payload) =>
