@@ -16,10 +16,12 @@ class PretendedSystem {
     for (const program of ["sh", "env", "cat", "chmod"])
       symlinkSync(findProgram(program) ?? "", join(this.folder, program));
     process.env["PATH"] = this.folder;
-    context.mock.method(process, "getuid", () => (user === "root" ? 0 : 1000));
+    const { getuid } = process;
+    process.getuid = () => (user === "root" ? 0 : 1000);
     context.mock.method(console, "log", () => undefined);
     context.after(() => {
       process.env["PATH"] = path;
+      if (getuid !== undefined) process.getuid = getuid;
       rmSync(this.folder, { recursive: true });
     });
     writeFileSync(join(this.folder, "calls"), "");
