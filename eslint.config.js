@@ -7,7 +7,12 @@ import { defineConfig, globalIgnores } from "eslint/config";
 import tseslint from "typescript-eslint";
 
 /** The folders in tests/unit are AssemblyScript; what lies beside them, to compile and run it, is TypeScript. */
-const assemblyScript = ["assembly/**/*.ts", "tests/unit/*/**/*.ts"];
+const assemblyScript = [
+  "assembly/**/*.ts",
+  "tests/unit/*/**/*.ts",
+  "kernel-shim/unikernel/application/**/*.ts",
+  "tests/unikernel/applications/**/*.ts",
+];
 
 const typeScriptRules = {
   extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],

@@ -1,0 +1,14 @@
+/** The kernel's command line. */
+#include "command-line.h"
+
+static char copy[512];
+
+void command_line_start(const struct start_information *information) {
+  if (information->command_line == 0) return;
+  const char *text = (const char *)(uintptr_t)information->command_line;
+  for (unsigned index = 0; index < sizeof copy - 1 && text[index] != 0; index++) copy[index] = text[index];
+}
+
+const char *command_line(void) {
+  return copy;
+}

@@ -1,0 +1,101 @@
+/**
+ * The two interrupt controllers of a PC, in cascade. [Intel 8259A data sheet] [Intel 82371AB (PIIX4) §4.2.5, ELCR]
+ *
+ * PCI functions share lines and hold them until they are quieted, so a line is masked when it arrives, acknowledged
+ * at once, and let through again by the next wait.
+ */
+#include "interrupts.h"
+
+#include "clock.h"
+#include "ports.h"
+#include "vectors.h"
+
+#define MASTER_COMMAND 0x20
+#define MASTER_DATA 0x21
+#define SLAVE_COMMAND 0xa0
+#define SLAVE_DATA 0xa1
+#define MASTER_TRIGGER 0x4d0
+#define SLAVE_TRIGGER 0x4d1
+
+#define INITIALIZE_WITH_WORD_4 0x11
+#define MODE_8086 0x01
+#define END_OF_INTERRUPT 0x20
+#define READ_IN_SERVICE 0x0b
+
+#define LINES 16
+#define TIMER_LINE 0
+#define CASCADE_LINE 2
+
+static uint32_t allowed;
+static uint32_t masked = 0xffff & ~(1u << CASCADE_LINE);
+/** Written by the handler, read while interrupts are off. */
+static volatile uint32_t arrived;
+static uint64_t sleeps, slept_ns;
+
+static void write_masks(void) {
+  port_out8(MASTER_DATA, (uint8_t)masked);
+  port_out8(SLAVE_DATA, (uint8_t)(masked >> 8));
+}
+
+void interrupts_start(void) {
+  port_out8(MASTER_COMMAND, INITIALIZE_WITH_WORD_4);
+  port_out8(SLAVE_COMMAND, INITIALIZE_WITH_WORD_4);
+  port_out8(MASTER_DATA, FIRST_LINE_VECTOR);
+  port_out8(SLAVE_DATA, FIRST_LINE_VECTOR + 8);
+  port_out8(MASTER_DATA, 1 << CASCADE_LINE);
+  port_out8(SLAVE_DATA, CASCADE_LINE);
+  port_out8(MASTER_DATA, MODE_8086);
+  port_out8(SLAVE_DATA, MODE_8086);
+  write_masks();
+}
+
+void interrupts_allow(unsigned line) {
+  if (line >= LINES || line == TIMER_LINE || line == CASCADE_LINE) return;
+  /* Firmware has made the lines of PCI level-triggered; where it has not, a shared line would lose interrupts. */
+  const uint16_t port = line < 8 ? MASTER_TRIGGER : SLAVE_TRIGGER;
+  port_out8(port, port_in8(port) | (uint8_t)(1u << line % 8));
+  allowed |= 1u << line;
+}
+
+/** The last line of either controller also arrives when an assertion was taken back too early. */
+static int is_spurious(unsigned line) {
+  if (line % 8 != 7) return 0;
+  const uint16_t port = line < 8 ? MASTER_COMMAND : SLAVE_COMMAND;
+  port_out8(port, READ_IN_SERVICE);
+  return (port_in8(port) & 0x80) == 0;
+}
+
+void line_arrived(unsigned line) {
+  const int spurious = is_spurious(line);
+  if (!spurious && line != TIMER_LINE) {
+    arrived |= 1u << line;
+    masked |= 1u << line;
+    write_masks();
+  }
+  if (line >= 8 && !spurious) port_out8(SLAVE_COMMAND, END_OF_INTERRUPT);
+  if (line >= 8 || !spurious) port_out8(MASTER_COMMAND, END_OF_INTERRUPT);
+}
+
+uint32_t interrupts_wait(uint64_t deadline) {
+  masked &= ~(allowed | 1u << TIMER_LINE);
+  write_masks();
+  for (;;) {
+    const uint32_t lines = arrived;
+    arrived = 0;
+    if (lines != 0) return lines;
+    const uint64_t before = clock_now();
+    if (before >= deadline) return 0;
+    if (deadline != UINT64_MAX) timer_start(deadline - before);
+    sleep_until_interrupt();
+    sleeps++;
+    slept_ns += clock_now() - before;
+  }
+}
+
+uint64_t interrupts_sleeps(void) {
+  return sleeps;
+}
+
+uint64_t interrupts_slept_ns(void) {
+  return slept_ns;
+}

@@ -1,0 +1,33 @@
+/**
+ * Interrupt lines, and how to wait for them.
+ *
+ * Interrupts are open only while the processor sleeps in `interrupts_wait`. So a handler never comes between two
+ * instructions of the driver stack, and it has nothing to do but to note the line.
+ */
+#ifndef CPU_INTERRUPTS_H
+#define CPU_INTERRUPTS_H
+
+#include <stdint.h>
+
+/** Sets the interrupt controller up with every line masked. */
+void interrupts_start(void);
+
+/** Lets a line through, from the next wait on: the one that firmware wrote into a function's Interrupt Line register. */
+void interrupts_allow(unsigned line);
+
+/**
+ * Sleeps until an allowed line is asserted or the clock reaches `deadline` nanoseconds; UINT64_MAX: no deadline.
+ * The line stays masked until the next call: by then its devices must have been asked, with `interrupt(handle)`.
+ *
+ * @returns the lines that were asserted, one bit each; 0 at the deadline
+ */
+uint32_t interrupts_wait(uint64_t deadline);
+
+/** How often the processor has slept, and for how many nanoseconds in all. */
+uint64_t interrupts_sleeps(void);
+uint64_t interrupts_slept_ns(void);
+
+/** Called when a line's vector arrives. */
+void line_arrived(unsigned line);
+
+#endif

@@ -1,0 +1,41 @@
+/**
+ * The four functions that compilers call on their own, and translated modules for `memory.copy` and `memory.fill`.
+ * [GCC manual §2.1, freestanding environment]
+ */
+#include "bytes.h"
+
+#include <stdint.h>
+
+void *memcpy(void *restrict to, const void *restrict from, size_t count) {
+  void *destination = to;
+  size_t words = count / 8, rest = count % 8;
+  __asm__ volatile("rep movsq" : "+D"(destination), "+S"(from), "+c"(words) : : "memory");
+  __asm__ volatile("rep movsb" : "+D"(destination), "+S"(from), "+c"(rest) : : "memory");
+  return to;
+}
+
+void *memmove(void *to, const void *from, size_t count) {
+  if ((uintptr_t)to - (uintptr_t)from >= count) return memcpy(to, from, count);
+  /* The end of the source would be overwritten before it is read: from the end, then. */
+  uint8_t *destination = (uint8_t *)to + count - 1;
+  const uint8_t *source = (const uint8_t *)from + count - 1;
+  __asm__ volatile("std\n\trep movsb\n\tcld" : "+D"(destination), "+S"(source), "+c"(count) : : "memory");
+  return to;
+}
+
+void *memset(void *to, int value, size_t count) {
+  void *destination = to;
+  size_t words = count / 8, rest = count % 8;
+  const uint64_t word = (uint8_t)value * 0x0101010101010101ull;
+  __asm__ volatile("rep stosq" : "+D"(destination), "+c"(words) : "a"(word) : "memory");
+  __asm__ volatile("rep stosb" : "+D"(destination), "+c"(rest) : "a"(word) : "memory");
+  return to;
+}
+
+int memcmp(const void *left, const void *right, size_t count) {
+  const uint8_t *a = left, *b = right;
+  for (size_t index = 0; index < count; index++) {
+    if (a[index] != b[index]) return a[index] - b[index];
+  }
+  return 0;
+}

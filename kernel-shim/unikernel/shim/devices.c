@@ -1,0 +1,44 @@
+/**
+ * The policy of this kernel: the driver stack gets every legacy virtio device there is, and nothing else. It asks the
+ * stack itself where the registers are, because the stack can read configuration space anyway.
+ */
+#include "devices.h"
+
+#include <virtio.h>
+
+#include "../cpu/interrupts.h"
+#include "../exit.h"
+#include "dma-pages.h"
+#include "port-grants.h"
+
+/** Records lie in linear memory, in a page that is borrowed for as long as this takes. */
+#define RECORDS_PAGES 2u
+#define FUNCTIONS_MAX 120u
+#define REGISTERS_BAR 0u
+
+_Static_assert(FUNCTIONS_MAX * sizeof(struct virtio_pci_function) + sizeof(struct virtio_pci_bar) <=
+                   RECORDS_PAGES * 4096,
+               "the records fit");
+
+static void grant(struct w2c_virtio *stack, const struct virtio_pci_function *function, uint32_t record,
+                  const struct virtio_pci_bar *bar) {
+  if (!function->virtio_legacy) return;
+  if ((int32_t)w2c_virtio_pci_bar(stack, function->address, REGISTERS_BAR, record) != VIRTIO_RESULT_OK) return;
+  if (!bar->is_io || bar->base == 0) return;
+  ports_grant((uint32_t)bar->base, (uint32_t)bar->size);
+  interrupts_allow(function->interrupt_line);
+}
+
+void devices_grant(struct w2c_virtio *stack, const struct w2c_kernel *kernel) {
+  const uint32_t functions_pointer = dma_pages_take(kernel, RECORDS_PAGES);
+  if (functions_pointer == 0) fail(EXIT_MACHINE, "there are no pages for devices");
+  const uint32_t bar_pointer = functions_pointer + FUNCTIONS_MAX * (uint32_t)sizeof(struct virtio_pci_function);
+  const struct virtio_pci_function *functions = (const void *)(kernel->memory->data + functions_pointer);
+  const struct virtio_pci_bar *bar = (const void *)(kernel->memory->data + bar_pointer);
+
+  const uint32_t found = w2c_virtio_pci_scan(stack, functions_pointer, FUNCTIONS_MAX);
+  for (uint32_t index = 0; index < found && index < FUNCTIONS_MAX; index++) {
+    grant(stack, &functions[index], bar_pointer, bar);
+  }
+  dma_pages_give_back(functions_pointer, RECORDS_PAGES);
+}

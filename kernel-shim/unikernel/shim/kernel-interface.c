@@ -1,0 +1,101 @@
+/**
+ * The kernel interface of the driver stack, in its order. What each function promises is written in `virtio.h`, which
+ * is made from the stack's source.
+ */
+#include <virtio.h>
+
+#include "../console.h"
+#include "../cpu/clock.h"
+#include "../cpu/ports.h"
+#include "dma-pages.h"
+#include "kernel.h"
+#include "port-grants.h"
+
+uint32_t w2c_kernel_in8(struct w2c_kernel *kernel, uint32_t port) {
+  (void)kernel;
+  ports_check(port, 1);
+  return port_in8((uint16_t)port);
+}
+
+uint32_t w2c_kernel_in16(struct w2c_kernel *kernel, uint32_t port) {
+  (void)kernel;
+  ports_check(port, 2);
+  return port_in16((uint16_t)port);
+}
+
+uint32_t w2c_kernel_in32(struct w2c_kernel *kernel, uint32_t port) {
+  (void)kernel;
+  ports_check(port, 4);
+  return port_in32((uint16_t)port);
+}
+
+void w2c_kernel_out8(struct w2c_kernel *kernel, uint32_t port, uint32_t value) {
+  (void)kernel;
+  ports_check(port, 1);
+  port_out8((uint16_t)port, (uint8_t)value);
+}
+
+void w2c_kernel_out16(struct w2c_kernel *kernel, uint32_t port, uint32_t value) {
+  (void)kernel;
+  ports_check(port, 2);
+  port_out16((uint16_t)port, (uint16_t)value);
+}
+
+void w2c_kernel_out32(struct w2c_kernel *kernel, uint32_t port, uint32_t value) {
+  (void)kernel;
+  ports_check(port, 4);
+  port_out32((uint16_t)port, value);
+}
+
+uint32_t w2c_kernel_dma_alloc(struct w2c_kernel *kernel, uint32_t pages) {
+  return dma_pages_take(kernel, pages);
+}
+
+void w2c_kernel_dma_free(struct w2c_kernel *kernel, uint32_t pointer, uint32_t pages) {
+  (void)kernel;
+  dma_pages_give_back(pointer, pages);
+}
+
+uint64_t w2c_kernel_dma_address(struct w2c_kernel *kernel, uint32_t pointer) {
+  return dma_pages_address(kernel, pointer);
+}
+
+/* x86 keeps the order of writes among themselves and of reads among themselves, also as devices see them; only a
+ * write and a later read of another place change places. [Intel SDM 3A §8.2.2] What remains is to stop the compiler,
+ * which a call into another object file does. */
+
+void w2c_kernel_wmb(struct w2c_kernel *kernel) {
+  (void)kernel;
+  __asm__ volatile("" : : : "memory");
+}
+
+void w2c_kernel_rmb(struct w2c_kernel *kernel) {
+  (void)kernel;
+  __asm__ volatile("" : : : "memory");
+}
+
+void w2c_kernel_mb(struct w2c_kernel *kernel) {
+  (void)kernel;
+  __asm__ volatile("mfence" : : : "memory");
+}
+
+void w2c_kernel_relax(struct w2c_kernel *kernel) {
+  (void)kernel;
+  __asm__ volatile("pause" : : : "memory");
+}
+
+uint64_t w2c_kernel_now_ns(struct w2c_kernel *kernel) {
+  (void)kernel;
+  return clock_now();
+}
+
+void w2c_kernel_log(struct w2c_kernel *kernel, uint32_t message, uint32_t first, uint32_t second) {
+  (void)kernel;
+  print("virtio: message ");
+  print_decimal(message);
+  print(" (");
+  print_hexadecimal(first, 1);
+  print(", ");
+  print_hexadecimal(second, 1);
+  print(")\n");
+}

@@ -1,0 +1,98 @@
+/** Builds a bootable image: application and driver stack, translated to C, and the kernel around them. */
+
+import { mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join, relative } from "node:path";
+import { outputFolder, projectFolder } from "../build/project.js";
+import { devicePagesEnd, devicePagesStart } from "./layout.js";
+import { link, type Linking } from "./link.js";
+import { runProgram, runScript } from "./programs.js";
+
+export type Compiler = "gcc" | "clang";
+
+/** How accesses outside linear memory are noticed: by what is not mapped, or by comparing before each access. */
+export type MemoryCheck = "guard-pages" | "comparisons";
+
+export interface ImageOptions {
+  /** Where the image is put, below `build/unikernel/`. */
+  readonly name: string;
+  /** The AssemblyScript file that exports `main`, relative to the project's folder, without `.ts`. */
+  readonly application?: string;
+  readonly linking?: Linking;
+  readonly compiler?: Compiler;
+  readonly memoryCheck?: MemoryCheck;
+}
+
+export interface Image {
+  readonly path: string;
+  readonly bytes: number;
+}
+
+/** The application of `npm run unikernel`. */
+export const netboot = "kernel-shim/unikernel/application/index";
+
+const kernelFolder = join(projectFolder, "kernel-shim/unikernel");
+
+const languageFlags = ["-std=c11", "-O2", "-ffreestanding", "-fno-pie", "-fno-stack-protector", "-mno-red-zone"];
+const plainFlags = ["-fno-asynchronous-unwind-tables", "-fcf-protection=none", "-Wall", "-Wextra", "-Werror"];
+/** Interrupt handlers save no vector registers, so nothing of the kernel may use one. */
+const kernelFlags = ["-mgeneral-regs-only", "-Wmissing-prototypes", "-Wshadow"];
+/** wasm2c writes everything that a module could need, used or not. */
+const moduleFlags = ["-Wno-unused", "-Wno-unknown-warning-option", "-fno-math-errno"];
+
+/** The kernel's sources, in an order that does not depend on the file system. */
+function kernelSources(): string[] {
+  return readdirSync(kernelFolder, { recursive: true, encoding: "utf8" })
+    .filter((name) => /\.[cS]$/.test(name))
+    .map((name) => join(kernelFolder, name))
+    .sort();
+}
+
+/** Builds an image. Throws `CompileError` or `ProgramError`; then an image that was there stays. */
+export async function buildImage({
+  name,
+  application = netboot,
+  linking = "library",
+  compiler = "gcc",
+  memoryCheck = "guard-pages",
+}: ImageOptions): Promise<Image> {
+  const folder = join(outputFolder, "unikernel", name);
+  mkdirSync(folder, { recursive: true });
+  await translate(await link(application, linking, folder), "virtio", join(folder, "module.c"));
+  const sha256 = createRequire(import.meta.url).resolve("@chainsafe/as-sha256/build/optimized.wasm");
+  await translate(sha256, "sha256", join(folder, "sha256-module.c"));
+
+  const includes = [folder, join(kernelFolder, "wasm"), join(kernelFolder, "wasm/include"), outputFolder];
+  const common = [
+    ...languageFlags,
+    ...plainFlags,
+    ...includes.map((include) => `-I${include}`),
+    `-DDMA_START=${devicePagesStart}u`,
+    `-DDMA_END=${devicePagesEnd}u`,
+    `-DWASM_RT_MEMCHECK_GUARD_PAGES=${memoryCheck === "guard-pages" ? 1 : 0}`,
+  ];
+  const objects: string[] = [];
+  const compileFile = async (source: string, flags: readonly string[], object: string): Promise<void> => {
+    const path = join(folder, object);
+    await runProgram(compiler, [...common, ...flags, "-c", source, "-o", path]);
+    objects.push(path);
+  };
+  for (const module of ["module", "sha256-module"]) {
+    await compileFile(join(folder, `${module}.c`), moduleFlags, `${module}.o`);
+  }
+  for (const source of kernelSources()) {
+    await compileFile(source, kernelFlags, `${relative(kernelFolder, source).replaceAll("/", "-")}.o`);
+  }
+
+  const path = join(folder, "unikernel.elf");
+  const script = join(kernelFolder, "boot/image.ld");
+  const linkFlags = ["-nostdlib", "-static", "-no-pie", "-s", `-Wl,-T,${script}`, "-Wl,--build-id=none,-z,noexecstack"];
+  await runProgram(compiler, [...linkFlags, ...objects, "-o", `${path}.new`]);
+  renameSync(`${path}.new`, path);
+  return { path, bytes: statSync(path).size };
+}
+
+/** Translates a module to C. `module` becomes a part of the names in it. */
+function translate(wasm: string, module: string, output: string): Promise<string> {
+  return runScript("wabt/bin/wasm2c", [wasm, `--module-name=${module}`, "-o", output]);
+}
