@@ -62,7 +62,7 @@ function field32(device: BlockDevice, feature: u64, offset: u32, absent: u32): u
 
 /**
  * After a configuration interrupt: looks whether the capacity is another one. A reading that makes no sense changes
- * nothing. [virtio-1.2 §5.2.6.1]
+ * nothing. [virtio-1.2 §4.1.5.5, §2.5.4]
  */
 export function updateCapacity(device: BlockDevice): void {
   const capacity = configuration64(device, CAPACITY);

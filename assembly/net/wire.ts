@@ -35,7 +35,7 @@ export const VLAN_TAG_BYTES: u32 = 4;
 /** Smallest receive buffer without MRG_RXBUF. [virtio-1.2 §5.1.6.3.1] */
 export const RECEIVE_BUFFER_BYTES_MIN: u32 = 1526;
 
-// Packet header, before every frame in both directions. [virtio-1.2 §5.1.6]
+// Packet header, before every frame in both directions. [virtio-1.2 §5.1.6, §5.1.6.1]
 //
 //     0       1          2         4          6            8             10            12
 //     ┌───────┬──────────┬─────────┬──────────┬────────────┬─────────────┬─────────────┐

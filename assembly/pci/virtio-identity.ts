@@ -13,7 +13,7 @@ const IDS: u32 = 64;
  * The virtio device type, 0 for none.
  *
  * @param identity the doubleword at VENDOR_ID
- * @param revision REVISION_ID; 0 in every device with a legacy interface [virtio-1.2 §4.1.2.1]
+ * @param revision REVISION_ID; 0 in every device with a legacy interface [virtio-1.2 §4.1.2.3]
  * @param subsystem SUBSYSTEM_ID
  */
 export function virtioType(identity: u32, revision: u32, subsystem: u32): u32 {

@@ -1,5 +1,5 @@
 /**
- * The legacy PCI transport: virtio registers in the I/O BAR 0. [virtio-1.2 §4.1.4.8, §4.1.5]
+ * The legacy PCI transport: virtio registers in the I/O BAR 0. [virtio-1.2 §4.1.4.10, §4.1.5]
  *
  * Nothing above this file knows a register. MSI-X stays off, so the device configuration begins at 20.
  */
@@ -13,7 +13,7 @@ import { disableBusMaster, disableMsix, enableBusMaster, enablePorts } from "../
 import { identifyVirtio } from "../pci/virtio-identity";
 import { Device } from "./device";
 
-// Offset, width, direction. [virtio-1.2 §4.1.4.8]
+// Offset, width, direction. [virtio-1.2 §4.1.4.10]
 /** 32 bits, read: features 0 to 31 that the device offers. */
 const VIRTIO_PCI_HOST_FEATURES: u32 = 0;
 /** 32 bits, read and write: features that the driver accepts. */
@@ -82,7 +82,7 @@ export function forbidMemoryAccess(device: Device): void {
 }
 
 /**
- * Resets the device and waits until it says that it has. [virtio-1.2 §4.1.4.3.1, §2.4.1]
+ * Resets the device and waits until it says that it has. [virtio-1.2 §2.4.2]
  *
  * @returns whether its status came back to 0 in time
  */
@@ -119,7 +119,7 @@ export function acceptFeatures(device: Device, features: u64): void {
 }
 
 /**
- * Selects a queue and asks for its size, which a legacy device alone decides. [virtio-1.2 §4.1.5.1.3]
+ * Selects a queue and asks for its size, which a legacy device alone decides. [virtio-1.2 §4.1.5.1.3, §4.1.5.1.3.1]
  *
  * @returns number of descriptors, not checked; 0: no such queue
  */

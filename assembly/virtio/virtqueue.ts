@@ -170,7 +170,7 @@ export class Virtqueue {
   }
 
   /**
-   * Empties the ring and tells the device where it lies. [virtio-1.2 §4.1.5.1.3]
+   * Empties the ring and tells the device where it lies. [virtio-1.2 §4.1.5.1.3, §4.1.5.1.3.1]
    *
    * The memory is zero before the device knows its address: `setQueueAddress` is an import, behind which no store
    * of ours is left.

@@ -105,7 +105,7 @@ export function readAvailEvent(used: u32, size: u32): u32 {
   return read16(used + RING_ELEMENTS + USED_ELEMENT_BYTES * size);
 }
 
-/** Whether an index that moved from `before` to `now` has passed `event`, modulo 2^16. [virtio-1.2 §2.7.7.2] */
+/** Whether an index that moved from `before` to `now` has passed `event`, modulo 2^16. [virtio-1.2 §2.7.10.1] */
 export function needEvent(event: u32, now: u32, before: u32): bool {
   return ((now - event - 1) & 0xffff) < ((now - before) & 0xffff);
 }
