@@ -3,7 +3,7 @@
  * eighth of a qtest request), on the page cache that QEMU has mapped: coherent, and in program order.
  *
  * What has to be right beyond that is size. Devices and drivers share 16-bit indices, which must be read and written
- * in one piece [virtio-1.2 §2.7.13, §2.7.14]. System calls copy aligned groups of eight bytes with one load and store,
+ * in one piece [virtio-1.2 §2.7.6, §2.7.8]. System calls copy aligned groups of eight bytes with one load and store,
  * yet kernels exist that copy shorter pieces bytewise. Therefore reads fetch the aligned eight bytes around; and a
  * 16-bit write that changes both of its bytes, the only one of which half could be seen, is QEMU's to do.
  */

@@ -26,7 +26,7 @@ export const VIRTIO_NET_F_CTRL_MAC_ADDR = 2 ** 23;
 /** Any of these lets frames of up to 64 KiB come in. */
 export const LARGE_RECEIVE_FEATURES = VIRTIO_NET_F_GUEST_TSO4 + VIRTIO_NET_F_GUEST_TSO6 + VIRTIO_NET_F_GUEST_UFO;
 
-/** [virtio-1.2 §5.1.3.1] and, for CTRL_RX_EXTRA, [§5.1.4.2]. Those that need one of several are `alternatives`. */
+/** [virtio-1.2 §5.1.3.1] and, for CTRL_RX_EXTRA, [§5.1.6.5.1]. Those that need one of several are `alternatives`. */
 export const featureDependencies: readonly FeatureDependency[] = [
   { name: "GUEST_TSO4", feature: VIRTIO_NET_F_GUEST_TSO4, requires: VIRTIO_NET_F_GUEST_CSUM },
   { name: "GUEST_TSO6", feature: VIRTIO_NET_F_GUEST_TSO6, requires: VIRTIO_NET_F_GUEST_CSUM },

@@ -54,14 +54,14 @@ export const TRANSMIT_MTU = rule(
 );
 export const TRANSMIT_CHANGED = rule(
   "net-transmit-changed",
-  "2.7.13",
+  "2.7.13.3",
   "a frame does not change while the device has it",
 );
 
 // Reception.
 export const RECEIVE_READABLE = rule(
   "net-receive-readable",
-  "5.1.6.3",
+  "2.7.12",
   "a receive buffer has no descriptor that the device reads",
 );
 export const RECEIVE_SHORT = rule(

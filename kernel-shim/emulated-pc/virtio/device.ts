@@ -175,7 +175,7 @@ export abstract class VirtioDevice implements QueueOwner {
     });
   }
 
-  /** Tells the driver that the configuration changed. [virtio-1.2 §2.5, §4.1.5.4] */
+  /** Tells the driver that the configuration changed. [virtio-1.2 §3.2.1, §4.1.5.4] */
   configurationChanged(): void {
     if ((this.statusRegister & DRIVER_OK) !== 0) this.raise(ISR_CONFIGURATION);
   }
@@ -412,7 +412,7 @@ export abstract class VirtioDevice implements QueueOwner {
     });
   }
 
-  /** Enabling notifications and finding nothing new, in this order, leaves no entry unseen. [virtio-1.2 §2.7.10.2] */
+  /** Enabling notifications and finding nothing new, in this order, leaves no entry unseen. [virtio-1.2 §2.7.10, §2.7.14] */
   private serveUntilIdle(queue: DeviceQueue): void {
     let seen: number;
     do {

@@ -7,7 +7,7 @@ import type { Profile } from "../profiles.js";
 
 export const VIRTIO_VENDOR_ID = 0x1af4;
 
-/** Transitional PCI device ids by device type. [virtio-1.2 §4.1.2] */
+/** Transitional PCI device ids by device type. [virtio-1.2 §4.1.2.1] */
 const DEVICE_IDS: Readonly<Record<number, number>> = {
   1: 0x1000,
   2: 0x1001,

@@ -297,7 +297,7 @@ export class DeviceQueue {
   }
 }
 
-/** Whether moving an index from `old` to `now` passes `event`. [virtio-1.2 §2.7.7] */
+/** Whether moving an index from `old` to `now` passes `event`. [virtio-1.2 §2.7.7.2] */
 export function needEvent(event: number, now: number, old: number): boolean {
   return ((now - event - 1) & 0xffff) < ((now - old) & 0xffff);
 }

@@ -42,7 +42,7 @@ export const FEATURE_ANY_LAYOUT_REFUSED = rule(
 // Registers and device configuration.
 export const REGISTER_WIDTH = rule(
   "register-width",
-  "4.1.4.10",
+  "4.1.3.1",
   "a register is accessed with its own width at its own address",
 );
 export const REGISTER_READ_ONLY = rule("register-read-only", "4.1.4.10", "read-only registers are not written");
@@ -67,13 +67,13 @@ export const QUEUE_ORDER = rule(
   "3.1.1",
   "queues are set up after the features are agreed on and before DRIVER_OK",
 );
-export const QUEUE_LIVE = rule("queue-live", "4.1.5.1.3", "the address of a live queue is not changed");
-export const RING_NOT_ZEROED = rule("ring-not-zeroed", "2.7.10.1", "ring memory is zero when its address is written");
-export const BUS_MASTER_OFF = rule(
-  "bus-master-off",
-  "4.1.5.1",
-  "bus mastering is enabled before the device is given addresses",
-);
+export const QUEUE_LIVE = rule("queue-live", "3.3.1", "the address of a live queue is not changed");
+export const RING_NOT_ZEROED = rule("ring-not-zeroed", "4.1.5.1.3", "ring memory is zero when its address is written");
+export const BUS_MASTER_OFF: Rule = {
+  id: "bus-master-off",
+  section: "PCI 3.0 §6.2.2",
+  text: "bus mastering is enabled before the device is given addresses",
+};
 
 // Notifications.
 export const NOTIFICATION_EARLY = rule(
@@ -110,7 +110,7 @@ export const DESCRIPTOR_REUSED = rule(
 );
 export const DESCRIPTOR_CHANGED = rule(
   "descriptor-changed",
-  "2.7.13",
+  "3.3.1",
   "descriptors and indirect tables do not change while the device has them",
 );
 export const DESCRIPTOR_NEXT_RANGE = rule(
