@@ -1,5 +1,5 @@
 /**
- * The legacy registers of a virtio device that does nothing: the test plays the device. [virtio-1.2 §4.1.4.8]
+ * The legacy registers of a virtio device that does nothing: the test plays the device. [virtio-1.2 §4.1.4.10]
  *
  * Registers of the wrong width and ports without a register throw.
  */

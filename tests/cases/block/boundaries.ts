@@ -174,7 +174,7 @@ export const boundaries: readonly Case[] = [
     },
   },
   {
-    name: "a flush without the feature: E_UNSUPPORTED [virtio-1.2 §5.2.6.1]",
+    name: "a flush without the feature: E_UNSUPPORTED [virtio-1.2 §5.2.3]",
     disks: [{}],
     run(context) {
       const disk = context.openDisk(0, { features: ALL_FEATURES & ~VIRTIO_BLK_F_FLUSH });

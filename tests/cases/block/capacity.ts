@@ -1,4 +1,4 @@
-/** A disk that changes its size while it is open. [virtio-1.2 §5.2.6.1] */
+/** A disk that changes its size while it is open. [virtio-1.2 §3.2.1, §5.2.6.1] */
 
 import assert from "node:assert/strict";
 import { Event, Interrupt, Result, type BlockDevice } from "../../../kernel-shim/javascript/index.js";

@@ -101,7 +101,7 @@ export const segments: readonly Case[] = [
     },
   },
   {
-    name: "seg_max 1: a request is split into as many as it has segments [virtio-1.2 §5.2.4]",
+    name: "seg_max 1: a request is split into as many as it has segments [virtio-1.2 §5.2.3]",
     needs: ["segment limits"],
     disks: [{ segMax: 1, queueSize: 64 }],
     run(context) {
@@ -137,7 +137,7 @@ export const segments: readonly Case[] = [
     },
   },
   {
-    name: "size_max: segments are split into pieces of that size [virtio-1.2 §5.2.4]",
+    name: "size_max: segments are split into pieces of that size [virtio-1.2 §5.2.3]",
     needs: ["segment limits"],
     disks: [{ sizeMax: 512, segMax: 4, queueSize: 64 }],
     run(context) {

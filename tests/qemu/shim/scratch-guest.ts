@@ -15,7 +15,7 @@ export const INTERRUPT_LINE_AND_PIN = 0x3c;
 
 const IO_SPACE_AND_BUS_MASTER = 5;
 
-/** Registers of the legacy interface. [virtio-1.2 §4.1.4.8] */
+/** Registers of the legacy interface. [virtio-1.2 §4.1.4.10] */
 const DRIVER_FEATURES = 4;
 const QUEUE_ADDRESS = 8;
 const QUEUE_SIZE = 12;
