@@ -1,4 +1,7 @@
-/** Feature bits by the names of the specification, as far as cases choose among them. [virtio-1.2 §5.1.3, §5.2.3, §6] */
+/**
+ * Feature bits by the names of the specification, as far as cases choose among them.
+ * [virtio-1.2 §5.1.3, §5.2.3, §6]
+ */
 
 export const VIRTIO_NET_F_MTU = 1n << 3n;
 export const VIRTIO_NET_F_MAC = 1n << 5n;

@@ -92,6 +92,15 @@ export abstract class VirtioDevice implements QueueOwner {
    */
   protected abstract serve(queue: DeviceQueue): void;
 
+  /**
+   * Whether the driver is to notify of what it makes available next, asked once `queue` was served. A device that looks
+   * into a queue on other occasions as well can do without, and calls `enableNotifications` itself later.
+   */
+  protected needsNotification(queue: DeviceQueue): boolean {
+    void queue;
+    return true;
+  }
+
   /** The driver reset the device: forget every chain. Work given to `later` is dropped already. */
   protected abstract wasReset(): void;
 
@@ -412,11 +421,12 @@ export abstract class VirtioDevice implements QueueOwner {
     });
   }
 
-  /** Enabling notifications and finding nothing new, in this order, leaves no entry unseen. [virtio-1.2 §2.7.10, §2.7.14] */
+  /** Enabling notifications and finding nothing new, in this order, leaves no entry unseen. [virtio-1.2 §2.7.14] */
   private serveUntilIdle(queue: DeviceQueue): void {
     let seen: number;
     do {
       this.serve(queue);
+      if (!this.needsNotification(queue)) return;
       seen = queue.available();
       queue.enableNotifications();
     } while (this.isReady && queue.available() > seen);
