@@ -202,6 +202,11 @@ export class NetDevice extends VirtioDevice implements NetworkPort {
     else this.receiveSide.deliver();
   }
 
+  /** While there are receive buffers the card comes by itself, with the next frame. */
+  protected override needsNotification(queue: DeviceQueue): boolean {
+    return queue.index !== RECEIVE_QUEUE || queue.available() === 0;
+  }
+
   protected wasReset(): void {
     this.receiveSide.reset();
     this.controlSide.reset();

@@ -94,12 +94,10 @@ export abstract class VirtioDevice implements QueueOwner {
 
   /**
    * Whether the driver is to notify of what it makes available next, asked once `queue` was served. A device that looks
-   * into a queue on other occasions as well can do without, and calls `enableNotifications` itself later.
+   * into a queue on other occasions as well can do without, and calls `enableNotifications` itself later. Always, when
+   * the device does not say.
    */
-  protected needsNotification(queue: DeviceQueue): boolean {
-    void queue;
-    return true;
-  }
+  protected needsNotification?(queue: DeviceQueue): boolean;
 
   /** The driver reset the device: forget every chain. Work given to `later` is dropped already. */
   protected abstract wasReset(): void;
@@ -426,7 +424,7 @@ export abstract class VirtioDevice implements QueueOwner {
     let seen: number;
     do {
       this.serve(queue);
-      if (!this.needsNotification(queue)) return;
+      if (!(this.needsNotification?.(queue) ?? true)) return;
       seen = queue.available();
       queue.enableNotifications();
     } while (this.isReady && queue.available() > seen);

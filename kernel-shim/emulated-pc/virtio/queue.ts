@@ -57,6 +57,8 @@ export class DeviceQueue {
   private nextAvailable = 0;
   /** avail.idx when the device last asked for notifications or got one: anything beyond must be notified of. */
   private announcedAvailable = 0;
+  /** avail_event as the device wrote it last. */
+  private availEvent = 0;
   /** Position of the next entry to fill in the used ring. */
   private nextUsed = 0;
   /** The used index at the last decision about an interrupt. */
@@ -117,6 +119,7 @@ export class DeviceQueue {
     this.completions = 0;
     this.nextAvailable = 0;
     this.announcedAvailable = 0;
+    this.availEvent = 0;
     this.nextUsed = 0;
     this.signalledUsed = 0;
     this.hasSignalled = false;
@@ -148,7 +151,9 @@ export class DeviceQueue {
     for (const index of chain.descriptors) this.owned[index] = 1;
     for (const segment of chain.readable) this.owner.dma.check(segment.address, segment.length);
     for (const segment of chain.writable) this.owner.dma.check(segment.address, segment.length);
+    const takesAnnounced = this.announcedAvailable !== this.nextAvailable;
     this.nextAvailable = (this.nextAvailable + 1) & 0xffff;
+    if (!this.wantsNotification && !takesAnnounced) this.announcedAvailable = this.nextAvailable;
     this.inFlight++;
     return chain;
   }
@@ -211,7 +216,8 @@ export class DeviceQueue {
     this.wantsNotification = true;
     this.ignoresNotifications = false;
     this.announcedAvailable = ring.availIndex;
-    if (hasFeature(this.owner.negotiatedFeatures, VIRTIO_F_EVENT_IDX)) ring.writeAvailEvent(this.announcedAvailable);
+    this.availEvent = this.announcedAvailable;
+    if (hasFeature(this.owner.negotiatedFeatures, VIRTIO_F_EVENT_IDX)) ring.writeAvailEvent(this.availEvent);
     else ring.writeUsedFlags(0);
   }
 
@@ -238,11 +244,11 @@ export class DeviceQueue {
     this.checkAvailFlags(ring);
     const index = ring.availIndex;
     if (this.ignoresNotifications) return;
-    if (!this.wantsNotification) {
-      this.record(rules.NOTIFICATION_SUPPRESSED, `avail.idx ${index}`);
-    } else if (index === this.announcedAvailable && hasFeature(this.owner.negotiatedFeatures, VIRTIO_F_EVENT_IDX)) {
-      this.record(rules.NOTIFICATION_SUPPRESSED, `avail.idx ${index}, avail_event ${this.announcedAvailable}`);
-    }
+    // An event that is left behind comes round again after 65536 entries.
+    const isWanted = hasFeature(this.owner.negotiatedFeatures, VIRTIO_F_EVENT_IDX)
+      ? needEvent(this.availEvent, index, this.announcedAvailable)
+      : this.wantsNotification;
+    if (!isWanted) this.record(rules.NOTIFICATION_SUPPRESSED, `avail.idx ${index}, avail_event ${this.availEvent}`);
     this.announcedAvailable = index;
   }
 
