@@ -23,7 +23,7 @@ const contents = path.join(folder, "contents");
 
 /** Runs a tool of Debian's, some of which live where an ordinary user's PATH does not lead. */
 function run(program: string, parameters: readonly string[]): string {
-  const env = { ...process.env, PATH: `${process.env.PATH ?? ""}:/usr/sbin:/sbin` };
+  const env = { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` };
   return execFileSync(program, parameters, { env, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
 }
 
