@@ -157,7 +157,6 @@ export class BlockDevice extends VirtioDevice {
       queue.break(rules.BLOCK_HEADER, at);
       return null;
     }
-    if (request.reserved !== 0) this.record(rules.BLOCK_RESERVED, `${at}, value ${request.reserved}`);
     this.checkSegments(chain);
     return request;
   }

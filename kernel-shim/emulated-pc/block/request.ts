@@ -4,7 +4,6 @@ import { HEADER_BYTES } from "./constants.js";
 
 export interface ParsedRequest {
   readonly type: number;
-  readonly reserved: number;
   readonly sector: number;
   /** Bytes that the device reads, header not counted. */
   readonly readableBytes: number;
@@ -21,7 +20,7 @@ export function parseRequest(chain: Chain): ParsedRequest | null {
   chain.read(0, header, 0, HEADER_BYTES);
   return {
     type: headerView.getUint32(0, true),
-    reserved: headerView.getUint32(4, true),
+    // What lies between is a priority in legacy requests, and nothing is wrong with any. [virtio-1.2 §5.2.6.3]
     // Sectors above 2^53 are beyond every disk, whatever is lost of them here.
     sector: headerView.getUint32(12, true) * 0x1_0000_0000 + headerView.getUint32(8, true),
     readableBytes: chain.readableBytes - HEADER_BYTES,

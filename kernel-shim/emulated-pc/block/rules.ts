@@ -11,7 +11,6 @@ export const BLOCK_FRAMING = rule(
   "without ANY_LAYOUT the header is alone in the first descriptor, the status byte alone in the last",
 );
 export const BLOCK_HEADER = rule("block-header", "5.2.6", "a request has 16 bytes of header and a status byte");
-export const BLOCK_RESERVED = rule("block-reserved", "5.2.6", "the reserved field of the header is 0");
 export const BLOCK_DATA_DIRECTION = rule(
   "block-data-direction",
   "5.2.6",

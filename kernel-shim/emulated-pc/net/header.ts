@@ -54,9 +54,11 @@ export function brokenRules(header: Uint8Array, hasNegotiated: HasFeature): Rule
     if (!isNegotiated || !ecnIsNegotiated || !needsChecksum) broken.push(rules.TRANSMIT_GSO);
   }
   const strayChecksum = !needsChecksum && view.getUint32(CSUM_START_OFFSET) !== 0;
+  // A driver that can segment may state the header's length in every frame. [virtio-1.2 §5.1.6.2.1]
+  const statesHeaderLength = needsChecksum || [...SEGMENTATION_FEATURES.values()].some(hasNegotiated);
   const straySegmentation =
     gsoType === VIRTIO_NET_HDR_GSO_NONE &&
-    (view.getUint16(GSO_SIZE_OFFSET) !== 0 || (!needsChecksum && view.getUint16(HDR_LEN_OFFSET) !== 0));
+    (view.getUint16(GSO_SIZE_OFFSET) !== 0 || (!statesHeaderLength && view.getUint16(HDR_LEN_OFFSET) !== 0));
   if (strayChecksum || straySegmentation) broken.push(rules.TRANSMIT_UNUSED_FIELDS);
   if (header.length > NUM_BUFFERS_OFFSET && view.getUint16(NUM_BUFFERS_OFFSET) !== 0) {
     broken.push(rules.TRANSMIT_NUM_BUFFERS);
