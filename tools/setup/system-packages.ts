@@ -16,6 +16,7 @@ const packageOf = {
   "mkfs.vfat": "dosfstools",
   mcopy: "mtools",
   gcc: "gcc",
+  clang: "clang",
 } as const;
 
 export type Program = keyof typeof packageOf;

@@ -54,6 +54,13 @@ export const suites: readonly Suite[] = [
     programs: ["qemu-system-x86_64", "qemu-img", "mkfs.ext4", "debugfs", "mkfs.vfat", "mcopy"],
   },
   {
+    name: "unikernel",
+    description: "the stack on bare metal, booted in QEMU",
+    folder: "tests/unikernel",
+    concurrency: 1,
+    programs: ["qemu-system-x86_64", "gcc", "clang"],
+  },
+  {
     name: "tools",
     description: "the commands",
     folder: "tests/tools",

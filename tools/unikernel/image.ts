@@ -38,7 +38,7 @@ const plainFlags = ["-fno-asynchronous-unwind-tables", "-fcf-protection=none", "
 /** Interrupt handlers save no vector registers, so nothing of the kernel may use one. */
 const kernelFlags = ["-mgeneral-regs-only", "-Wmissing-prototypes", "-Wshadow"];
 /** wasm2c writes everything that a module could need, used or not. */
-const moduleFlags = ["-Wno-unused", "-Wno-unknown-warning-option", "-fno-math-errno"];
+const moduleFlags = ["-Wno-unused", "-Wno-unused-parameter", "-fno-math-errno"];
 
 /** The kernel's sources, in an order that does not depend on the file system. */
 function kernelSources(): string[] {

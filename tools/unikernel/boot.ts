@@ -1,0 +1,131 @@
+/** Boots an image in QEMU. The one place that knows QEMU's command line for it. */
+
+import { spawn, type ChildProcess } from "node:child_process";
+import { createSocket } from "node:dgram";
+import { statusOfQemu } from "./statuses.js";
+
+export type MachineType = "pc" | "q35";
+
+export interface BootOptions {
+  /** The image's path. */
+  readonly image: string;
+  readonly machine?: MachineType;
+  /** What the application reads as its command line. */
+  readonly commandLine?: string;
+  /** What is behind each network card: a value of QEMU's `-netdev`, without its `id`. */
+  readonly cards?: readonly string[];
+  /** The raw image behind each disk. */
+  readonly disks?: readonly string[];
+  /** More of QEMU's options. */
+  readonly parameters?: readonly string[];
+  /** After this many milliseconds the machine is ended whatever it does. */
+  readonly timeoutMilliseconds: number;
+}
+
+/** A UDP port of this computer that leads to one of the machine's. */
+export interface Forward {
+  readonly host: number;
+  readonly machine: number;
+}
+
+/** QEMU's own network: DHCP, a TFTP server for a folder, and ports that lead in. */
+export function userNetwork(folder: string | undefined, forwards: readonly Forward[] = []): string {
+  const tftp = folder === undefined ? "" : `,tftp=${folder}`;
+  const ports = forwards.map(({ host, machine }) => `,hostfwd=udp:127.0.0.1:${host}-:${machine}`);
+  return `user${tftp}${ports.join("")}`;
+}
+
+/** A UDP port that nobody uses at the moment. */
+export async function freePort(): Promise<number> {
+  const socket = createSocket("udp4");
+  await new Promise<void>((resolve, reject) => {
+    socket.on("error", reject);
+    socket.bind(0, "127.0.0.1", resolve);
+  });
+  const { port } = socket.address();
+  await new Promise<void>((resolve) => socket.close(resolve));
+  return port;
+}
+
+function qemuParameters(options: BootOptions): string[] {
+  const { image, machine = "pc", commandLine = "", cards = [], disks = [], parameters = [] } = options;
+  return [
+    ...["-M", machine, "-accel", "tcg", "-m", "64", "-nodefaults", "-display", "none", "-no-reboot"],
+    ...["-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"],
+    ...["-kernel", image, "-append", commandLine],
+    ...cards.flatMap((card, index) => {
+      const [kind = "", ...rest] = card.split(",");
+      const netdev = [kind, `id=net${index}`, ...rest].join(",");
+      return ["-netdev", netdev, "-device", `virtio-net-pci,netdev=net${index},romfile=`];
+    }),
+    ...disks.flatMap((disk, index) => [
+      ...["-drive", `if=none,id=disk${index},format=raw,file=${disk}`],
+      ...["-device", `virtio-blk-pci,drive=disk${index}`],
+    ]),
+    ...parameters,
+  ];
+}
+
+export interface Ending {
+  /** What the unikernel ended with; undefined when QEMU failed or was ended. */
+  readonly status: number | undefined;
+  /** All that was printed on the console, and by QEMU. */
+  readonly output: string;
+}
+
+/** A machine that runs, or has ended. */
+export class BootedMachine {
+  readonly ended: Promise<Ending>;
+  private readonly child: ChildProcess;
+  private text = "";
+  private isOver = false;
+  private wake: () => void = () => undefined;
+
+  constructor(options: BootOptions) {
+    const child = spawn("qemu-system-x86_64", qemuParameters(options), { stdio: ["ignore", "pipe", "pipe"] });
+    this.child = child;
+    const collect = (chunk: Buffer): void => {
+      this.text += chunk.toString("latin1");
+      this.wake();
+    };
+    child.stdout.on("data", collect);
+    child.stderr.on("data", collect);
+    const timer = setTimeout(() => this.kill(), options.timeoutMilliseconds);
+    this.ended = new Promise((resolve, reject) => {
+      child.on("error", reject);
+      child.on("close", (exitStatus) => {
+        clearTimeout(timer);
+        this.isOver = true;
+        this.wake();
+        resolve({ status: statusOfQemu(exitStatus), output: this.text });
+      });
+    });
+  }
+
+  /** Waits until the console shows the text `count` times. Throws when the machine ends before. */
+  async shows(text: string, count = 1): Promise<void> {
+    while (this.text.split(text).length <= count) {
+      if (this.isOver) throw new Error(`the machine ended without "${text}":\n${this.text}`);
+      await new Promise<void>((resolve) => (this.wake = resolve));
+    }
+  }
+
+  /** The process, for measurements from outside. */
+  get processId(): number | undefined {
+    return this.child.pid;
+  }
+
+  /** Ends the machine. */
+  kill(): void {
+    this.child.kill("SIGKILL");
+  }
+}
+
+/** Sends one datagram to a port of this computer. */
+export async function sendDatagram(port: number, text: string): Promise<void> {
+  const socket = createSocket("udp4");
+  await new Promise<void>((resolve, reject) => {
+    socket.send(text, port, "127.0.0.1", (error) => (error === null ? resolve() : reject(error)));
+  });
+  await new Promise<void>((resolve) => socket.close(resolve));
+}

@@ -1,0 +1,62 @@
+/** Lets a unikernel fetch a file: QEMU serves it, a temporary disk takes it, and the disk is compared with the file. */
+
+import { createHash, randomBytes } from "node:crypto";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { BootedMachine, freePort, sendDatagram, userNetwork, type MachineType } from "./boot.js";
+
+const mebibyte = 1024 * 1024;
+const defaultFileBytes = 8 * mebibyte;
+const timeoutMilliseconds = 120_000;
+/** Ports that the netboot listens at. */
+const stopPort = 8;
+
+export interface Fetched {
+  /** What the unikernel ended with; undefined when QEMU failed. */
+  readonly status: number | undefined;
+  readonly output: string;
+  /** SHA-256 of the file, computed here. */
+  readonly sha256: string;
+  /** Whether the disk holds the file. */
+  readonly isSame: boolean;
+}
+
+/**
+ * Boots `image`, waits until it has fetched `file`, and tells it to stop.
+ *
+ * @param file its path; undefined: random bytes
+ */
+export async function fetchFile(image: string, machine: MachineType, file: string | undefined): Promise<Fetched> {
+  const folder = mkdtempSync(join(tmpdir(), "unikernel-"));
+  try {
+    const served = join(folder, "file");
+    if (file === undefined) writeFileSync(served, randomBytes(defaultFileBytes));
+    else copyFileSync(file, served);
+    const bytes = statSync(served).size;
+    const disk = join(folder, "disk.img");
+    writeFileSync(disk, "");
+    truncateSync(disk, Math.ceil(bytes / mebibyte) * mebibyte + mebibyte);
+
+    const port = await freePort();
+    const booted = new BootedMachine({
+      image,
+      machine,
+      commandLine: "file=file",
+      cards: [userNetwork(folder, [{ host: port, machine: stopPort }])],
+      disks: [disk],
+      timeoutMilliseconds,
+    });
+    // If it ends before, that is told by its status.
+    await booted.shows("netboot: ready").then(
+      () => sendDatagram(port, "stop"),
+      () => undefined,
+    );
+    const { status, output } = await booted.ended;
+    const contents = readFileSync(served);
+    const isSame = readFileSync(disk).subarray(0, bytes).equals(contents);
+    return { status, output, sha256: createHash("sha256").update(contents).digest("hex"), isSame };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
