@@ -135,33 +135,34 @@ function addPart(device: BlockDevice, operation: u32, sector: u64, left: u32, re
   const headerOffset = queue.freeHead * HEADER_STRIDE;
   const headerAddress = device.headersAddress + headerOffset;
 
-  queue.beginChain();
-  queue.append(headerAddress, HEADER_BYTES, 0);
+  const firstSegment = nextSegment;
+  const firstOffset = nextOffset;
   let bytes: u32 = 0;
-  let run: u32 = 0;
-  for (let count: u32 = 0; bytes < left && count < dataMax; count++) {
-    if (count + FRAMING_DESCRIPTORS >= room) return Result.E_FULL;
-    const segment = changetype<Segment>(nextSegment);
-    const pointer = segment.pointer + nextOffset;
-    const length = segment.length - nextOffset;
-    const address = physicalAddress(pointer);
-    if (address == NO_ADDRESS) return Result.E_ADDRESS;
-    run = min(contiguousBytes(pointer, length, address), device.sizeMax);
-    queue.append(address, run, flags);
-    bytes += run;
-    advance(run);
-  }
-  if (bytes < left) {
-    // The device wants whole blocks, so what lies behind the last one goes into the next part.
-    const excess = bytes & (device.blockSize - 1);
-    if (excess >= run) return Result.E_SEGMENTS;
-    if (excess != 0) {
-      queue.shortenLast(excess, run);
-      retreat(excess);
-      bytes -= excess;
-      // Shortened to nothing: the blocks of this device do not fit into the segments it takes.
-      if (bytes == 0) return Result.E_SEGMENTS;
+  let bytesMax = left;
+  while (true) {
+    queue.beginChain();
+    queue.append(headerAddress, HEADER_BYTES, 0);
+    bytes = 0;
+    for (let count: u32 = 0; bytes < bytesMax && count < dataMax; count++) {
+      if (count + FRAMING_DESCRIPTORS >= room) return Result.E_FULL;
+      const segment = changetype<Segment>(nextSegment);
+      const pointer = segment.pointer + nextOffset;
+      const length = segment.length - nextOffset;
+      const address = physicalAddress(pointer);
+      if (address == NO_ADDRESS) return Result.E_ADDRESS;
+      const run = min(min(contiguousBytes(pointer, length, address), device.sizeMax), bytesMax - bytes);
+      queue.append(address, run, flags);
+      bytes += run;
+      advance(run);
     }
+    const excess = bytes & (device.blockSize - 1);
+    if (bytes == left || excess == 0) break;
+    // The device wants whole blocks, so what lies behind the last one goes into the next part: once more, up to there.
+    bytesMax = bytes - excess;
+    // The blocks of this device do not fit into the segments it takes.
+    if (bytesMax == 0) return Result.E_SEGMENTS;
+    nextSegment = firstSegment;
+    nextOffset = firstOffset;
   }
   queue.append(headerAddress + STATUS_OFFSET, STATUS_BYTES, VIRTQ_DESC_F_WRITE);
   writeHeader(device.headers + headerOffset, operation, sector);
@@ -175,15 +176,6 @@ function advance(bytes: u32): void {
     nextSegment += offsetof<Segment>();
     nextOffset = 0;
   }
-}
-
-/** Goes back by fewer bytes than the last `advance` went. */
-function retreat(bytes: u32): void {
-  if (nextOffset == 0) {
-    nextSegment -= offsetof<Segment>();
-    nextOffset = changetype<Segment>(nextSegment).length;
-  }
-  nextOffset -= bytes;
 }
 
 /** What the status byte of the chain that began at `head` means. Read once: the device can still write it. */

@@ -39,7 +39,6 @@ import {
   writeDescriptor,
   writeFlags,
   writeIndex,
-  writeLength,
   writeUsedEvent,
 } from "./vring";
 
@@ -257,12 +256,6 @@ export class Virtqueue {
     this.chainNext = next;
     this.chainLength++;
     if (flags & VIRTQ_DESC_F_WRITE) this.chainWritable += length;
-  }
-
-  /** Makes the last buffer of the chain, `length` bytes at `address`, that much shorter. */
-  shortenLast(bytes: u32, length: u32): void {
-    writeLength(this.chainLast, length - bytes);
-    if (this.chainLastFlags & VIRTQ_DESC_F_WRITE) this.chainWritable -= bytes;
   }
 
   /**

@@ -61,10 +61,6 @@ export function writeDescriptor(descriptor: u32, address: u64, length: u32, flag
   write32(descriptor + 12, flags | (next << 16));
 }
 
-export function writeLength(descriptor: u32, length: u32): void {
-  write32(descriptor + 8, length);
-}
-
 /** Makes the descriptor the last of its chain. */
 export function endChain(descriptor: u32, flags: u32): void {
   write16(descriptor + 12, flags);

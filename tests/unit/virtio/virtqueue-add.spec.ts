@@ -83,25 +83,6 @@ describe("add", () => {
     queue.take();
     expect(queue.takenLength).toBe(0, "nothing of the other chain could be written");
   });
-
-  it("shortens the last buffer, and what may be written there", () => {
-    for (let indirect: u32 = 0; indirect < 2; indirect++) {
-      newQueue(8, indirect ? VIRTIO_F_INDIRECT_DESC : 0, 4);
-      queue.beginChain();
-      queue.append(0x1000, 100, WRITE);
-      queue.append(0x2000, 200, WRITE);
-      queue.shortenLast(50, 200);
-      const head = queue.add(1);
-      const chain = ring.chain(head);
-      expect(chain.lengths[0]).toBe(100);
-      expect(chain.lengths[1]).toBe(150);
-      queue.kick();
-      ring.complete(head, 300);
-      queue.pending();
-      queue.take();
-      expect(queue.takenLength).toBe(250);
-    }
-  });
 });
 
 describe("undo", () => {
