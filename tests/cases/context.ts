@@ -110,6 +110,8 @@ export interface Ground {
   readonly cannot: ReadonlyMap<Capability, string>;
   /** Share of the long cases' repetitions: 1 is all of them. */
   readonly effort: number;
+  /** How long a device may take for a batch of requests, in the machine's time. */
+  readonly patienceMilliseconds: number;
   /** A machine as the case wants it; may be one that an earlier case used and left clean. */
   prepare(wanted: Case): Setting;
   /** The case is over; a machine that it left unclean is not used again. */
@@ -117,8 +119,8 @@ export interface Ground {
   close(): void;
 }
 
-/** How long a device may take, in the machine's time. */
-const PATIENCE_MILLISECONDS = 20_000;
+/** How much longer than one request a long case may take. */
+const LONG_CASE = 100;
 
 export class CaseContext {
   readonly machine: Machine;
@@ -131,7 +133,7 @@ export class CaseContext {
 
   constructor(
     private readonly setting: Setting,
-    private readonly effort: number,
+    private readonly ground: Ground,
   ) {
     this.machine = setting.machine;
     this.stack = setting.stack;
@@ -171,19 +173,17 @@ export class CaseContext {
 
   /** How often a long case repeats itself here. */
   repetitions(full: number): number {
-    return Math.ceil(full * this.effort);
+    return Math.ceil(full * this.ground.effort);
   }
 
   /** Lets devices work until `condition` holds, by polling alone; fails when it never does. */
   waitUntil(condition: () => boolean, what: string): void {
-    const { kernel } = this.machine;
-    if (condition()) return;
-    const deadline = kernel.now_ns() + BigInt(PATIENCE_MILLISECONDS) * 1_000_000n;
-    do {
-      kernel.relax();
-      if (condition()) return;
-    } while (kernel.now_ns() < deadline);
-    assert.fail(`${what} did not happen within ${PATIENCE_MILLISECONDS / 1000} seconds`);
+    this.wait(condition, what, this.ground.patienceMilliseconds);
+  }
+
+  /** As `waitUntil`, for thousands of requests. */
+  waitLongUntil(condition: () => boolean, what: string): void {
+    this.wait(condition, what, this.ground.patienceMilliseconds * LONG_CASE);
   }
 
   /** Gives devices time to do what they should not do. */
@@ -210,6 +210,17 @@ export class CaseContext {
     assert.deepEqual(this.setting.takeComplaints(), [], "the machine has complaints about the stack");
     assert.deepEqual(this.machine.log.slice(this.logBefore), this.expectedLog, "messages that the stack logged");
     assert.equal(this.lentPages, 0, "pages that the stack did not give back");
+  }
+
+  private wait(condition: () => boolean, what: string, milliseconds: number): void {
+    const { kernel } = this.machine;
+    if (condition()) return;
+    const deadline = kernel.now_ns() + BigInt(milliseconds) * 1_000_000n;
+    do {
+      kernel.relax();
+      if (condition()) return;
+    } while (kernel.now_ns() < deadline);
+    assert.fail(`${what} did not happen within ${milliseconds / 1000} seconds`);
   }
 }
 

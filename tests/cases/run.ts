@@ -30,10 +30,16 @@ function runCase(ground: Ground, each: Case): void {
   const setting = ground.prepare(each);
   let isClean = false;
   try {
-    const context = new CaseContext(setting, ground.effort);
+    const context = new CaseContext(setting, ground);
     each.run(context);
     context.finish();
     isClean = true;
+  } catch (error) {
+    // Whatever failed, what the machine holds against the stack is the first thing to look at.
+    const complaints = setting.takeComplaints();
+    throw complaints.length === 0
+      ? error
+      : new AggregateError([error, ...complaints], "with complaints of the machine");
   } finally {
     ground.release(setting, isClean);
   }

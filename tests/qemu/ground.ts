@@ -315,6 +315,8 @@ interface KeyedSetting {
 /** A kind of QEMU machine, as `QemuOptions` describes it. */
 export class QemuGround implements Ground {
   readonly cannot = CANNOT;
+  /** Generous: other programs may keep the processor busy. */
+  readonly patienceMilliseconds = 20_000;
   /** The last machine, for the next case that wants the same devices. */
   private idle: KeyedSetting | null = null;
   private readonly used = new WeakMap<Setting, KeyedSetting>();

@@ -109,6 +109,8 @@ export class Chain {
         base = address;
         entries = tableEntries;
         index = 0;
+        // A table may be as long as the queue; the descriptor that refers to it holds no buffer and does not count.
+        count = -1;
         continue;
       }
       const broken = this.add(address, length, (flags & VIRTQ_DESC_F_WRITE) !== 0);

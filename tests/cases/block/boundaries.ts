@@ -148,7 +148,7 @@ export const boundaries: readonly Case[] = [
   },
   {
     name: "writing a read-only disk: E_READ_ONLY, even with the feature refused",
-    disks: [{ readOnly: true }],
+    disks: [{ readOnly: true, offers: { anyLayout: false } }],
     run(context) {
       const buffer = context.allocate(PAGE_BYTES);
       for (const features of [ALL_FEATURES, ALL_FEATURES & ~VIRTIO_BLK_F_RO, 0n]) {

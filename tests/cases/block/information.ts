@@ -44,7 +44,7 @@ export const information: readonly Case[] = [
   },
   {
     name: "features that the options leave out are refused",
-    disks: [{}],
+    disks: [{ offers: { anyLayout: false } }],
     run(context) {
       const disk = context.openDisk(0, { features: 0n });
       const found = disk.information();

@@ -91,7 +91,7 @@ class RandomRun {
 
   run(): void {
     const { context, disk, random } = this;
-    context.waitUntil(() => {
+    context.waitLongUntil(() => {
       this.submitBatch();
       if (random.below(4) !== 0) {
         for (const completion of disk.poll(1 + random.below(40))) this.check(completion);
@@ -212,7 +212,7 @@ export const randomRequests: readonly Case[] = [
   },
   {
     name: "random requests without optional features",
-    disks: [{ sectors: SECTORS, serial: SERIAL }],
+    disks: [{ sectors: SECTORS, serial: SERIAL, offers: { anyLayout: false } }],
     run(context) {
       const disk = context.openDisk(0, { features: 0n });
       new RandomRun(context, disk, new Random(2), context.repetitions(REQUESTS / 10)).run();

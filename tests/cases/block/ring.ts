@@ -86,7 +86,7 @@ function wrapAround(context: CaseContext, disk: BlockDevice): void {
   const sectorOfSlot = new Array<number>(most).fill(-1);
   let submitted = 0;
   let completed = 0;
-  context.waitUntil(() => {
+  context.waitLongUntil(() => {
     const batch: BlockRequest[] = [];
     while (slots.length > 0 && submitted < total) {
       const slot = slots.pop() ?? 0;
@@ -134,7 +134,7 @@ export const ring: readonly Case[] = [
   },
   {
     name: "a full ring without optional features",
-    disks: [{}],
+    disks: [{ offers: { anyLayout: false } }],
     run(context) {
       fillRing(context, context.openDisk(0, { features: 0n }));
     },
@@ -151,7 +151,10 @@ export const ring: readonly Case[] = [
   },
   ...featureSets.map(([name, allowed]): Case => ({
     name: `reads and writes with ${name}`,
-    disks: [{ queueSize: 32 }],
+    // A driver that is offered ANY_LAYOUT has to accept it.
+    disks: [
+      { queueSize: 32, ...((allowed & features.VIRTIO_F_ANY_LAYOUT) === 0n && { offers: { anyLayout: false } }) },
+    ],
     run(context) {
       const disk = context.openDisk(0, { features: allowed });
       assert.equal(disk.information().features_accepted & ~allowed, 0n);
@@ -196,7 +199,7 @@ export const ringWrap: readonly Case[] = [
   },
   {
     name: `ring indices wrap without optional features: ${WRAPPING_REQUESTS} requests on a ring of 16 entries`,
-    disks: [{ queueSize: 16 }],
+    disks: [{ queueSize: 16, offers: { anyLayout: false } }],
     run(context) {
       wrapAround(context, context.openDisk(0, { features: 0n }));
     },

@@ -1,0 +1,23 @@
+/** The behaviour cases on the emulated PC: one build, every profile, every way of completing requests. */
+
+import type { Completion } from "../../kernel-shim/emulated-pc/completion.js";
+import { profileNames } from "../../kernel-shim/emulated-pc/profiles.js";
+import type { Build } from "../../kernel-shim/machine.js";
+import { blockCases, longBlockCases } from "../cases/block/index.js";
+import { runCases } from "../cases/run.js";
+import { EmulatedGround } from "./ground.js";
+
+/** Shares of the long cases' repetitions: all of them where requests complete in any order. */
+const EFFORTS: Readonly<Record<Completion, number>> = { immediate: 0.05, deferred: 0.05, shuffled: 1 };
+
+/** Registers all of it as tests. */
+export function testBehaviour(build: Build): void {
+  for (const profile of profileNames) {
+    for (const completion of ["immediate", "deferred", "shuffled"] as const) {
+      runCases(new EmulatedGround(build, profile, completion, EFFORTS[completion]), {
+        ...blockCases,
+        ...longBlockCases,
+      });
+    }
+  }
+}

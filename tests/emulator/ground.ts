@@ -1,0 +1,270 @@
+/** The emulated PC as a ground for the behaviour cases: a fresh machine for each of them. */
+
+import { describeViolation } from "../../kernel-shim/emulated-pc/violations.js";
+import type { BlockBackEnd } from "../../kernel-shim/emulated-pc/block/back-end.js";
+import { BlockDevice } from "../../kernel-shim/emulated-pc/block/device.js";
+import { MemoryDisk } from "../../kernel-shim/emulated-pc/block/memory-disk.js";
+import type { Completion } from "../../kernel-shim/emulated-pc/completion.js";
+import { EmulatedPc } from "../../kernel-shim/emulated-pc/machine.js";
+import type { NetworkBackend, NetworkPort } from "../../kernel-shim/emulated-pc/net/backend.js";
+import { NetDevice } from "../../kernel-shim/emulated-pc/net/device.js";
+import { Hub } from "../../kernel-shim/emulated-pc/net/hub.js";
+import { type Profile, type ProfileName, profiles } from "../../kernel-shim/emulated-pc/profiles.js";
+import type { VirtioDeviceOptions } from "../../kernel-shim/emulated-pc/virtio/device.js";
+import { loadStack, type VirtioStack } from "../../kernel-shim/javascript/index.js";
+import type { Build } from "../../kernel-shim/machine.js";
+import type { MacAddress } from "../../kernel-shim/network/addresses.js";
+import type {
+  Capability,
+  CardDescription,
+  Case,
+  DiskDescription,
+  Ground,
+  Setting,
+  TestCard,
+  TestDisk,
+} from "../cases/context.js";
+import * as bits from "../cases/features.js";
+import { countLentPages } from "../cases/pages.js";
+import { initialSectors } from "../cases/pattern.js";
+
+const SECTOR_BYTES = 512;
+const DEFAULT_SECTORS = 2048;
+const MEMORY_BYTES = 32 * 1024 * 1024;
+
+const PORTED_CANNOT: ReadonlyMap<Capability, string> = new Map([
+  ["scattered memory", "pointers are physical addresses in the ported build"],
+]);
+const MAPPED_CANNOT: ReadonlyMap<Capability, string> = new Map();
+
+const FEATURE_BITS: Readonly<Record<keyof bits.OfferedFeatures, bigint>> = {
+  anyLayout: bits.VIRTIO_F_ANY_LAYOUT,
+  indirect: bits.VIRTIO_F_INDIRECT_DESC,
+  eventIndex: bits.VIRTIO_F_EVENT_IDX,
+  mergeable: bits.VIRTIO_NET_F_MRG_RXBUF,
+  status: bits.VIRTIO_NET_F_STATUS,
+};
+
+/** The host's features with those that the case chose, as 32 bits. */
+function offered(host: number, offers: bits.OfferedFeatures = {}, also = 0n): number {
+  let features = BigInt(host >>> 0) | also;
+  for (const [name, bit] of Object.entries(FEATURE_BITS)) {
+    const isOffered = offers[name as keyof bits.OfferedFeatures];
+    if (isOffered === true) features |= bit;
+    if (isOffered === false) features &= ~bit;
+  }
+  return Number(features);
+}
+
+/** A disk of any size in which only what was written takes memory. */
+class SparseDisk implements BlockBackEnd {
+  readonly isReadOnly = false;
+  private readonly written = new Map<number, Uint8Array>();
+
+  constructor(public sectors: number) {}
+
+  read(sector: number, target: Uint8Array): void {
+    for (let offset = 0; offset < target.length; offset += SECTOR_BYTES, sector++) {
+      const bytes = this.written.get(sector);
+      if (bytes === undefined) target.fill(0, offset, offset + SECTOR_BYTES);
+      else target.set(bytes, offset);
+    }
+  }
+
+  write(sector: number, source: Uint8Array): void {
+    for (let offset = 0; offset < source.length; offset += SECTOR_BYTES, sector++) {
+      this.written.set(sector, source.slice(offset, offset + SECTOR_BYTES));
+    }
+  }
+
+  flush(): void {
+    // Nothing is more stable than this memory.
+  }
+
+  resize(sectors: number): void {
+    this.sectors = sectors;
+  }
+
+  close(): void {
+    // Nothing to let go of.
+  }
+}
+
+class EmulatedDisk implements TestDisk {
+  readonly device: BlockDevice;
+  pciAddress = 0;
+  private readonly backEnd: BlockBackEnd;
+
+  constructor(
+    readonly description: DiskDescription,
+    profile: Profile,
+  ) {
+    const { sectors = DEFAULT_SECTORS, content, readOnly = false, serial, offers, queueSize } = description;
+    const { blockSize, segMax, sizeMax, failingSectors } = description;
+    this.backEnd = content === "zeros" ? new SparseDisk(sectors) : new MemoryDisk(initialSectors(0, sectors), readOnly);
+    const also =
+      (readOnly ? bits.VIRTIO_BLK_F_RO : 0n) |
+      (blockSize === undefined ? 0n : bits.VIRTIO_BLK_F_BLK_SIZE) |
+      (segMax === undefined ? 0n : bits.VIRTIO_BLK_F_SEG_MAX) |
+      (sizeMax === undefined ? 0n : bits.VIRTIO_BLK_F_SIZE_MAX);
+    const common: VirtioDeviceOptions = {
+      features: offered(profile.block.features + profile.ringFeatures, offers, also),
+      ...(queueSize === undefined ? {} : { queueSizes: [queueSize] }),
+    };
+    this.device = new BlockDevice({
+      ...common,
+      backEnd: this.backEnd,
+      ...(serial === undefined ? {} : { serial }),
+      ...(blockSize === undefined ? {} : { blockSize }),
+      ...(segMax === undefined ? {} : { segMax }),
+      ...(sizeMax === undefined ? {} : { sizeMax }),
+    });
+    if (failingSectors !== undefined) {
+      const IOERR = 1;
+      this.device.onRequest = (request) => {
+        const sectorsMoved = Math.max(request.readableBytes, request.writableBytes) / SECTOR_BYTES;
+        const fails = failingSectors.some((bad) => bad >= request.sector && bad < request.sector + sectorsMoved);
+        return fails ? { status: IOERR } : undefined;
+      };
+    }
+  }
+
+  contents(firstSector: number, sectors: number): Uint8Array {
+    const bytes = new Uint8Array(sectors * SECTOR_BYTES);
+    this.backEnd.read(firstSector, bytes);
+    return bytes;
+  }
+
+  resize(sectors: number): void {
+    this.device.resize(sectors);
+  }
+}
+
+/** The other end of a card's cable, in the hands of the case. */
+class Peer implements NetworkBackend {
+  private port: NetworkPort | null = null;
+  private sent: Uint8Array[] = [];
+
+  attach(port: NetworkPort): void {
+    this.port = port;
+  }
+
+  send(frame: Uint8Array): void {
+    this.sent.push(frame);
+  }
+
+  takeSent(): Uint8Array[] {
+    const { sent } = this;
+    this.sent = [];
+    return sent;
+  }
+
+  deliver(frame: Uint8Array): void {
+    this.port?.receive(frame);
+  }
+}
+
+class EmulatedCard implements TestCard {
+  readonly device: NetDevice;
+  pciAddress = 0;
+  private readonly peer = new Peer();
+
+  constructor(
+    readonly description: CardDescription,
+    profile: Profile,
+    network: NetworkBackend | undefined,
+    index: number,
+  ) {
+    const { mac, mtu, queueSize, offers } = description;
+    const { net } = profile;
+    let features = offered(net.features + profile.ringFeatures, offers, mtu === undefined ? 0n : bits.VIRTIO_NET_F_MTU);
+    if (mac === null) features = Number(BigInt(features) & ~bits.VIRTIO_NET_F_MAC);
+    if (typeof mac === "string") features = Number(BigInt(features) | bits.VIRTIO_NET_F_MAC);
+    this.device = new NetDevice({
+      features,
+      ...(queueSize === undefined ? {} : { queueSizes: [queueSize, queueSize, net.controlQueueSize] }),
+      backend: network ?? this.peer,
+      mac: (mac ?? `52:54:00:12:34:${(0x56 + index).toString(16)}`) as MacAddress,
+      ...(mtu === undefined ? {} : { mtu }),
+    });
+  }
+
+  takeSent(): Uint8Array[] {
+    return this.peer.takeSent();
+  }
+
+  deliver(frames: readonly Uint8Array[]): void {
+    for (const frame of frames) this.peer.deliver(frame);
+  }
+
+  setLink(up: boolean): void {
+    this.device.setLink(up);
+  }
+}
+
+class EmulatedSetting implements Setting {
+  readonly machine: EmulatedPc;
+  readonly stack: VirtioStack;
+  readonly disks: readonly EmulatedDisk[];
+  readonly cards: readonly EmulatedCard[];
+  readonly lentPages: () => number;
+  private violationsSeen = 0;
+
+  constructor(build: Build, profile: ProfileName, completion: Completion, wanted: Case) {
+    this.machine = new EmulatedPc({ build, profile, completion, memoryBytes: MEMORY_BYTES });
+    const { machine } = this;
+    const networks = new Map<string, Hub>();
+    const socketOf = (name: string | undefined): NetworkBackend | undefined => {
+      if (name === undefined) return undefined;
+      const hub = networks.get(name) ?? new Hub();
+      networks.set(name, hub);
+      return hub.socket();
+    };
+    this.disks = (wanted.disks ?? []).map((disk) => new EmulatedDisk(disk, profiles[profile]));
+    this.cards = (wanted.cards ?? []).map(
+      (card, index) => new EmulatedCard(card, profiles[profile], socketOf(card.network), index),
+    );
+    for (const { device } of [...this.disks, ...this.cards]) machine.addDevice<BlockDevice | NetDevice>(device);
+    for (const each of [...this.disks, ...this.cards]) each.pciAddress = machine.addressOf(each.device);
+    this.lentPages = countLentPages(machine.kernel);
+    const { arenaBytes } = wanted;
+    this.stack = loadStack(machine, undefined, arenaBytes === undefined ? {} : { arenaBytes });
+    this.stack.scan();
+  }
+
+  takeComplaints(): string[] {
+    const violations = this.machine.violations.slice(this.violationsSeen);
+    this.violationsSeen += violations.length;
+    return violations.map(describeViolation);
+  }
+}
+
+/** One build on one kind of host. */
+export class EmulatedGround implements Ground {
+  readonly name: string;
+  readonly cannot: ReadonlyMap<Capability, string>;
+  /** Virtual time, of which a request takes 0.2 milliseconds at most. */
+  readonly patienceMilliseconds = 200;
+
+  constructor(
+    private readonly build: Build,
+    private readonly profile: ProfileName,
+    private readonly completion: Completion,
+    readonly effort: number,
+  ) {
+    this.name = `emulated PC, ${build}, profile ${profile}, ${completion}`;
+    this.cannot = build === "mapped" ? MAPPED_CANNOT : PORTED_CANNOT;
+  }
+
+  prepare(wanted: Case): Setting {
+    return new EmulatedSetting(this.build, this.profile, this.completion, wanted);
+  }
+
+  release(setting: Setting): void {
+    setting.machine.close();
+  }
+
+  close(): void {
+    // Every case had a machine of its own.
+  }
+}

@@ -1,0 +1,5 @@
+/** The behaviour cases on the emulated PC, with the ported build. */
+
+import { testBehaviour } from "./behaviour.js";
+
+testBehaviour("ported");
