@@ -1,8 +1,12 @@
-/** Builds a bootable image: application and driver stack, translated to C, and the kernel around them. */
+/**
+ * Builds a bootable image: application and driver stack, translated to C, and the kernel around them. What is up to date
+ * is left alone: a fingerprint of all that went in is kept beside the image.
+ */
 
-import { mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { outputFolder, projectFolder } from "../build/project.js";
 import { devicePagesEnd, devicePagesStart } from "./layout.js";
 import { link, type Linking } from "./link.js";
@@ -21,6 +25,8 @@ export interface ImageOptions {
   readonly linking?: Linking;
   readonly compiler?: Compiler;
   readonly memoryCheck?: MemoryCheck;
+  /** Build even if nothing changed. */
+  readonly force?: boolean;
 }
 
 export interface Image {
@@ -40,6 +46,24 @@ const kernelFlags = ["-mgeneral-regs-only", "-Wmissing-prototypes", "-Wshadow"];
 /** wasm2c writes everything that a module could need, used or not. */
 const moduleFlags = ["-Wno-unused", "-Wno-unused-parameter", "-fno-math-errno"];
 
+/** All files in a folder of the project, in an order that does not depend on the file system. */
+function filesIn(folder: string): string[] {
+  return readdirSync(join(projectFolder, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(projectFolder, join(entry.parentPath, entry.name)))
+    .sort();
+}
+
+/** One number for all that goes into an image. */
+async function fingerprint(application: string, compiler: Compiler, ...options: readonly string[]): Promise<string> {
+  const hash = createHash("sha256").update(await runProgram(compiler, ["--version"]));
+  hash.update([application, ...options].join(" "));
+  const folders = ["assembly", "kernel-shim/unikernel", "tools/unikernel", dirname(application)];
+  const files = [...folders.flatMap(filesIn), "package-lock.json", "build/virtio.wasm", "build/virtio.h"];
+  for (const file of files) hash.update(file).update(readFileSync(join(projectFolder, file)));
+  return hash.digest("hex");
+}
+
 /** The kernel's sources, in an order that does not depend on the file system. */
 function kernelSources(): string[] {
   return readdirSync(kernelFolder, { recursive: true, encoding: "utf8" })
@@ -55,8 +79,15 @@ export async function buildImage({
   linking = "library",
   compiler = "gcc",
   memoryCheck = "guard-pages",
+  force = false,
 }: ImageOptions): Promise<Image> {
   const folder = join(outputFolder, "unikernel", name);
+  const path = join(folder, "unikernel.elf");
+  const record = join(folder, "fingerprint");
+  const current = await fingerprint(application, compiler, linking, memoryCheck);
+  const isUpToDate = existsSync(path) && existsSync(record) && readFileSync(record, "utf8") === current;
+  if (isUpToDate && !force) return { path, bytes: statSync(path).size };
+
   mkdirSync(folder, { recursive: true });
   await translate(await link(application, linking, folder), "virtio", join(folder, "module.c"));
   const sha256 = createRequire(import.meta.url).resolve("@chainsafe/as-sha256/build/optimized.wasm");
@@ -84,11 +115,11 @@ export async function buildImage({
     await compileFile(source, kernelFlags, `${relative(kernelFolder, source).replaceAll("/", "-")}.o`);
   }
 
-  const path = join(folder, "unikernel.elf");
   const script = join(kernelFolder, "boot/image.ld");
   const linkFlags = ["-nostdlib", "-static", "-no-pie", "-s", `-Wl,-T,${script}`, "-Wl,--build-id=none,-z,noexecstack"];
   await runProgram(compiler, [...linkFlags, ...objects, "-o", `${path}.new`]);
   renameSync(`${path}.new`, path);
+  writeFileSync(record, current);
   return { path, bytes: statSync(path).size };
 }
 

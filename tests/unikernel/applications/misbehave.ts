@@ -1,0 +1,45 @@
+/** Does what an application must not do: the first word of the command line says what. */
+import { in8 } from "../../../assembly/kernel";
+import { findOption, readCommandLine } from "../../../kernel-shim/unikernel/application/command-line";
+import { pci_scan } from "../../../kernel-shim/unikernel/application/stack";
+import { print } from "../../../kernel-shim/unikernel/application/text";
+import { command_line, write } from "../../../kernel-shim/unikernel/application/unikernel";
+
+/** Where the linear memory of 16 MiB ends. */
+const END: u32 = 16 << 20;
+/** The speaker's port: it exists, and reading it does no harm. */
+const SPEAKER: u32 = 0x61;
+
+let depth: u32 = 0;
+
+/** Calls itself for ever, in a way that no compiler makes a loop of. */
+function descend(level: u32): u32 {
+  depth++;
+  return level == u32.MAX_VALUE ? 0 : descend(level + 1) + depth;
+}
+
+function divide(by: u32): u32 {
+  return END / by;
+}
+
+/** What the kernel calls. Returns only when nothing stopped it. */
+export function main(): u32 {
+  readCommandLine();
+  print("before\n");
+  if (findOption("last-byte")) store<u8>(END - 1, 1);
+  if (findOption("read-behind")) print(load<u32>(END - 3) == 0 ? "zero\n" : "not zero\n");
+  if (findOption("write-behind")) store<u8>(END, 1);
+  // Not a constant address: the optimiser would see where that leads.
+  if (findOption("write-far")) store<u64>(depth - 1, 1, 0xffff_fff0);
+  if (findOption("fill-behind")) memory.fill(END - 8, 1, 16);
+  if (findOption("records-behind")) pci_scan(END - 8, 1);
+  if (findOption("text-behind")) write(END - 1, 2);
+  if (findOption("command-line-behind")) command_line(END - 1, 64);
+  if (findOption("port")) in8(SPEAKER);
+  if (findOption("port-range")) in8(0x1_0000);
+  if (findOption("recursion")) depth = descend(0);
+  if (findOption("unreachable")) unreachable();
+  if (findOption("divide")) depth = divide(depth);
+  print("after\n");
+  return 0;
+}
