@@ -1,0 +1,135 @@
+/** Turns a device against its driver: whatever it tells the driver goes through the mutations of a run. */
+import { BlockDevice } from "../block/device.js";
+import type { Random } from "../random.js";
+import type { VirtioDevice } from "../virtio/device.js";
+import { NetDevice } from "../net/device.js";
+import type { ReceiveFaults } from "../net/receive.js";
+import { forge } from "./forgery.js";
+import type { Mutations } from "./mutations.js";
+import { otherValue, pick } from "./values.js";
+
+/** Longest that a request is held back, in nanoseconds. */
+const LATEST = 5_000_000;
+
+/** Installs the mutations in the device's faults. `behave` undoes what is left of them. */
+export function makeHostile(device: VirtioDevice, mutations: Mutations): void {
+  const { faults } = device;
+  const field = (name: string, bytes: number) => (queue: number, value: number) => {
+    const random = mutations.at("used ring");
+    if (random === null) return value;
+    const other = otherValue(random, value, bytes);
+    mutations.describe(`${device.kind} queue ${queue}: ${name} ${other} for ${value}`);
+    return other;
+  };
+  faults.usedId = field("id", 4);
+  faults.usedLength = field("len", 4);
+  faults.usedIndex = field("idx", 2);
+  faults.usedFlags = field("flags", 2);
+  faults.availEvent = field("avail_event", 2);
+  faults.interrupt = (bits) => {
+    const random = mutations.at("interrupt");
+    if (random === null) return bits;
+    const other = pick(random, [0, 1, 2, 3, 0xff]);
+    mutations.describe(`${device.kind}: ISR ${other} for ${bits}`);
+    return other;
+  };
+  faults.writeRegister = (offset, width, value) => {
+    if (mutations.at("register write") === null) return true;
+    mutations.describe(`${device.kind}: ${value} to register ${offset}, ${width} bytes, ignored`);
+    return false;
+  };
+  if (!(device instanceof BlockDevice)) return;
+  device.onRequest = ({ type, sector }) => {
+    const random = mutations.at("request");
+    if (random === null) return undefined;
+    const fate = pick(random, [
+      { isLost: true },
+      { delay: random.below(LATEST) },
+      { status: 1 },
+      { status: 2 },
+      { status: 3 },
+      { status: 0xff },
+    ]);
+    mutations.describe(`request of type ${type}, sector ${sector}: ${JSON.stringify(fate)}`);
+    return fate;
+  };
+}
+
+/** What a hostile card does to the frames it receives; for the options of a NetDevice. */
+export function hostileReceiveFaults(mutations: Mutations): ReceiveFaults {
+  return {
+    header: (header) => {
+      const random = mutations.at("received header");
+      if (random === null) return;
+      // The last two bytes are num_buffers, where it exists, and decide most.
+      const offset = random.below(2) === 0 ? header.length - 2 + random.below(2) : random.below(header.length);
+      const other = otherValue(random, header[offset] ?? 0, 1);
+      mutations.describe(`received header: byte ${offset} is ${other}`);
+      header[offset] = other;
+    },
+    buffersReturned: (count) => {
+      const random = mutations.at("received header");
+      if (random === null) return count;
+      const other = random.below(count + 1);
+      mutations.describe(`${other} of ${count} buffers come back`);
+      return other;
+    },
+  };
+}
+
+/** Does something that a device may do at any time, or must never do. Returns what, for people. */
+export function misbehave(device: VirtioDevice, random: Random): string {
+  const actions: readonly (() => string)[] = [
+    () => {
+      device.raiseQueueInterrupt();
+      return "interrupt for nothing";
+    },
+    () => {
+      device.configurationChanged();
+      return "configuration interrupt for nothing";
+    },
+    () => {
+      device.faults.silent = device.faults.silent !== true;
+      return device.faults.silent ? "silent" : "no longer silent";
+    },
+    () => {
+      const bytes = device.configuration.bytes;
+      const offset = random.below(bytes.length);
+      bytes[offset] = otherValue(random, bytes[offset] ?? 0, 1);
+      device.configurationChanged();
+      return `configuration byte ${offset} changed`;
+    },
+    () => {
+      if (device instanceof NetDevice) device.setLink(!device.isLinkUp);
+      return "link changed";
+    },
+    () => {
+      // Rarely: nothing works until the reset.
+      if (random.below(8) === 0) device.fail();
+      return "DEVICE_NEEDS_RESET";
+    },
+  ];
+  return `${device.kind}: ${pick(random, actions)()}`;
+}
+
+/** Writes to the used ring what is not so. Returns what, for people. */
+export function forgeCompletion(device: VirtioDevice, random: Random): string {
+  return `${device.kind} ${forge(device, random) ?? "has no live queue"}`;
+}
+
+/** A device's state that no reset restores. */
+export interface DeviceSnapshot {
+  readonly device: VirtioDevice;
+  readonly configuration: Uint8Array;
+}
+
+export function snapshot(device: VirtioDevice): DeviceSnapshot {
+  return { device, configuration: device.configuration.bytes.slice() };
+}
+
+/** The device keeps the rules again, as after its host was repaired; its rings stay as they are until the reset. */
+export function behave({ device, configuration }: DeviceSnapshot): void {
+  device.faults.silent = false;
+  device.configuration.bytes.set(configuration);
+  if (device instanceof NetDevice) device.setLink(true);
+}

@@ -1,0 +1,230 @@
+/**
+ * An emulated PC whose devices are hostile. It is a `Machine` like any other, so whatever runs on the emulated PC runs
+ * here; what the devices do is decided by `Mutations`, and can be switched off and on at any time.
+ */
+import type { Build, Counters, KernelImports, LogEntry, Machine, PciGrant } from "../../machine.js";
+import { EmulatedPc, type EmulatedPcOptions } from "../machine.js";
+import { PAGE_BYTES } from "../memory/dma-pages.js";
+import { CONFIGURATION_ADDRESS_PORT, CONFIGURATION_PORTS } from "../pci/host-bridge.js";
+import type { PciFunction } from "../pci/function.js";
+import type { VirtioDevice } from "../virtio/device.js";
+import type { Random } from "../random.js";
+import { behave, type DeviceSnapshot, forgeCompletion, makeHostile, misbehave, snapshot } from "./hostile-device.js";
+import { createHostileKernel } from "./hostile-kernel.js";
+import { LentMemory } from "./lent-memory.js";
+import type { Mutations } from "./mutations.js";
+import { otherValue, pick } from "./values.js";
+
+export interface HostileMachineOptions extends Omit<EmulatedPcOptions, "devices"> {
+  mutations: Mutations;
+  /** Plugged in, and turned hostile. */
+  devices: readonly VirtioDevice[];
+  /** What a turn of a waiting loop takes beside what it takes anyway, in nanoseconds: shortens long waits. */
+  relaxTime?: number;
+}
+
+/** A call of the stack made more imports than it may. */
+export class TooManyImports extends Error {}
+
+const PORTS = 0x1_0000;
+const WIDTHS = [1, 2, 4] as const;
+
+export class HostileMachine implements Machine {
+  readonly pc: EmulatedPc;
+  readonly kernel: KernelImports;
+  readonly lent = new LentMemory();
+  /** Memory that the stack asked for without having it granted, and returns of what it did not borrow. */
+  readonly refusals: string[] = [];
+  /** The same for ports. A stack that was told nonsense of its base addresses tries others, and is refused. */
+  readonly portRefusals: string[] = [];
+  /** Imports called so far. */
+  imports = 0;
+  /** The number of imports at which the next one throws TooManyImports. */
+  importLimit = Infinity;
+  /** Called when the stack gave memory back. */
+  memoryTakenBack: ((pointer: number, pages: number) => void) | undefined;
+  /** A zero was written to memory of the stack's by the memory mutations, for all that the stack knows as a status. */
+  wroteZeroToStack = false;
+
+  private readonly mutations: Mutations;
+  private readonly granted = new Uint8Array(PORTS);
+  private readonly snapshots: readonly DeviceSnapshot[];
+  private readonly functions: readonly { pciFunction: PciFunction; configuration: Uint8Array }[];
+  /** No device acts while another one does. */
+  private isActing = false;
+
+  constructor(options: HostileMachineOptions) {
+    this.mutations = options.mutations;
+    this.pc = new EmulatedPc(options);
+    this.pc.powerOn();
+    for (const device of options.devices) makeHostile(device, this.mutations);
+    this.snapshots = options.devices.map(snapshot);
+    this.functions = options.devices.map((device) => {
+      const pciFunction = this.pc.functionOf(device);
+      return { pciFunction, configuration: pciFunction.configuration.slice() };
+    });
+    this.granted.fill(1, CONFIGURATION_ADDRESS_PORT, CONFIGURATION_ADDRESS_PORT + CONFIGURATION_PORTS);
+    this.kernel = createHostileKernel({
+      inner: this.pc.kernel,
+      mutations: this.mutations,
+      lent: this.lent,
+      isGranted: (port, width) => this.granted.subarray(port, port + width).every((isGranted) => isGranted === 1),
+      memoryRefused: (what) => this.refusals.push(what),
+      portRefused: (what) => this.portRefusals.push(what),
+      enter: () => this.enter(),
+      leave: () => this.act(),
+      takenBack: (pointer, pages) => this.memoryTakenBack?.(pointer, pages),
+      relaxed: () => this.pc.time.advanceTo(this.pc.time.now + (options.relaxTime ?? 0)),
+    });
+  }
+
+  /** Whether the stack was ever told nonsense of PCI configuration space. */
+  get isDeceivedAboutPci(): boolean {
+    return this.mutations.appliedAt("configuration read") > 0;
+  }
+
+  get name(): string {
+    return `hostile ${this.pc.name}`;
+  }
+
+  get build(): Build {
+    return this.pc.build;
+  }
+
+  get memory(): WebAssembly.Memory {
+    return this.pc.memory;
+  }
+
+  get pciGrant(): PciGrant {
+    return this.pc.pciGrant;
+  }
+
+  get counters(): Readonly<Counters> {
+    return this.pc.counters;
+  }
+
+  get log(): readonly LogEntry[] {
+    return this.pc.log;
+  }
+
+  /**
+   * The devices keep the rules from now on. Their configurations are as they were at first, and so are their PCI
+   * functions, if the stack was told nonsense of these and may have written some back.
+   */
+  behave(): void {
+    this.mutations.isOn = false;
+    for (const device of this.snapshots) behave(device);
+    if (this.isDeceivedAboutPci) this.restoreFunctions();
+  }
+
+  /** Undoes what the stack did to the devices' PCI functions when it was told nonsense of their registers. */
+  restoreFunctions(): void {
+    for (const { pciFunction, configuration } of this.functions) pciFunction.poke(0, [...configuration]);
+  }
+
+  /** A moment in which the devices may do something by themselves; between calls of the stack it is the host's to give. */
+  act(): void {
+    if (this.isActing || !this.mutations.isOn) return;
+    this.isActing = true;
+    this.actAll();
+    this.isActing = false;
+  }
+
+  /** Time passes outside of the stack, in which the devices work, whether or not an interrupt is pending. */
+  letDevicesWork(nanoseconds: number): void {
+    this.act();
+    this.pc.relax();
+    this.pc.time.advanceTo(this.pc.time.now + nanoseconds);
+  }
+
+  reservePrivate(bytes: number): number {
+    return this.pc.reservePrivate(bytes);
+  }
+
+  setHeapBase(address: number): void {
+    this.pc.setHeapBase(address);
+  }
+
+  allocateBuffer(bytes: number, options: { scattered?: boolean } = {}): number {
+    const pointer = this.pc.allocateBuffer(bytes, options);
+    this.lent.lent(pointer, Math.max(1, Math.ceil(bytes / PAGE_BYTES)), "caller");
+    return pointer;
+  }
+
+  freeBuffer(pointer: number): void {
+    const pages = this.lent.takenBack(pointer)?.pages ?? 0;
+    this.pc.freeBuffer(pointer);
+    this.memoryTakenBack?.(pointer, pages);
+  }
+
+  readBuffer(pointer: number, length: number): Uint8Array {
+    return this.pc.readBuffer(pointer, length);
+  }
+
+  writeBuffer(pointer: number, bytes: Uint8Array): void {
+    this.pc.writeBuffer(pointer, bytes);
+  }
+
+  grantPorts(base: number, length: number): void {
+    this.granted.fill(1, base, base + length);
+    this.pc.grantPorts(base, length);
+  }
+
+  revokePorts(base: number, length: number): void {
+    this.granted.fill(0, base, base + length);
+    this.pc.revokePorts(base, length);
+  }
+
+  interruptLine(pciAddress: number, interruptPin: number): number {
+    return this.pc.interruptLine(pciAddress, interruptPin);
+  }
+
+  waitForInterrupt(timeoutMilliseconds: number): number[] {
+    this.act();
+    return this.pc.waitForInterrupt(timeoutMilliseconds);
+  }
+
+  close(): void {
+    this.pc.close();
+  }
+
+  private enter(): void {
+    this.imports++;
+    if (this.imports > this.importLimit) throw new TooManyImports(`more than ${this.importLimit} imports`);
+  }
+
+  private actAll(): void {
+    const { mutations } = this;
+    const forging = mutations.at("forgery");
+    if (forging !== null) mutations.describe(forgeCompletion(this.pickDevice(forging), forging));
+    const writing = mutations.at("memory write");
+    if (writing !== null) mutations.describe(this.overwrite(writing));
+    const behaving = mutations.at("behaviour");
+    if (behaving !== null) mutations.describe(misbehave(this.pickDevice(behaving), behaving));
+    if (mutations.at("work") !== null) {
+      mutations.describe("devices work");
+      this.pc.relax();
+    }
+  }
+
+  private pickDevice(random: Random): VirtioDevice {
+    return pick(random, this.snapshots).device;
+  }
+
+  private overwrite(random: Random): string {
+    const width = pick(random, WIDTHS);
+    const place = this.lent.place(random, width);
+    if (place === null) return "nothing is lent";
+    const { loan, pointer } = place;
+    const bytes = this.pc.readBuffer(pointer, width);
+    const view = new DataView(bytes.buffer);
+    const before = width === 1 ? view.getUint8(0) : width === 2 ? view.getUint16(0, true) : view.getUint32(0, true);
+    const after = otherValue(random, before, width);
+    if (width === 1) view.setUint8(0, after);
+    else if (width === 2) view.setUint16(0, after, true);
+    else view.setUint32(0, after, true);
+    this.pc.writeBuffer(pointer, bytes);
+    if (loan.owner === "stack" && bytes.includes(0)) this.wroteZeroToStack = true;
+    return `${loan.owner}'s memory + ${pointer - loan.pointer}: ${after} for ${before}, ${width} bytes`;
+  }
+}

@@ -1,0 +1,64 @@
+/** What the kernel lends at the moment, and to whom: the memory that a device can reach, and nothing else. */
+import { PAGE_BYTES } from "../memory/dma-pages.js";
+import type { Random } from "../random.js";
+
+export interface Loan {
+  readonly pointer: number;
+  readonly pages: number;
+  /** `stack`: from `dma_alloc`. `caller`: from `allocateBuffer`. */
+  readonly owner: "stack" | "caller";
+}
+
+export class LentMemory {
+  private readonly loans = new Map<number, Loan>();
+  private readonly loanOfPage = new Map<number, Loan>();
+
+  /** Loans, oldest first. */
+  get list(): readonly Loan[] {
+    return [...this.loans.values()];
+  }
+
+  /** Bytes lent to the stack. */
+  get stackBytes(): number {
+    let bytes = 0;
+    for (const { owner, pages } of this.loans.values()) if (owner === "stack") bytes += pages * PAGE_BYTES;
+    return bytes;
+  }
+
+  lent(pointer: number, pages: number, owner: Loan["owner"]): void {
+    const loan = { pointer, pages, owner };
+    this.loans.set(pointer, loan);
+    for (let page = 0; page < pages; page++) this.loanOfPage.set(pointer / PAGE_BYTES + page, loan);
+  }
+
+  /** The loan that starts at `pointer`, which is over now; undefined when there was none. */
+  takenBack(pointer: number): Loan | undefined {
+    const loan = this.loans.get(pointer);
+    this.loans.delete(pointer);
+    for (let page = 0; page < (loan?.pages ?? 0); page++) this.loanOfPage.delete(pointer / PAGE_BYTES + page);
+    return loan;
+  }
+
+  /** The loan that the byte at `pointer` belongs to. */
+  loanAt(pointer: number): Loan | undefined {
+    return this.loanOfPage.get(Math.floor(pointer / PAGE_BYTES));
+  }
+
+  /** Whether every byte is lent; neighbouring loans count as one. */
+  isLent(pointer: number, length: number): boolean {
+    for (let at = pointer; at < pointer + length; at += PAGE_BYTES - (at % PAGE_BYTES)) {
+      if (this.loanAt(at) === undefined) return false;
+    }
+    return true;
+  }
+
+  /** A place for `bytes` bytes, aligned to that, in any loan; large ones are not likelier. Null without loans. */
+  place(random: Random, bytes: number): { loan: Loan; pointer: number } | null {
+    const { list } = this;
+    const loan = list[random.below(Math.max(list.length, 1))];
+    if (loan === undefined) return null;
+    // Every second time near the start, where the few fields are that decide something.
+    const span = random.below(2) === 0 ? 512 : loan.pages * PAGE_BYTES;
+    return { loan, pointer: loan.pointer + random.below(span / bytes) * bytes };
+  }
+}
