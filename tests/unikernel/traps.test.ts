@@ -16,6 +16,7 @@ const misdeeds = {
   "text-behind": outOfBounds,
   "command-line-behind": outOfBounds,
   port: { status: kernelStatus.port, message: "access to port 0x0061, width 1" },
+  "reset-button": { status: kernelStatus.port, message: "access to port 0x0cf9, width 1" },
   "port-range": { status: kernelStatus.port, message: "access to port 0x10000, width 1" },
   recursion: { status: kernelStatus.stack, message: "call stack exhausted" },
   unreachable: { status: kernelStatus.trap, message: "unreachable executed" },

@@ -84,11 +84,13 @@ function sleep(): void {
   }
   if (isPending) return;
   const lines = wait(deadline);
-  for (let index: u32 = 0; index < bootCount; index++) {
-    const boot = bootAt(index);
-    if (lines & (1 << boot.card.line)) interrupt(boot.card.handle);
-    if (lines & (1 << boot.disk.line)) interrupt(boot.disk.handle);
-  }
+  // All devices, those without a counterpart too: whoever holds a line must be asked, or it is never quiet.
+  for (let index: u32 = 0; index < cardCount; index++) askDevice(lines, cards[index]!.line, cards[index]!.handle);
+  for (let index: u32 = 0; index < diskCount; index++) askDevice(lines, disks[index]!.line, disks[index]!.handle);
+}
+
+function askDevice(lines: u32, line: u32, handle: i32): void {
+  if (lines & (1 << line)) interrupt(handle);
 }
 
 /** Prints what has been reached since the last time. */

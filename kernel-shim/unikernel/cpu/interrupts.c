@@ -49,24 +49,25 @@ void interrupts_start(void) {
   write_masks();
 }
 
-void interrupts_allow(unsigned line) {
-  if (line >= LINES || line == TIMER_LINE || line == CASCADE_LINE) return;
+bool interrupts_allow(unsigned line) {
+  if (line >= LINES || line == TIMER_LINE || line == CASCADE_LINE) return false;
   /* Firmware has made the lines of PCI level-triggered; where it has not, a shared line would lose interrupts. */
   const uint16_t port = line < 8 ? MASTER_TRIGGER : SLAVE_TRIGGER;
   port_out8(port, port_in8(port) | (uint8_t)(1u << line % 8));
   allowed |= 1u << line;
+  return true;
 }
 
 /** The last line of either controller also arrives when an assertion was taken back too early. */
-static int is_spurious(unsigned line) {
-  if (line % 8 != 7) return 0;
+static bool is_spurious(unsigned line) {
+  if (line % 8 != 7) return false;
   const uint16_t port = line < 8 ? MASTER_COMMAND : SLAVE_COMMAND;
   port_out8(port, READ_IN_SERVICE);
   return (port_in8(port) & 0x80) == 0;
 }
 
 void line_arrived(unsigned line) {
-  const int spurious = is_spurious(line);
+  const bool spurious = is_spurious(line);
   if (!spurious && line != TIMER_LINE) {
     arrived |= 1u << line;
     masked |= 1u << line;

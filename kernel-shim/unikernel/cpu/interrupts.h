@@ -7,13 +7,18 @@
 #ifndef CPU_INTERRUPTS_H
 #define CPU_INTERRUPTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /** Sets the interrupt controller up with every line masked. */
 void interrupts_start(void);
 
-/** Lets a line through, from the next wait on: the one that firmware wrote into a function's Interrupt Line register. */
-void interrupts_allow(unsigned line);
+/**
+ * Lets a line through, from the next wait on: the one that firmware wrote into a function's Interrupt Line register.
+ *
+ * @returns whether there is such a line
+ */
+bool interrupts_allow(unsigned line);
 
 /**
  * Sleeps until an allowed line is asserted or the clock reaches `deadline` nanoseconds; UINT64_MAX: no deadline.

@@ -26,7 +26,7 @@ static void grant(struct w2c_virtio *stack, const struct virtio_pci_function *fu
   if ((int32_t)w2c_virtio_pci_bar(stack, function->address, REGISTERS_BAR, record) != VIRTIO_RESULT_OK) return;
   if (!bar->is_io || bar->base == 0) return;
   ports_grant((uint32_t)bar->base, (uint32_t)bar->size);
-  interrupts_allow(function->interrupt_line);
+  if (!interrupts_allow(function->interrupt_line)) fail(EXIT_MACHINE, "firmware gave a device no interrupt line");
 }
 
 void devices_grant(struct w2c_virtio *stack, const struct w2c_kernel *kernel) {

@@ -89,11 +89,30 @@ uint64_t w2c_kernel_now_ns(struct w2c_kernel *kernel) {
   return clock_now();
 }
 
+static const char *message_text(uint32_t message) {
+  switch (message) {
+    case VIRTIO_MESSAGE_BAD_USED_ID:
+      return "a device completed what it was not given";
+    case VIRTIO_MESSAGE_BAD_USED_INDEX:
+      return "a device completed more than it was given";
+    case VIRTIO_MESSAGE_BAD_BUFFER_COUNT:
+      return "a received frame claims an impossible number of buffers";
+    case VIRTIO_MESSAGE_DEVICE_FAILED:
+      return "a device failed";
+    case VIRTIO_MESSAGE_DEVICE_STUCK:
+      return "a device does not reset";
+    default:
+      return "a message unknown to this kernel";
+  }
+}
+
 void w2c_kernel_log(struct w2c_kernel *kernel, uint32_t message, uint32_t first, uint32_t second) {
   (void)kernel;
-  print("virtio: message ");
-  print_decimal(message);
+  print("virtio: ");
+  print(message_text(message));
   print(" (");
+  print_decimal(message);
+  print(": ");
   print_hexadecimal(first, 1);
   print(", ");
   print_hexadecimal(second, 1);

@@ -1,19 +1,30 @@
 /** Grants as one bit per port: a check is a load, whatever has been granted. */
 #include "port-grants.h"
 
+#include <stdbool.h>
+
 #include "../console.h"
 #include "../exit.h"
 
 #define PORTS 0x10000u
 
-/** Configuration mechanism 1. [PCI 3.0 §3.2.2.3.2] */
-#define CONFIGURATION_FIRST 0xcf8u
+/**
+ * Configuration mechanism 1. [PCI 3.0 §3.2.2.3.2] The address register is one of 32 bits; narrower accesses among its
+ * ports reach other things, the reset button at 0xcf9 for one. [Intel ICH9 §13.7.5]
+ */
+#define CONFIGURATION_ADDRESS 0xcf8u
+#define CONFIGURATION_DATA 0xcfcu
 #define CONFIGURATION_END 0xd00u
 
 static uint8_t granted[PORTS / 8];
 
-static int is_granted(uint32_t port) {
+static bool is_granted(uint32_t port) {
   return port < PORTS && (granted[port / 8] >> port % 8 & 1) != 0;
+}
+
+static bool is_configuration(uint32_t port, uint32_t width) {
+  if (port == CONFIGURATION_ADDRESS) return width == 4;
+  return port >= CONFIGURATION_DATA && port < CONFIGURATION_END && port + width <= CONFIGURATION_END;
 }
 
 void ports_grant(uint32_t first, uint32_t bytes) {
@@ -23,7 +34,7 @@ void ports_grant(uint32_t first, uint32_t bytes) {
 }
 
 void ports_check(uint32_t port, uint32_t width) {
-  if (port >= CONFIGURATION_FIRST && port + width <= CONFIGURATION_END) return;
+  if (is_configuration(port, width)) return;
   for (uint32_t index = 0; index < width; index++) {
     if (is_granted(port + index)) continue;
     print("kernel: access to port ");

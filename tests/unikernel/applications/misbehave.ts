@@ -1,5 +1,5 @@
 /** Does what an application must not do: the first word of the command line says what. */
-import { in8 } from "../../../assembly/kernel";
+import { in8, out8 } from "../../../assembly/kernel";
 import { findOption, readCommandLine } from "../../../kernel-shim/unikernel/application/command-line";
 import { pci_scan } from "../../../kernel-shim/unikernel/application/stack";
 import { print } from "../../../kernel-shim/unikernel/application/text";
@@ -9,6 +9,10 @@ import { command_line, write } from "../../../kernel-shim/unikernel/application/
 const END: u32 = 16 << 20;
 /** The speaker's port: it exists, and reading it does no harm. */
 const SPEAKER: u32 = 0x61;
+
+/** It lies among the ports of configuration space. */
+const RESET_BUTTON: u32 = 0xcf9;
+const RESET: u32 = 6;
 
 let depth: u32 = 0;
 
@@ -29,13 +33,14 @@ export function main(): u32 {
   if (findOption("last-byte")) store<u8>(END - 1, 1);
   if (findOption("read-behind")) print(load<u32>(END - 3) == 0 ? "zero\n" : "not zero\n");
   if (findOption("write-behind")) store<u8>(END, 1);
-  // Not a constant address: the optimiser would see where that leads.
-  if (findOption("write-far")) store<u64>(depth - 1, 1, 0xffff_fff0);
+  // An index that the optimiser does not know, and 4 GiB and more with the constant added.
+  if (findOption("write-far")) store<u64>(depth - 1, 1, 0x00ff_fff0);
   if (findOption("fill-behind")) memory.fill(END - 8, 1, 16);
   if (findOption("records-behind")) pci_scan(END - 8, 1);
   if (findOption("text-behind")) write(END - 1, 2);
   if (findOption("command-line-behind")) command_line(END - 1, 64);
   if (findOption("port")) in8(SPEAKER);
+  if (findOption("reset-button")) out8(RESET_BUTTON, RESET);
   if (findOption("port-range")) in8(0x1_0000);
   if (findOption("recursion")) depth = descend(0);
   if (findOption("unreachable")) unreachable();
