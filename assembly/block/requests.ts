@@ -147,10 +147,11 @@ function addPart(device: BlockDevice, operation: u32, sector: u64, left: u32, re
       if (count + FRAMING_DESCRIPTORS >= room) return Result.E_FULL;
       const segment = changetype<Segment>(nextSegment);
       const pointer = segment.pointer + nextOffset;
-      const length = segment.length - nextOffset;
+      // No further than needed, or a device that takes little at a time makes us translate the same pages ever again.
+      const length = min(min(segment.length - nextOffset, device.sizeMax), bytesMax - bytes);
       const address = physicalAddress(pointer);
       if (address == NO_ADDRESS) return Result.E_ADDRESS;
-      const run = min(min(contiguousBytes(pointer, length, address), device.sizeMax), bytesMax - bytes);
+      const run = contiguousBytes(pointer, length, address);
       queue.append(address, run, flags);
       bytes += run;
       advance(run);

@@ -32,12 +32,16 @@ export function statedMtu(device: NetDevice): u32 {
   return mtu >= MTU_MIN ? mtu : 0;
 }
 
-/** Takes over what follows from the accepted features. */
-export function readConfiguration(device: NetDevice): void {
+/**
+ * Takes over what follows from the accepted features.
+ *
+ * @param mtu as the device stated it before; a second reading might be another one
+ */
+export function readConfiguration(device: NetDevice, mtu: u32): void {
   device.anyLayout = device.accepted(VIRTIO_F_ANY_LAYOUT);
   device.mergeable = device.accepted(VIRTIO_NET_F_MRG_RXBUF);
   device.headerBytes = device.mergeable ? HEADER_BYTES_MERGEABLE : HEADER_BYTES;
-  device.mtu = device.accepted(VIRTIO_NET_F_MTU) ? statedMtu(device) : MTU_DEFAULT;
+  device.mtu = device.accepted(VIRTIO_NET_F_MTU) && mtu != 0 ? mtu : MTU_DEFAULT;
   device.linkUp = readLink(device);
   // An address made up before a reset stays the card's own.
   if (!device.macIsGenerated) readMac(device);

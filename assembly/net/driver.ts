@@ -78,8 +78,9 @@ function negotiateNet(device: NetDevice, minimal: u64, optional: u64): i32 {
   let result = start(device);
   if (result != Result.OK) return result;
   // A driver that accepts MTU keeps to it, so an MTU that cannot be is not accepted. [virtio-1.2 §5.1.4.2]
-  result = negotiate(device, minimal, statedMtu(device) == 0 ? optional & ~VIRTIO_NET_F_MTU : optional);
-  if (result == Result.OK) readConfiguration(device);
+  const mtu = statedMtu(device);
+  result = negotiate(device, minimal, mtu == 0 ? optional & ~VIRTIO_NET_F_MTU : optional);
+  if (result == Result.OK) readConfiguration(device, mtu);
   return result;
 }
 
@@ -251,6 +252,8 @@ export function closeNet(device: Device): u32 {
   const net = changetype<NetDevice>(device);
   recallBuffers(net);
   net.transmitQueue.stop();
+  // Whoever waits for room waits in vain, and what tells the device of it would be written to a ring that is gone.
+  net.wantsRoom = false;
   freeShared(net);
   const out = net.transmitQueue.outstanding + net.lent;
   finishCloseIfNothingIsOut(net);

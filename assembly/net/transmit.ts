@@ -107,6 +107,8 @@ function headerRoomAddress(device: NetDevice, frame: TransmitFrame): u64 {
   const headerBytes = device.headerBytes;
   const pointer = changetype<Segment>(frame.segments).pointer;
   if (!device.anyLayout || frame.header_room < headerBytes || pointer < headerBytes) return NO_ADDRESS;
+  // Memory outside of linear memory is written in aligned words.
+  if (isDefined(PORTED) && (pointer - headerBytes) & 3) return NO_ADDRESS;
   const address = physicalAddress(pointer - headerBytes);
   return address + headerBytes == physicalAddress(pointer) ? address : NO_ADDRESS;
 }

@@ -47,6 +47,13 @@ export const suites: readonly Suite[] = [
     programs: [],
   },
   {
+    name: "hostile",
+    description: "the release modules on devices that break every rule",
+    folder: "tests/hostile",
+    concurrency: 2,
+    programs: [],
+  },
+  {
     name: "qemu",
     description: "the release module on QEMU's devices",
     folder: "tests/qemu",

@@ -39,9 +39,11 @@ export function makeHostile(device: VirtioDevice, mutations: Mutations): void {
     return false;
   };
   if (!(device instanceof BlockDevice)) return;
-  device.onRequest = ({ type, sector }) => {
+  const decide = device.onRequest;
+  device.onRequest = (request) => {
     const random = mutations.at("request");
-    if (random === null) return undefined;
+    if (random === null) return decide?.(request);
+    const { type, sector } = request;
     const fate = pick(random, [
       { isLost: true },
       { delay: random.below(LATEST) },

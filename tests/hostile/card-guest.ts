@@ -1,0 +1,367 @@
+/** A guest that sends and receives frames at random, and checks what it is told. */
+import {
+  CompletionLayout,
+  NetInformationLayout,
+  NetOptionsLayout,
+  NetStatisticsLayout,
+  ReceivedBufferLayout,
+  Result,
+  SegmentLayout,
+  TransmitFrameLayout,
+} from "../../kernel-shim/javascript/abi.js";
+import { readRecord, type RecordOf } from "../../kernel-shim/javascript/records.js";
+import { pick } from "../../kernel-shim/emulated-pc/hostile/values.js";
+import * as bounds from "./bounds.js";
+import { BATCH_RESULTS, DeviceGuest, type GuestContext } from "./device-guest.js";
+import { expect } from "./finding.js";
+import { expectResult } from "./hosted-module.js";
+import { Ledger, ReceivedLedger } from "./oracles.js";
+import { frameOf, type TracedNetwork } from "./traced-network.js";
+
+const BUFFER_BYTES = 2048;
+const BUFFERS = 12;
+/** Before a frame in its buffer: where the stack may write the packet header. */
+const ROOM = 64;
+const ETHERNET_BYTES = 14;
+const LONGEST_FRAME = 1514;
+
+interface SentFrame {
+  readonly bytes: number;
+  readonly buffer: number;
+}
+
+/** One record of a received frame. */
+interface ReceivedPart {
+  readonly pointer: number;
+  readonly length: number;
+  readonly buffer: number;
+}
+
+const REFUSALS: readonly number[] = [Result.E_FULL, Result.E_FRAME_SIZE, Result.E_SEGMENTS];
+
+export class CardGuest extends DeviceGuest {
+  private readonly ledger = new Ledger<SentFrame>();
+  private received: ReceivedLedger | undefined;
+  private readonly freeBuffers: number[];
+  private ring = { entries: 0, descriptors: 0 };
+  private frameParts = 1;
+  private arrived = 0;
+
+  constructor(
+    context: GuestContext,
+    pciAddress: number,
+    private readonly network: TracedNetwork,
+  ) {
+    super(context, pciAddress);
+    this.freeBuffers = Array.from({ length: BUFFERS }, (_, index) =>
+      context.machine.allocateBuffer(BUFFER_BYTES, { scattered: index % 2 === 0 }),
+    );
+  }
+
+  open(withOptions: boolean): number {
+    const { module } = this.context;
+    const options = withOptions ? module.pass(NetOptionsLayout, [this.chooseOptions()]) : 0;
+    const handle = this.openWith("net_open", options);
+    if (handle > 0) {
+      const { header_bytes: headerBytes, receive_buffer_bytes: bufferBytes } = this.inform(true);
+      this.received = new ReceivedLedger(this.context.machine, bufferBytes, headerBytes);
+    }
+    return handle;
+  }
+
+  /** All buffers together hold the smallest frame, or nothing could ever be received. */
+  private chooseOptions(): Partial<RecordOf<typeof NetOptionsLayout>> {
+    const { random } = this.context;
+    const isSmall = random.below(2) === 0;
+    return {
+      features: pick(random, [BigInt(random.next()), 0xffff_ffffn]),
+      receive_buffers: isSmall ? pick(random, [0, 8]) : pick(random, [0, 1, 3]),
+      receive_buffer_bytes: isSmall ? pick(random, [64, 128]) : pick(random, [0, 2048, 4096]),
+    };
+  }
+
+  step(): void {
+    const { random } = this.context;
+    switch (random.below(18)) {
+      case 0:
+        this.inform(false);
+        return;
+      case 1:
+        this.statistics();
+        return;
+      case 2:
+      case 3:
+      case 4:
+        this.transmitSome();
+        return;
+      case 5:
+      case 6:
+        this.reclaim(1 + random.below(8));
+        return;
+      case 7:
+      case 8:
+        for (let count = random.below(4); count >= 0; count--) {
+          this.network.arrive(frameOf(this.arrived++, 60 + random.below(LONGEST_FRAME - 59)));
+        }
+        return;
+      case 9:
+      case 10:
+      case 11:
+        this.receive(1 + random.below(random.below(2) === 0 ? 4 : 40));
+        return;
+      case 12:
+        this.release(random.below(8));
+        return;
+      default:
+        this.commonStep(random.below(7));
+    }
+  }
+
+  moveData(): void {
+    for (let turn = 0; turn < 2; turn++) {
+      this.transmitAndCheck();
+      this.receiveAndCheck();
+    }
+  }
+
+  protected get out(): number {
+    return this.ledger.outstanding + (this.received?.ids.length ?? 0);
+  }
+
+  protected takeBack(): number {
+    if (this.ledger.outstanding > 0) return this.reclaim(3);
+    return this.release(1000);
+  }
+
+  protected deviceWasReset(): void {
+    this.ledger.deviceWasReset();
+  }
+
+  /** After a reset, completions come back; received frames stay with the caller until it gives them back. */
+  override drain(): void {
+    super.drain();
+    expect(this.out === 0, "every request comes back after a reset", () => `${this.out}`);
+  }
+
+  /** @param isNew right after opening: a device that a reset did not bring back may have told nonsense since */
+  private inform(isNew: boolean): { header_bytes: number; receive_buffer_bytes: number } {
+    const { result, record } = this.context.module.callForRecord(
+      "net_information",
+      bounds.NO_IMPORTS,
+      this.handle,
+      NetInformationLayout,
+    );
+    expect(result === Result.OK, "net_information describes an open card", () => `${result}`);
+    if (isNew) checkInformation(record);
+    const entries = record.receive_queue_size + record.transmit_queue_size;
+    this.ring = { entries, descriptors: entries };
+    this.frameParts = record.buffers_per_frame_max;
+    return record;
+  }
+
+  private statistics(): void {
+    const { result } = this.context.module.callForRecord(
+      "net_statistics",
+      bounds.NO_IMPORTS,
+      this.handle,
+      NetStatisticsLayout,
+    );
+    expect(result === Result.OK, "net_statistics counts for an open card", () => `${result}`);
+  }
+
+  private transmitSome(): void {
+    const { random, machine } = this.context;
+    const frames: { frame: SentFrame; room: number; split: number }[] = [];
+    for (let count = 1 + random.below(4); count > 0; count--) {
+      const buffer = this.freeBuffers.pop();
+      if (buffer === undefined) break;
+      const bytes = pick(random, [60, LONGEST_FRAME, ETHERNET_BYTES + random.below(LONGEST_FRAME)]);
+      machine.writeBuffer(buffer + ROOM, frameOf(random.below(1000), Math.min(bytes, BUFFER_BYTES - ROOM)));
+      frames.push({ frame: { bytes, buffer }, room: pick(random, [0, 10, 12, ROOM]), split: random.below(bytes) });
+    }
+    this.transmit(frames);
+  }
+
+  /** Sends frames, each from one buffer in one or two segments. */
+  private transmit(frames: readonly { frame: SentFrame; room: number; split: number }[]): number {
+    const { module } = this.context;
+    const tokens = frames.map(() => this.ledger.token());
+    const array = module.pass(
+      TransmitFrameLayout,
+      frames.map(({ frame: { bytes, buffer }, room, split }, index) => {
+        const first = { pointer: buffer + ROOM, length: split };
+        const second = { pointer: buffer + ROOM + split, length: bytes - split };
+        const segments = [first, second].filter(({ length }) => length > 0);
+        return {
+          token: tokens[index] ?? 0n,
+          segments: module.pass(SegmentLayout, segments),
+          segment_count: segments.length,
+          header_room: room,
+          result: 77,
+        };
+      }),
+      "result",
+    );
+    const bound = bounds.submitImports(this.ring, frames.length, 4 * frames.length, 2 * frames.length);
+    const accepted = module.call("net_transmit", bound, this.handle, array, frames.length);
+    expectResult("net_transmit", accepted, BATCH_RESULTS);
+    expect(accepted <= frames.length, "no more is accepted than was given", () => `${accepted}`);
+    frames.forEach(({ frame }, index) => {
+      const { result } = readRecord(module.view, TransmitFrameLayout, array + index * TransmitFrameLayout.size);
+      if (index < accepted) {
+        expect(result === Result.OK, "an accepted frame says so", () => `${result}`);
+        this.ledger.accept(tokens[index] ?? 0n, frame);
+        return;
+      }
+      this.freeBuffers.push(frame.buffer);
+      const isNext = index === accepted;
+      expect(isNext ? REFUSALS.includes(result) : result === 77, "a refused frame says why", () => `${result}`);
+    });
+    module.records.reset();
+    return accepted;
+  }
+
+  private reclaim(capacity: number): number {
+    const { module } = this.context;
+    const array = module.passRoom(CompletionLayout, capacity);
+    const taken = module.call(
+      "net_reclaim",
+      bounds.takeImports(this.ring, this.lentBytes),
+      this.handle,
+      array,
+      capacity,
+    );
+    expectResult("net_reclaim", taken, BATCH_RESULTS);
+    expect(taken <= capacity, "no more is taken than there is room for", () => `${taken}`);
+    for (let index = 0; index < taken; index++) {
+      const { token, result, length } = readRecord(
+        module.view,
+        CompletionLayout,
+        array + index * CompletionLayout.size,
+      );
+      const frame = this.ledger.complete(token, result === Result.OK);
+      this.freeBuffers.push(frame.buffer);
+      expect(
+        result === Result.OK || result === Result.E_RESET,
+        "a frame is sent, or was caught by a reset",
+        () => `${result}`,
+      );
+      const expected = result === Result.OK ? frame.bytes : 0;
+      expect(length === expected, "a completion's length is what was moved", () => `${length}, not ${expected}`);
+    }
+    module.records.reset();
+    return taken;
+  }
+
+  /** Takes frames; returns their parts, frame by frame. */
+  private receive(capacity: number): ReceivedPart[][] {
+    const { module } = this.context;
+    const array = module.passRoom(ReceivedBufferLayout, capacity);
+    const written = module.call("net_receive", bounds.receiveImports(this.ring), this.handle, array, capacity);
+    expectResult("net_receive", written, BATCH_RESULTS);
+    expect(written <= capacity, "no more is written than there is room for", () => `${written}`);
+    expect(
+      written !== Result.E_ARGUMENT || capacity < this.frameParts,
+      "buffers_per_frame_max records are enough for every frame",
+      () => `${capacity} of ${this.frameParts}`,
+    );
+    const frames: ReceivedPart[][] = [];
+    let left = 0;
+    for (let index = 0; index < written; index++) {
+      const record = readRecord(module.view, ReceivedBufferLayout, array + index * ReceivedBufferLayout.size);
+      const isFirst = left === 0;
+      if (isFirst) {
+        left = record.buffer_count;
+        expect(left > 0 && left <= this.frameParts, "a frame has as many buffers as it can have", () => `${left}`);
+        frames.push([]);
+      } else {
+        expect(
+          record.buffer_count === 0,
+          "only the first record counts a frame's buffers",
+          () => `${record.buffer_count}`,
+        );
+      }
+      left--;
+      this.received?.receive(record.buffer, record.pointer, record.length, isFirst);
+      frames.at(-1)?.push(record);
+    }
+    expect(left === 0, "a frame is handed over whole", () => `${left} buffers are missing`);
+    for (const parts of frames) {
+      const bytes = parts.reduce((sum, { length }) => sum + length, 0);
+      expect(bytes >= ETHERNET_BYTES, "a received frame has an Ethernet header", () => `${bytes} bytes`);
+    }
+    module.records.reset();
+    return frames;
+  }
+
+  /** Gives back up to so many buffers, now and then one that is not the caller's. Returns how many. */
+  private release(count: number): number {
+    const { module, random } = this.context;
+    const mine = (this.received?.ids ?? []).slice(0, count);
+    const ids = [...mine];
+    const hasWrong = count < 1000 && random.below(4) === 0;
+    if (hasWrong) ids.splice(random.below(ids.length + 1), 0, pick(random, [0xffff_ffff, 0x8000, random.next()]));
+    const array = module.records.take(4 * ids.length);
+    ids.forEach((id, index) => module.view.setUint32(array + 4 * index, id, true));
+    module.records.pass(array, 4 * ids.length, () => false);
+    const released = module.call(
+      "net_release",
+      bounds.releaseImports(ids.length, this.lentBytes),
+      this.handle,
+      array,
+      ids.length,
+    );
+    module.records.reset();
+    const right = ids.findIndex((id) => !mine.includes(id));
+    const expected = right < 0 ? ids.length : right === 0 ? Result.E_BUFFER : right;
+    expect(released === expected, "net_release takes back what the caller has, and nothing else", () => `${released}`);
+    for (const id of ids.slice(0, Math.max(released, 0))) this.received?.release(id);
+    return released;
+  }
+
+  private transmitAndCheck(): void {
+    const buffer = this.freeBuffers.pop();
+    expect(buffer !== undefined, "buffers come back", () => "");
+    const frame = frameOf(this.arrived++, 100);
+    this.context.machine.writeBuffer(buffer + ROOM, frame);
+    this.network.takeSent();
+    const accepted = this.transmit([{ frame: { bytes: frame.length, buffer }, room: ROOM, split: 40 }]);
+    expect(accepted === 1, "a device that keeps the rules again works again", () => "transmit");
+    this.waitFor("transmit", () => this.reclaim(1) === 1);
+    const sent = this.network.takeSent();
+    const isSame = sent !== null && Buffer.compare(sent, frame) === 0;
+    expect(isSame, "a frame sent to a card that keeps the rules arrives", () => `${sent?.length ?? "no"} bytes`);
+  }
+
+  private receiveAndCheck(): void {
+    const { machine } = this.context;
+    const frame = frameOf(this.arrived++, 60);
+    this.network.arrive(frame);
+    let frames: ReceivedPart[][] = [];
+    this.waitFor("receive", () => {
+      frames = this.receive(Math.max(this.frameParts, 1));
+      return frames.length > 0;
+    });
+    const parts = frames[0] ?? [];
+    const bytes = Buffer.concat(parts.map(({ pointer, length }) => machine.readBuffer(pointer, length)));
+    const released = this.release(1000);
+    expect(released === parts.length, "every received buffer can be given back", () => `${released}`);
+    expect(bytes.equals(frame), "a frame received from a card that keeps the rules is whole", () =>
+      bytes.toString("hex"),
+    );
+  }
+}
+
+function checkInformation(record: RecordOf<typeof NetInformationLayout>): void {
+  expect(
+    (record.features_accepted & ~record.features_offered) === 0n,
+    "only offered features are accepted",
+    () => `0x${record.features_accepted.toString(16)}`,
+  );
+  expect(
+    (record.mac & 1n) === 0n && record.mac !== 0n && record.mac < 1n << 48n,
+    "a card has an address of its own",
+    () => `${record.mac}`,
+  );
+  expect(record.mtu >= 68 && record.mtu <= 65535, "an MTU is one that can be", () => `${record.mtu}`);
+}

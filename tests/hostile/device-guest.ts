@@ -1,0 +1,188 @@
+/** What the guests of a disk and of a card have in common: the handle, resets, and the end. */
+import { Result } from "../../kernel-shim/javascript/abi.js";
+import type { HostileMachine } from "../../kernel-shim/emulated-pc/hostile/hostile-machine.js";
+import type { Mutations } from "../../kernel-shim/emulated-pc/hostile/mutations.js";
+import type { Random } from "../../kernel-shim/emulated-pc/random.js";
+import * as bounds from "./bounds.js";
+import { expect } from "./finding.js";
+import { expectResult, type HostedModule } from "./hosted-module.js";
+
+/** What a guest works with. */
+export interface GuestContext {
+  readonly module: HostedModule;
+  readonly machine: HostileMachine;
+  readonly mutations: Mutations;
+  /** For what the guest does; independent of what the devices do. */
+  readonly random: Random;
+  /** As the machine has it. */
+  readonly relaxTime: number;
+}
+
+/** What can be wrong with a device while it is opened or reset. */
+const BRING_UP_RESULTS = [
+  Result.E_RESET_TIMEOUT,
+  Result.E_FEATURES,
+  Result.E_CONFIGURATION,
+  Result.E_QUEUE_SIZE,
+  Result.E_QUEUE_LIVE,
+  Result.E_DMA_MEMORY,
+];
+export const OPEN_RESULTS = [
+  ...BRING_UP_RESULTS,
+  Result.E_NOT_FOUND,
+  Result.E_NOT_VIRTIO,
+  Result.E_BAR,
+  Result.E_MEMORY,
+  Result.E_ARGUMENT,
+];
+export const BATCH_RESULTS = [Result.E_HANDLE, Result.E_ARGUMENT, Result.E_BROKEN];
+
+/** Turns of waiting in which a device that keeps the rules has done what it was asked. */
+const PATIENCE = 2000;
+/** Each of them, in nanoseconds. */
+const PATIENCE_TIME = 50_000;
+
+export abstract class DeviceGuest {
+  /** 0: not open. */
+  protected handle = 0;
+
+  constructor(
+    protected readonly context: GuestContext,
+    protected readonly pciAddress: number,
+  ) {}
+
+  get isOpen(): boolean {
+    return this.handle !== 0;
+  }
+
+  /**
+   * Opens the device. Returns the handle or why not.
+   *
+   * @param withOptions chosen at random
+   */
+  abstract open(withOptions: boolean): number;
+  /** One of the things that a kernel does, at random. */
+  abstract step(): void;
+  /** Moves data on a device that keeps the rules, and checks it. */
+  abstract moveData(): void;
+  /** Requests and buffers that the caller has yet to see or give back. */
+  protected abstract get out(): number;
+  /** Takes completions and gives back buffers, once. Returns how many. */
+  protected abstract takeBack(): number;
+  /** What is in flight will not be done any more. */
+  protected abstract deviceWasReset(): void;
+
+  protected get lentBytes(): number {
+    return this.context.machine.lent.stackBytes;
+  }
+
+  /** `open` with the memory that it may borrow as bound. */
+  protected openWith(name: "block_open" | "net_open", options: number): number {
+    const { module, relaxTime } = this.context;
+    // What an open that fails borrowed is given back by its end, so the bound is for all there is.
+    const handle = module.call(name, bounds.openImports(4 * 1024 * 1024, relaxTime), this.pciAddress, options);
+    module.records.reset();
+    expectResult(name, handle, OPEN_RESULTS);
+    expect(handle !== 0, "a handle is greater than 0", () => name);
+    if (handle > 0) this.handle = handle;
+    return handle;
+  }
+
+  /** A call on the handle alone. */
+  protected callOnHandle(
+    name: "interrupt" | "events" | "enable_interrupts" | "disable_interrupts",
+    bound: number,
+    allowed: readonly number[],
+  ): number {
+    const result = this.context.module.call(name, bound, this.handle);
+    expectResult(name, result, allowed);
+    return result;
+  }
+
+  /** Steps that every device has. */
+  protected commonStep(choice: number): void {
+    const { random, machine } = this.context;
+    switch (choice) {
+      case 0:
+        expect(
+          this.callOnHandle("interrupt", bounds.INTERRUPT_IMPORTS, []) <= 3,
+          "interrupt has two reasons",
+          () => "",
+        );
+        return;
+      case 1:
+        expect(this.callOnHandle("events", bounds.NO_IMPORTS, []) <= 15, "there are four events", () => "");
+        return;
+      case 2:
+        this.callOnHandle("enable_interrupts", bounds.SWITCH_INTERRUPTS_IMPORTS, [Result.E_BROKEN]);
+        return;
+      case 3:
+        this.callOnHandle("disable_interrupts", bounds.SWITCH_INTERRUPTS_IMPORTS, [Result.E_BROKEN]);
+        return;
+      case 4:
+        machine.letDevicesWork(random.below(500_000));
+        return;
+      case 5:
+        if (random.below(4) === 0) this.reset();
+        return;
+      default:
+        if (random.below(8) === 0) this.close();
+    }
+  }
+
+  /** Resets the device. Returns the result. */
+  reset(): number {
+    const { module, relaxTime } = this.context;
+    const result = module.call("reset", bounds.deviceResetImports(this.lentBytes, relaxTime), this.handle);
+    expectResult("reset", result, BRING_UP_RESULTS);
+    expect(result <= 0, "reset returns OK or an error", () => `${result}`);
+    this.deviceWasReset();
+    return result;
+  }
+
+  /** Closes the device, and takes back all that was out. */
+  close(): void {
+    const { module, relaxTime } = this.context;
+    const left = module.call("close", bounds.closeImports(this.lentBytes, relaxTime), this.handle);
+    expect(left === this.out, "close says how much is still out", () => `${left}, not ${this.out}`);
+    this.deviceWasReset();
+    this.drain();
+    const after = module.call("events", bounds.NO_IMPORTS, this.handle);
+    expect(after === Result.E_HANDLE, "the handle goes with the last that was out", () => `events: ${after}`);
+    this.handle = 0;
+  }
+
+  /** After a reset: takes what was in flight. */
+  drain(): void {
+    while (this.out > 0) {
+      const taken = this.takeBack();
+      expect(taken > 0, "every request comes back after a reset", () => `${this.out} are still out`);
+    }
+  }
+
+  /** Waits until `isDone`, on a device that keeps the rules. */
+  protected waitFor(what: string, isDone: () => boolean): void {
+    for (let turn = 0; turn < PATIENCE; turn++) {
+      if (isDone()) return;
+      this.context.machine.letDevicesWork(PATIENCE_TIME);
+    }
+    expect(false, "a device that keeps the rules again works again", () => what);
+  }
+
+  /** Ends hostilities: reset or reopened, the device works. */
+  recover(): void {
+    const { mutations, random } = this.context;
+    if (this.isOpen && random.below(2) === 0) {
+      const wasDeceived = mutations.appliedAt("port read", "configuration read", "register write") > 0;
+      const result = this.reset();
+      expect(result === Result.OK || wasDeceived, "reset brings a device back", () => `${result}`);
+      this.drain();
+      if (!wasDeceived) this.moveData();
+    }
+    if (this.isOpen) this.close();
+    const handle = this.open(false);
+    expect(handle > 0, "a device can be opened again", () => `${handle}`);
+    this.moveData();
+    this.close();
+  }
+}

@@ -1,0 +1,340 @@
+/** A guest that reads and writes a disk at random, and checks what it is told. */
+import {
+  BlockInformationLayout,
+  BlockOperation,
+  BlockOptionsLayout,
+  BlockRequestLayout,
+  BlockStatisticsLayout,
+  CompletionLayout,
+  Result,
+  SegmentLayout,
+} from "../../kernel-shim/javascript/abi.js";
+import { readRecord, type RecordOf } from "../../kernel-shim/javascript/records.js";
+import { SECTOR_BYTES } from "../../kernel-shim/emulated-pc/block/back-end.js";
+import type { BlockDevice } from "../../kernel-shim/emulated-pc/block/device.js";
+import { pick } from "../../kernel-shim/emulated-pc/hostile/values.js";
+import * as bounds from "./bounds.js";
+import { BATCH_RESULTS, DeviceGuest, type GuestContext } from "./device-guest.js";
+import { expect } from "./finding.js";
+import { expectResult } from "./hosted-module.js";
+import { Ledger } from "./oracles.js";
+import { sectorsOf, type TracedDisk } from "./traced-disk.js";
+
+const BUFFER_BYTES = 16 * 1024;
+const BUFFERS = 8;
+const ID_BYTES = 20;
+/** Entries of an indirect table of the stack's. */
+const TABLE_ENTRIES = 32;
+
+interface DiskRequest {
+  readonly operation: number;
+  readonly sector: number;
+  readonly bytes: number;
+  readonly buffer: number;
+  /** Of what its sectors hold. */
+  readonly version: number;
+  /** How often its sectors had been touched when it was submitted. */
+  readonly touched: Uint32Array;
+}
+
+const COMPLETION_RESULTS: readonly number[] = [
+  Result.OK,
+  Result.E_RESET,
+  Result.E_IO,
+  Result.E_UNSUPPORTED,
+  Result.E_DEVICE_STATUS,
+];
+const REFUSALS: readonly number[] = [
+  Result.E_FULL,
+  Result.E_UNSUPPORTED,
+  Result.E_RANGE,
+  Result.E_ALIGNMENT,
+  Result.E_READ_ONLY,
+  Result.E_SEGMENTS,
+];
+
+export class DiskGuest extends DeviceGuest {
+  private ledger = new Ledger<DiskRequest>();
+  private readonly freeBuffers: number[];
+  private ring = { entries: 0, descriptors: 0 };
+  private capacity = 0;
+  private blockSize = SECTOR_BYTES;
+  private canFlush = false;
+  private completedOk = 0;
+  private identified = 0;
+
+  constructor(
+    context: GuestContext,
+    pciAddress: number,
+    private readonly disk: TracedDisk,
+    device: BlockDevice,
+  ) {
+    super(context, pciAddress);
+    this.freeBuffers = Array.from({ length: BUFFERS }, (_, index) =>
+      context.machine.allocateBuffer(BUFFER_BYTES, { scattered: index % 2 === 0 }),
+    );
+    const decide = device.onRequest;
+    device.onRequest = (request) => {
+      if (request.type === BlockOperation.GET_ID) this.identified++;
+      return decide?.(request);
+    };
+  }
+
+  open(withOptions: boolean): number {
+    const { module, random } = this.context;
+    const options = withOptions ? module.pass(BlockOptionsLayout, [{ features: BigInt(random.next()) }]) : 0;
+    const handle = this.openWith("block_open", options);
+    if (handle > 0) this.inform(true);
+    return handle;
+  }
+
+  step(): void {
+    switch (this.context.random.below(16)) {
+      case 0:
+        this.inform(false);
+        return;
+      case 1:
+        this.statistics();
+        return;
+      case 2:
+      case 3:
+      case 4:
+      case 5:
+        this.submitSome();
+        return;
+      case 6:
+      case 7:
+      case 8:
+      case 9:
+        this.poll(1 + this.context.random.below(8));
+        return;
+      default:
+        this.commonStep(this.context.random.below(7));
+    }
+  }
+
+  moveData(): void {
+    const sector = this.context.random.below(this.disk.sectors - 16);
+    const first = sector - (sector % 8);
+    for (const version of [1, 0]) {
+      this.transfer(BlockOperation.WRITE, first, version);
+      if (this.canFlush) this.transfer(BlockOperation.FLUSH, 0, 0);
+      this.transfer(BlockOperation.READ, first, version);
+    }
+  }
+
+  protected get out(): number {
+    return this.ledger.outstanding;
+  }
+
+  protected takeBack(): number {
+    return this.poll(3);
+  }
+
+  protected deviceWasReset(): void {
+    this.ledger.deviceWasReset();
+  }
+
+  /** @param isNew right after opening: a device that a reset did not bring back may have told nonsense since */
+  private inform(isNew: boolean): void {
+    const { result, record } = this.context.module.callForRecord(
+      "block_information",
+      bounds.INFORMATION_IMPORTS,
+      this.handle,
+      BlockInformationLayout,
+    );
+    expect(result === Result.OK, "block_information describes an open disk", () => `${result}`);
+    const { queue_size: entries, block_size: blockSize } = record;
+    if (isNew) checkInformation(record);
+    this.ring = { entries, descriptors: entries * TABLE_ENTRIES };
+    this.capacity = Number(record.capacity);
+    this.blockSize = isNew ? blockSize : this.blockSize;
+    this.canFlush = (record.features_accepted & (1n << 9n)) !== 0n;
+  }
+
+  private statistics(): void {
+    const { result } = this.context.module.callForRecord(
+      "block_statistics",
+      bounds.NO_IMPORTS,
+      this.handle,
+      BlockStatisticsLayout,
+    );
+    expect(result === Result.OK, "block_statistics counts for an open disk", () => `${result}`);
+  }
+
+  private submitSome(): void {
+    const { random } = this.context;
+    const count = 1 + random.below(4);
+    const requests: { request: DiskRequest; lengths: number[] }[] = [];
+    for (let number = 0; number < count; number++) {
+      const buffer = this.freeBuffers.pop();
+      if (buffer === undefined) break;
+      const operation = pick(random, [0, 0, 0, 1, 1, 1, BlockOperation.FLUSH, BlockOperation.GET_ID]);
+      const lengths = this.lengthsFor(operation);
+      const bytes = lengths.reduce((sum, length) => sum + length, 0);
+      // Mostly within the disk that there is, whatever the device said of its capacity.
+      const sectors = random.below(16) === 0 ? Math.min(this.capacity, 2 ** 40) : this.disk.sectors;
+      const free = Math.max(sectors - bytes / SECTOR_BYTES, 1);
+      const sector = operation <= 1 ? random.below(Math.min(free, 2 ** 32)) : 0;
+      const unit = Math.min(this.blockSize, 4096) / SECTOR_BYTES;
+      const aligned = sector - (sector % unit);
+      const touched = this.disk.touched.slice(aligned, aligned + bytes / SECTOR_BYTES);
+      if (operation === BlockOperation.WRITE) {
+        this.context.machine.writeBuffer(buffer, sectorsOf(aligned, bytes, 0));
+      }
+      requests.push({ request: { operation, sector: aligned, bytes, buffer, version: 0, touched }, lengths });
+    }
+    this.submit(requests);
+  }
+
+  /** Segments of a request: whole sectors in all, not each. */
+  private lengthsFor(operation: number): number[] {
+    const { random } = this.context;
+    if (operation === BlockOperation.FLUSH) return [];
+    if (operation === BlockOperation.GET_ID) return [ID_BYTES];
+    let left = SECTOR_BYTES * (1 + random.below(BUFFER_BYTES / SECTOR_BYTES));
+    if (random.below(4) > 0) left = Math.ceil(left / Math.min(this.blockSize, 4096)) * Math.min(this.blockSize, 4096);
+    const lengths: number[] = [];
+    while (left > 0) {
+      const length = lengths.length === 7 ? left : Math.min(left, 1 + random.below(2 * left));
+      lengths.push(length);
+      left -= length;
+    }
+    return lengths;
+  }
+
+  /** Submits requests, each in one buffer. Returns how many were accepted, or the negative result. */
+  private submit(requests: readonly { request: DiskRequest; lengths: readonly number[] }[]): number {
+    const { module } = this.context;
+    let pages = 0;
+    let segmentCount = 0;
+    const tokens = requests.map(() => this.ledger.token());
+    const array = module.pass(
+      BlockRequestLayout,
+      requests.map(({ request, lengths }, index) => {
+        let pointer = request.buffer;
+        const segments = lengths.map((length) => {
+          const segment = { pointer, length };
+          pointer += length;
+          return segment;
+        });
+        pages += Math.ceil(request.bytes / 4096) + lengths.length;
+        segmentCount += lengths.length;
+        return {
+          token: tokens[index] ?? 0n,
+          sector: BigInt(request.sector),
+          operation: request.operation,
+          segments: segments.length === 0 ? 0 : module.pass(SegmentLayout, segments),
+          segment_count: segments.length,
+          result: 77,
+        };
+      }),
+      "result",
+    );
+    const bound = bounds.submitImports(this.ring, requests.length, pages, segmentCount);
+    const accepted = module.call("block_submit", bound, this.handle, array, requests.length);
+    expectResult("block_submit", accepted, BATCH_RESULTS);
+    expect(accepted <= requests.length, "no more is accepted than was given", () => `${accepted}`);
+    requests.forEach(({ request }, index) => {
+      const { result } = readRecord(module.view, BlockRequestLayout, array + index * BlockRequestLayout.size);
+      if (index < accepted) {
+        expect(result === Result.OK, "an accepted request says so", () => `${result}`);
+        this.ledger.accept(tokens[index] ?? 0n, request);
+        return;
+      }
+      this.freeBuffers.push(request.buffer);
+      const isNext = index === accepted;
+      expect(isNext ? REFUSALS.includes(result) : result === 77, "a refused request says why", () => `${result}`);
+    });
+    module.records.reset();
+    return accepted;
+  }
+
+  private poll(capacity: number): number {
+    const { module } = this.context;
+    const array = module.passRoom(CompletionLayout, capacity);
+    const taken = module.call(
+      "block_poll",
+      bounds.takeImports(this.ring, this.lentBytes),
+      this.handle,
+      array,
+      capacity,
+    );
+    expectResult("block_poll", taken, BATCH_RESULTS);
+    expect(taken <= capacity, "no more is taken than there is room for", () => `${taken}`);
+    for (let index = 0; index < taken; index++) {
+      const completion = readRecord(module.view, CompletionLayout, array + index * CompletionLayout.size);
+      this.complete(completion.token, completion.result, completion.length);
+    }
+    module.records.reset();
+    return taken;
+  }
+
+  private complete(token: bigint, result: number, length: number): void {
+    const request = this.ledger.complete(token, result === Result.OK);
+    this.freeBuffers.push(request.buffer);
+    expect(COMPLETION_RESULTS.includes(result), "a completion's result is one of those described", () => `${result}`);
+    const expected = result === Result.OK ? request.bytes : 0;
+    expect(length === expected, "a completion's length is what was moved", () => `${length}, not ${expected}`);
+    if (result === Result.OK) this.checkSuccess(request);
+  }
+
+  /** OK only if the device said so: it writes a status of 0 for what it performed, and for nothing else. */
+  private checkSuccess({ operation, sector, bytes, buffer, version, touched }: DiskRequest): void {
+    const { machine, mutations } = this.context;
+    this.completedOk++;
+    const saidSoInMemory = machine.wroteZeroToStack || mutations.appliedAt("memory read") > 0;
+    if (saidSoInMemory || mutations.appliedAt("port read", "configuration read") > 0) return;
+    expect(
+      this.completedOk <= this.disk.performed + this.identified,
+      "no more succeeds than the device performed",
+      () => `${this.completedOk} of ${this.disk.performed + this.identified}`,
+    );
+    if (mutations.appliedAt("memory write", "forgery", "used ring", "register write") > 0 || operation > 1) return;
+    for (let index = 0; index < bytes / SECTOR_BYTES; index++) {
+      const isDone = (this.disk.touched[sector + index] ?? 0) > (touched[index] ?? 0);
+      expect(isDone, "what succeeds was performed", () => `sector ${sector + index}`);
+    }
+    if (operation === BlockOperation.READ) {
+      const isSame = Buffer.compare(machine.readBuffer(buffer, bytes), sectorsOf(sector, bytes, version)) === 0;
+      expect(isSame, "a read that succeeds gives what is on the disk", () => `sector ${sector}`);
+    }
+  }
+
+  /** One request on a device that keeps the rules, to its end. */
+  private transfer(operation: number, sector: number, version: number): void {
+    const { machine } = this.context;
+    const buffer = this.freeBuffers.pop();
+    expect(buffer !== undefined, "buffers come back", () => "");
+    const bytes = operation === BlockOperation.FLUSH ? 0 : 8 * SECTOR_BYTES;
+    const data = sectorsOf(sector, bytes, version);
+    machine.writeBuffer(buffer, operation === BlockOperation.WRITE ? data : new Uint8Array(bytes));
+    const request = { operation, sector, bytes, buffer, version, touched: new Uint32Array(0) };
+    const lengths = bytes === 0 ? [] : [SECTOR_BYTES, bytes - SECTOR_BYTES];
+    const name = `operation ${operation}`;
+    expect(this.submit([{ request, lengths }]) === 1, "a device that keeps the rules again works again", () => name);
+    const { completedOk } = this;
+    this.waitFor(name, () => this.poll(1) === 1);
+    expect(this.completedOk === completedOk + 1, "a request to a device that keeps the rules succeeds", () => name);
+    if (operation !== BlockOperation.READ) return;
+    const isSame = Buffer.compare(machine.readBuffer(buffer, bytes), data) === 0;
+    expect(isSame, "what was written is read back", () => `sector ${sector}, version ${version}`);
+  }
+}
+
+function checkInformation(record: RecordOf<typeof BlockInformationLayout>): void {
+  const { queue_size: entries, block_size: blockSize } = record;
+  expect(isPowerOfTwo(entries) && entries <= 32768, "a queue size is a power of two", () => `${entries}`);
+  expect(isPowerOfTwo(blockSize) && blockSize >= 512, "a block size is a power of two", () => `${blockSize}`);
+  expect(record.size_max > 0 && record.seg_max > 0, "segments have room for data", () => "");
+  expect(record.capacity < 1n << 55n, "a capacity in bytes is a 64-bit number", () => `${record.capacity}`);
+  expect(
+    (record.features_accepted & ~record.features_offered) === 0n,
+    "only offered features are accepted",
+    () => `0x${record.features_accepted.toString(16)}`,
+  );
+}
+
+function isPowerOfTwo(value: number): boolean {
+  return value > 0 && (value & (value - 1)) === 0;
+}

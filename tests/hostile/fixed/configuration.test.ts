@@ -1,0 +1,259 @@
+/** Features, queue sizes and device configuration that make no sense, or that change while they are read. */
+import assert from "node:assert/strict";
+import { describe } from "node:test";
+import { Event, Result } from "../../../kernel-shim/javascript/index.js";
+import type { Build } from "../../../kernel-shim/machine.js";
+import { CardGround, DiskGround, hasCode, onBothBuilds } from "./ground.js";
+
+// Registers. [virtio-1.2 §4.1.4.8]
+const FEATURES = 0;
+const QUEUE_PFN = 8;
+const QUEUE_NUM = 12;
+const CONFIG = 20;
+
+// Fields of the device configuration, as offsets of the registers.
+const CAPACITY = CONFIG;
+const SIZE_MAX = CONFIG + 8;
+const SEG_MAX = CONFIG + 12;
+const BLK_SIZE = CONFIG + 20;
+const MAC = CONFIG;
+const MTU = CONFIG + 10;
+
+const BLOCK_SIZE_MAX = 2 ** 1;
+const BLOCK_SEG_MAX = 2 ** 2;
+const BLOCK_BLK_SIZE = 2 ** 6;
+const NET_MTU = 2 ** 3;
+const NET_MAC = 2 ** 5;
+
+/** Gives the register at `offset` this value, or what a function makes of the number of the reading, from 0 on. */
+function tell(ground: DiskGround | CardGround, offset: number, value: number | ((reading: number) => number)): void {
+  const before = ground.device.faults.readRegister;
+  let readings = 0;
+  ground.device.faults.readRegister = (register, width, right) => {
+    if (register !== offset) return before?.(register, width, right) ?? right;
+    return typeof value === "number" ? value : value(readings++);
+  };
+}
+
+describe("a queue's size", () => {
+  for (const size of [0, 1, 2, 3, 5, 100, 255, 0x8001, 0xffff]) {
+    onBothBuilds(`of ${size} is refused`, (build) => {
+      const ground = new DiskGround(build);
+      tell(ground, QUEUE_NUM, size);
+      ground.refuses(Result.E_QUEUE_SIZE);
+      ground.recoversFromRefusal();
+    });
+  }
+
+  onBothBuilds("of 32768 is no more than the kernel has memory for", (build) => {
+    const ground = new DiskGround(build);
+    tell(ground, QUEUE_NUM, 32768);
+    ground.refuses(Result.E_MEMORY);
+    const card = new CardGround(build);
+    tell(card, QUEUE_NUM, 4096);
+    card.refuses(Result.E_DMA_MEMORY);
+    ground.recoversFromRefusal();
+    card.recoversFromRefusal();
+  });
+
+  onBothBuilds("that is another one at the second reading is refused", (build) => {
+    const ground = new DiskGround(build);
+    tell(ground, QUEUE_NUM, (reading) => (reading === 0 ? 64 : 256));
+    ground.refuses(Result.E_QUEUE_SIZE);
+    ground.recoversFromRefusal();
+  });
+
+  onBothBuilds("that is another one after a reset is refused, and what was in flight comes back", (build) => {
+    const ground = new DiskGround(build);
+    ground.submitReads(3);
+    tell(ground, QUEUE_NUM, 512);
+    assert.throws(() => ground.disk.reset(), hasCode(Result.E_QUEUE_SIZE));
+    ground.comeBackAsBroken([0, 1, 2]);
+    ground.recovers();
+  });
+
+  onBothBuilds("matters not while the queue is in use already", (build) => {
+    const ground = new DiskGround(build);
+    tell(ground, QUEUE_PFN, 0x1234);
+    ground.refuses(Result.E_QUEUE_LIVE);
+    ground.recoversFromRefusal();
+  });
+});
+
+describe("the capacity", () => {
+  onBothBuilds("of 0 leaves no sector to read", (build) => {
+    const ground = new DiskGround(build);
+    tell(ground, CAPACITY, 0);
+    tell(ground, CAPACITY + 4, 0);
+    assert.deepEqual(ground.disk.submit(ground.reads(1)), { accepted: 0, refusal: Result.E_RANGE });
+    ground.recovers();
+  });
+
+  for (const [low, high] of [
+    [0xffff_ffff, 0xffff_ffff],
+    [0, 0xffff_ffff],
+    [0, 0x0080_0000],
+  ] as const) {
+    onBothBuilds(`of 0x${high.toString(16)} times 2^32 and more is refused`, (build) => {
+      const ground = new DiskGround(build);
+      tell(ground, CAPACITY, low);
+      tell(ground, CAPACITY + 4, high);
+      ground.refuses(Result.E_CONFIGURATION);
+      ground.recoversFromRefusal();
+    });
+  }
+
+  onBothBuilds("that changes at every reading is refused", (build) => {
+    const ground = new DiskGround(build);
+    tell(ground, CAPACITY, (reading) => reading);
+    ground.refuses(Result.E_CONFIGURATION);
+    ground.recoversFromRefusal();
+  });
+
+  onBothBuilds("is what two readings in a row agree on", (build) => {
+    const ground = new DiskGround(build);
+    // Torn between 0x0_ffff_ffff and 0x1_0000_0000 at first.
+    tell(ground, CAPACITY, (reading) => (reading === 0 ? 0xffff_ffff : 0));
+    tell(ground, CAPACITY + 4, 1);
+    assert.equal(ground.disk.information().capacity, 0x1_0000_0000n);
+    ground.recovers();
+  });
+
+  onBothBuilds("stays as it was when a change of it makes no sense", (build) => {
+    const ground = new DiskGround(build);
+    const { capacity } = ground.disk.information();
+    tell(ground, CAPACITY + 4, 0xffff_ffff);
+    ground.device.configurationChanged();
+    ground.disk.interrupt();
+    assert.equal(ground.disk.events() & Event.CAPACITY, 0);
+    assert.equal(ground.disk.information().capacity, capacity);
+    ground.recovers();
+  });
+});
+
+describe("the block size", () => {
+  for (const size of [0, 1, 511, 513, 768, 0x8000_0000, 0xffff_ffff]) {
+    onBothBuilds(`of ${size} is refused`, (build) => {
+      const ground = new DiskGround(build, { features: BLOCK_BLK_SIZE });
+      tell(ground, BLK_SIZE, size);
+      ground.refuses(Result.E_CONFIGURATION);
+      ground.recoversFromRefusal();
+    });
+  }
+});
+
+describe("the segment limits", () => {
+  onBothBuilds("of 0 segments mean one", (build) => {
+    const ground = new DiskGround(build, { features: BLOCK_SEG_MAX });
+    tell(ground, SEG_MAX, 0);
+    assert.equal(ground.disk.information().seg_max, 1);
+    ground.works();
+    ground.recovers();
+  });
+
+  onBothBuilds("of 0 bytes are refused", (build) => {
+    const ground = new DiskGround(build, { features: BLOCK_SIZE_MAX });
+    tell(ground, SIZE_MAX, 0);
+    ground.refuses(Result.E_CONFIGURATION);
+    ground.recoversFromRefusal();
+  });
+
+  for (const size of [1, 7, 511, 512, 513, 4095]) {
+    onBothBuilds(`of ${size} bytes cost no more translations than there are pages`, (build) => {
+      const ground = new DiskGround(build, { features: BLOCK_SIZE_MAX, queueSizes: [1024] });
+      tell(ground, SIZE_MAX, size);
+      const { disk, machine } = ground;
+      const pointer = machine.allocateBuffer(200 * 1024);
+      // More pages than the stack remembers, or this would show nothing.
+      const before = machine.counters.translations;
+      ground.stack.exports.forget_translations();
+      disk.submit([{ token: 1, operation: 0, sector: 0, segments: [{ pointer, length: 200 * 1024 }] }]);
+      assert.ok(machine.counters.translations - before <= 51 + 2);
+      ground.recovers();
+    });
+  }
+});
+
+describe("the MAC address", () => {
+  for (const first of [0x01, 0xff, 0x33]) {
+    onBothBuilds(`beginning with 0x${first.toString(16)} is a group's, and replaced`, (build) => {
+      const ground = new CardGround(build, { features: NET_MAC });
+      tell(ground, MAC, first);
+      const { mac_is_generated: isGenerated, mac } = ground.card.information();
+      assert.equal(isGenerated, 1);
+      assert.equal(mac & 3n, 2n);
+      ground.recovers();
+    });
+  }
+
+  onBothBuilds("of zeroes, of ones and one that changes at every reading are replaced", (build) => {
+    for (const value of [() => 0, () => 0xff, (reading: number) => 2 * reading]) {
+      const ground = new CardGround(build, { features: NET_MAC });
+      for (let octet = 0; octet < 6; octet++) tell(ground, MAC + octet, value);
+      assert.equal(ground.card.information().mac_is_generated, 1);
+      ground.recovers();
+    }
+  });
+});
+
+describe("the MTU", () => {
+  for (const mtu of [0, 1, 67]) {
+    onBothBuilds(`of ${mtu} is no reason to accept the feature`, (build) => {
+      const ground = new CardGround(build, { features: NET_MTU });
+      tell(ground, MTU, mtu);
+      const { mtu: taken, features_accepted: accepted } = ground.card.information();
+      assert.equal(taken, 1500);
+      assert.equal(accepted & BigInt(NET_MTU), 0n);
+      ground.recovers();
+    });
+  }
+
+  onBothBuilds("is that of one reading", (build) => {
+    const ground = new CardGround(build, { features: NET_MTU });
+    tell(ground, MTU, (reading) => (reading === 0 ? 1400 : 0));
+    assert.equal(ground.card.information().mtu, 1400);
+    ground.recovers();
+  });
+});
+
+describe("features", () => {
+  onBothBuilds("that are all offered are not all accepted", (build) => {
+    for (const make of [newDisk, newCard]) {
+      const ground = make(build);
+      tell(ground, FEATURES, 0xffff_ffff);
+      const { features_accepted: accepted } = openAndDescribe(ground);
+      assert.equal(accepted & (1n << 30n), 0n);
+      assert.equal(accepted & (1n << 24n), 0n);
+      ground.behave();
+      ground.reopens();
+    }
+  });
+
+  onBothBuilds("that are none are enough", (build) => {
+    for (const ground of [new DiskGround(build, { features: 0 }), new CardGround(build, { features: 0 })]) {
+      ground.works();
+      ground.recovers();
+    }
+  });
+
+  onBothBuilds("that are others after a reset are no reason to go on without", (build) => {
+    const ground = new DiskGround(build);
+    ground.submitReads(1);
+    tell(ground, FEATURES, 0);
+    assert.throws(() => ground.disk.reset(), hasCode(Result.E_FEATURES));
+    ground.comeBackAsBroken([0]);
+    ground.recovers();
+  });
+});
+
+function newDisk(build: Build): DiskGround {
+  return new DiskGround(build);
+}
+
+function newCard(build: Build): CardGround {
+  return new CardGround(build);
+}
+
+function openAndDescribe(ground: DiskGround | CardGround): { features_accepted: bigint } {
+  return ground instanceof DiskGround ? ground.disk.information() : ground.card.information();
+}

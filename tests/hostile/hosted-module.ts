@@ -1,0 +1,177 @@
+/**
+ * The module on a hostile machine, called export by export, with every call checked: no trap, no more imports than
+ * the call's bound, no access that was not granted, no memory changed that is not its own.
+ */
+import { readFileSync } from "node:fs";
+import { type HostileMachine, TooManyImports } from "../../kernel-shim/emulated-pc/hostile/hostile-machine.js";
+import type { RecordLayout, VirtioExports } from "../../kernel-shim/javascript/abi.js";
+import { Result } from "../../kernel-shim/javascript/abi.js";
+import { readRecord, type RecordOf, writeRecord } from "../../kernel-shim/javascript/records.js";
+import type { Build } from "../../kernel-shim/machine.js";
+import { expect, Finding } from "./finding.js";
+import { CallRecords, GuardedMemory } from "./oracles.js";
+
+/** Where the module's own data begins. */
+const MODULE_BASE = 65_536;
+const ARENA_BYTES = 160 * 1024;
+const RECORD_BYTES = 32 * 1024;
+/** Between what the module may write. */
+const GUARD_BYTES = 4096;
+
+const files: Record<Build, URL> = {
+  mapped: new URL("../../build/virtio.wasm", import.meta.url),
+  ported: new URL("../../build/virtio-ported.wasm", import.meta.url),
+};
+const compiled = new Map<Build, WebAssembly.Module>();
+
+function moduleOf(build: Build): WebAssembly.Module {
+  let module = compiled.get(build);
+  if (module === undefined) {
+    module = new WebAssembly.Module(readFileSync(files[build]));
+    compiled.set(build, module);
+  }
+  return module;
+}
+
+/** The exports that return a result. */
+export type CheckedCall = Exclude<keyof VirtioExports, "forget_translations">;
+
+export interface HostedModuleOptions {
+  /** Where the machine lends pages from, in linear memory; only in the mapped build. */
+  pool?: { start: number; end: number };
+  /** Checks all of memory after every call, instead of after those that lend or give back. */
+  isThorough?: boolean;
+  /** In place of the built module. */
+  module?: WebAssembly.Module;
+}
+
+export class HostedModule {
+  readonly view: DataView;
+  readonly records: CallRecords;
+  private readonly exports: VirtioExports;
+  /** The same, for calls by name. */
+  private readonly callables: Record<CheckedCall, (...parameters: number[]) => number>;
+  private readonly guard: GuardedMemory;
+
+  constructor(
+    readonly machine: HostileMachine,
+    private readonly options: HostedModuleOptions = {},
+  ) {
+    const { memory } = machine;
+    const kernel = machine.kernel as unknown as WebAssembly.ModuleImports;
+    const instance = new WebAssembly.Instance(options.module ?? moduleOf(machine.build), { kernel, env: { memory } });
+    this.exports = instance.exports as unknown as VirtioExports;
+    this.callables = this.exports;
+    this.view = new DataView(memory.buffer);
+    this.guard = new GuardedMemory(machine);
+    const heapBase = this.exports.heap_base() >>> 0;
+    machine.setHeapBase(heapBase);
+    const before = machine.reservePrivate(GUARD_BYTES);
+    const arena = machine.reservePrivate(ARENA_BYTES);
+    const between = machine.reservePrivate(GUARD_BYTES);
+    const records = machine.reservePrivate(RECORD_BYTES);
+    const behind = machine.reservePrivate(GUARD_BYTES);
+    this.guard.add(0, MODULE_BASE);
+    this.guard.add(before, arena);
+    this.guard.add(between, records);
+    this.guard.add(behind, options.pool?.start ?? memory.buffer.byteLength);
+    if (options.pool !== undefined) this.guard.addPool(options.pool.start, options.pool.end);
+    // Private memory is whatever it was before; the stack must not rely on zeros.
+    Buffer.from(memory.buffer, arena, ARENA_BYTES).fill(0xc3);
+    this.records = new CallRecords(memory, records, records + RECORD_BYTES);
+    expect(this.exports.initialize(arena, ARENA_BYTES) === Result.OK, "initialize", () => "refused");
+  }
+
+  /**
+   * Calls an export.
+   *
+   * @param bound the most imports that the call may make
+   */
+  call(name: CheckedCall, bound: number, ...parameters: number[]): number {
+    const { machine } = this;
+    machine.act();
+    machine.importLimit = machine.imports + bound;
+    let result: number;
+    try {
+      result = this.callables[name](...parameters);
+    } catch (error) {
+      throw explain(name, error);
+    } finally {
+      machine.importLimit = Infinity;
+    }
+    const refusal = machine.refusals[0] ?? (machine.isDeceivedAboutPci ? undefined : machine.portRefusals[0]);
+    expect(refusal === undefined, "the stack reaches only what it was granted", () => `${name}: ${refusal}`);
+    this.records.check();
+    const movesMemory = /open|close|reset|reclaim|release|poll/.test(name);
+    this.guard.check(this.options.isThorough === true || movesMemory);
+    return result;
+  }
+
+  /** As `call`, for a call that fills one record: returns it with the result. Bytes beside it must not change. */
+  callForRecord<Layout extends RecordLayout>(
+    name: CheckedCall,
+    bound: number,
+    parameter: number,
+    layout: Layout,
+  ): { result: number; record: RecordOf<Layout> } {
+    const pointer = this.records.take(layout.size);
+    this.records.pass(pointer, layout.size, () => true);
+    const result = this.call(name, bound, parameter, pointer);
+    const record = readRecord(this.view, layout, pointer);
+    this.records.reset();
+    return { result, record };
+  }
+
+  /** Writes records that the call only reads, but for the fields named. Returns the array's address. */
+  pass<Layout extends RecordLayout>(
+    layout: Layout,
+    records: readonly Partial<RecordOf<Layout>>[],
+    ...written: readonly (keyof Layout["fields"] & string)[]
+  ): number {
+    const bytes = layout.size * records.length;
+    const pointer = this.records.take(bytes);
+    records.forEach((record, index) => writeRecord(this.view, layout, pointer + index * layout.size, record));
+    const fields = written.map((name) => layout.fields[name]).filter((field) => field !== undefined);
+    this.records.pass(pointer, bytes, (offset) => {
+      const within = offset % layout.size;
+      return fields.some((field) => within >= field.offset && within < field.offset + 4);
+    });
+    return pointer;
+  }
+
+  /** Makes room for an array that the call fills. */
+  passRoom(layout: RecordLayout, count: number): number {
+    const bytes = layout.size * count;
+    const pointer = this.records.take(bytes);
+    this.records.pass(pointer, bytes, () => true);
+    return pointer;
+  }
+
+  /** Forgets what devices were told of memory, as a kernel that takes some back does. */
+  forgetTranslations(): void {
+    this.exports.forget_translations();
+  }
+
+  /** Checks all of memory. */
+  checkMemory(): void {
+    this.guard.check(true);
+  }
+}
+
+function explain(name: string, error: unknown): unknown {
+  if (error instanceof TooManyImports)
+    return new Finding("a call makes a bounded number of imports", `${name}: ${error.message}`);
+  if (error instanceof WebAssembly.RuntimeError || error instanceof RangeError) {
+    return new Finding("no trap", `${name}: ${error.message}\n${error.stack ?? ""}`);
+  }
+  return error;
+}
+
+/** A result that the call's description names; anything of 0 and above is one. */
+export function expectResult(name: string, result: number, allowed: readonly number[]): void {
+  expect(
+    result >= 0 || allowed.includes(result),
+    "a call returns what its description names",
+    () => `${name}: ${result}`,
+  );
+}

@@ -1,0 +1,175 @@
+/**
+ * One input of the campaign: a machine, its devices, what they do and what their guests do, all of it from one seed.
+ */
+import { BlockDevice } from "../../kernel-shim/emulated-pc/block/device.js";
+import type { Completion } from "../../kernel-shim/emulated-pc/completion.js";
+import { hostileReceiveFaults } from "../../kernel-shim/emulated-pc/hostile/hostile-device.js";
+import { HostileMachine } from "../../kernel-shim/emulated-pc/hostile/hostile-machine.js";
+import {
+  type Mutation,
+  Mutations,
+  type Rarity,
+  rarityOf,
+  type Site,
+  SITES,
+} from "../../kernel-shim/emulated-pc/hostile/mutations.js";
+import { pick } from "../../kernel-shim/emulated-pc/hostile/values.js";
+import { NetDevice } from "../../kernel-shim/emulated-pc/net/device.js";
+import { type Profile, profileNames, profiles } from "../../kernel-shim/emulated-pc/profiles.js";
+import { Random } from "../../kernel-shim/emulated-pc/random.js";
+import type { VirtioDevice } from "../../kernel-shim/emulated-pc/virtio/device.js";
+import { PciBarLayout, PciCapabilityLayout, PciFunctionLayout, Result } from "../../kernel-shim/javascript/abi.js";
+import type { Build } from "../../kernel-shim/machine.js";
+import * as bounds from "./bounds.js";
+import { CardGuest } from "./card-guest.js";
+import type { DeviceGuest, GuestContext } from "./device-guest.js";
+import { DiskGuest } from "./disk-guest.js";
+import { expect, Finding } from "./finding.js";
+import { expectResult, HostedModule } from "./hosted-module.js";
+import { TracedDisk } from "./traced-disk.js";
+import { TracedNetwork } from "./traced-network.js";
+
+const MEMORY_BYTES = 2 * 1024 * 1024;
+const POOL_START = MEMORY_BYTES / 4;
+const WASM_PAGE_BYTES = 65_536;
+const DISK_SECTORS = 512;
+/** One turn of a waiting loop: long, so that a device that does not reset is given up on after a hundred. */
+const RELAX_TIME = 10_000_000;
+const FUNCTIONS = 16;
+const CAPABILITIES = 8;
+
+export interface Outcome {
+  readonly finding: Finding | undefined;
+  /** What the devices did. */
+  readonly mutations: readonly Mutation[];
+  readonly imports: number;
+  /** Calls of the stack, by what became of opening: for people who wonder whether devices ever come up. */
+  readonly opened: number;
+}
+
+export interface ScenarioOptions {
+  build: Build;
+  seed: number;
+  /** Numbers of the mutations to repeat; all that the seed asks for unless given. */
+  only?: ReadonlySet<number>;
+  isThorough?: boolean;
+  /** In place of the built module. */
+  module?: WebAssembly.Module;
+}
+
+/** One linear memory for all runs of the mapped build: making one is dear. */
+let mappedMemory: WebAssembly.Memory | undefined;
+
+function memoryOfMapped(): WebAssembly.Memory {
+  const pages = MEMORY_BYTES / WASM_PAGE_BYTES;
+  mappedMemory ??= new WebAssembly.Memory({ initial: pages, maximum: pages });
+  new Uint8Array(mappedMemory.buffer).fill(0);
+  return mappedMemory;
+}
+
+/** Runs one input. Never throws because of the stack. */
+export function runScenario(options: ScenarioOptions): Outcome {
+  const { build, seed, only } = options;
+  const random = new Random(seed);
+  const mutations = new Mutations(seed, chooseRarity(random, build), only);
+  const profile = chooseProfile(random);
+  const disk = new TracedDisk(DISK_SECTORS);
+  const network = new TracedNetwork();
+  const block = new BlockDevice({ backEnd: disk, serial: "a serial of 20 chars" });
+  const net = new NetDevice({ backend: network, receiveFaults: hostileReceiveFaults(mutations) });
+  const devices: VirtioDevice[] = pick(random, [[block], [net], [block, net]]);
+  const memory =
+    build === "mapped" ? { memory: memoryOfMapped(), poolStart: POOL_START, poolEnd: MEMORY_BYTES } : undefined;
+  const machine = new HostileMachine({
+    mutations,
+    devices,
+    profile,
+    build,
+    seed,
+    memoryBytes: MEMORY_BYTES,
+    layout: "bare",
+    completion: pick<Completion>(random, ["immediate", "deferred", "shuffled"]),
+    relaxTime: RELAX_TIME,
+    ...(memory === undefined ? {} : { memory }),
+  });
+  let opened = 0;
+  let finding: Finding | undefined;
+  try {
+    const module = new HostedModule(machine, {
+      ...(memory === undefined ? {} : { pool: { start: POOL_START, end: MEMORY_BYTES } }),
+      ...(options.module === undefined ? {} : { module: options.module }),
+      isThorough: options.isThorough ?? false,
+    });
+    const context: GuestContext = { module, machine, mutations, random, relaxTime: RELAX_TIME };
+    const guests = devices.map((device): DeviceGuest => {
+      const address = machine.pc.addressOf(device);
+      const bar = machine.pc.functionOf(device).read(0x10, 4);
+      machine.grantPorts(bar - (bar % 4), 64);
+      return device === block ? new DiskGuest(context, address, disk, block) : new CardGuest(context, address, network);
+    });
+    if (random.below(4) === 0) {
+      lookAround(context, machine.pc.addressOf(devices[0] ?? block));
+      machine.restoreFunctions();
+    }
+    const steps = 20 + random.below(180);
+    for (let step = 0; step < steps; step++) {
+      const guest = pick(random, guests);
+      if (guest.isOpen) guest.step();
+      else if (guest.open(random.below(2) === 0) > 0) opened++;
+    }
+    machine.behave();
+    for (const guest of guests) guest.recover();
+    const left = machine.lent.stackBytes;
+    expect(left === 0, "closed devices leave no memory lent", () => `${left} bytes`);
+    module.checkMemory();
+  } catch (error) {
+    finding =
+      error instanceof Finding ? error : new Finding("the machine itself failed", String((error as Error).stack));
+  }
+  machine.close();
+  return { finding, mutations: mutations.applied, imports: machine.imports, opened };
+}
+
+/** Every run is hostile in some ways and correct in others: what always breaks at once hides what breaks later. */
+function chooseRarity(random: Random, build: Build): Rarity {
+  const rarity: Partial<Record<Site, number>> = {};
+  // A ported stack comes to many more places for the same work.
+  const scale = build === "mapped" ? 1 : 4;
+  for (const site of SITES) {
+    if (random.below(2) === 0) continue;
+    const isBetween = site === "forgery" || site === "memory write" || site === "behaviour" || site === "work";
+    const base = isBetween || site === "memory read" ? 8 * scale : 4;
+    rarity[site] = base * pick(random, [1, 4, 16, 64]);
+  }
+  return rarityOf(rarity);
+}
+
+/** One of the hosts, as a rule with smaller queues, so that they fill up and wrap. */
+function chooseProfile(random: Random): Profile {
+  const profile = profiles[pick(random, profileNames)];
+  const sizes = [4, 8, 16, 64];
+  return {
+    ...profile,
+    block: { ...profile.block, queueSize: pick(random, sizes) },
+    net: { ...profile.net, receiveQueueSize: pick(random, sizes), transmitQueueSize: pick(random, sizes) },
+  };
+}
+
+/** What a kernel looks at before it opens anything. */
+function lookAround({ module }: GuestContext, address: number): void {
+  const functions = module.passRoom(PciFunctionLayout, FUNCTIONS);
+  const found = module.call("pci_scan", bounds.SCAN_IMPORTS, functions, FUNCTIONS);
+  module.records.reset();
+  expect(found >= 0, "a scan finds no negative number of functions", () => `${found}`);
+  const capabilities = module.passRoom(PciCapabilityLayout, CAPABILITIES);
+  const listed = module.call("pci_capabilities", bounds.CAPABILITY_IMPORTS, address, capabilities, CAPABILITIES);
+  module.records.reset();
+  expectResult("pci_capabilities", listed, [Result.E_NOT_FOUND]);
+  expect(listed <= 48, "there are at most 48 capabilities", () => `${listed}`);
+  for (let index = 0; index < 6; index++) {
+    const bar = module.passRoom(PciBarLayout, 1);
+    const result = module.call("pci_bar", bounds.BAR_IMPORTS, address, index, bar);
+    module.records.reset();
+    expectResult("pci_bar", result, [Result.E_ARGUMENT, Result.E_NOT_FOUND]);
+  }
+}
