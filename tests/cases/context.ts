@@ -52,6 +52,8 @@ export interface CardDescription {
   mtu?: number;
   /** Entries of both rings: needs "small network rings". */
   queueSize?: number;
+  /** Entries that both rings have at least, up to 256. */
+  queueSizeMin?: number;
   offers?: OfferedFeatures;
   /** Cards with the same name are linked to each other, and not to a peer of the case's. */
   network?: string;

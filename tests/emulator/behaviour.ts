@@ -4,10 +4,11 @@ import type { Completion } from "../../kernel-shim/emulated-pc/completion.js";
 import { profileNames } from "../../kernel-shim/emulated-pc/profiles.js";
 import type { Build } from "../../kernel-shim/machine.js";
 import { blockCases, longBlockCases } from "../cases/block/index.js";
+import { longNetCases, netCases } from "../cases/net/index.js";
 import { runCases } from "../cases/run.js";
 import { EmulatedGround } from "./ground.js";
 
-/** Shares of the long cases' repetitions: all of them where requests complete in any order. */
+/** Shares of the random cases' repetitions: all of them where requests complete in any order. */
 const EFFORTS: Readonly<Record<Completion, number>> = { immediate: 0.05, deferred: 0.05, shuffled: 1 };
 
 /** Registers all of it as tests. */
@@ -16,7 +17,9 @@ export function testBehaviour(build: Build): void {
     for (const completion of ["immediate", "deferred", "shuffled"] as const) {
       runCases(new EmulatedGround(build, profile, completion, EFFORTS[completion]), {
         ...blockCases,
-        ...longBlockCases,
+        ...netCases,
+        // The random cases are long enough to go around the rings where they run in full.
+        ...(completion === "deferred" ? { ...longBlockCases, ...longNetCases } : {}),
       });
     }
   }

@@ -13,7 +13,6 @@ import { type Profile, type ProfileName, profiles } from "../../kernel-shim/emul
 import type { VirtioDeviceOptions } from "../../kernel-shim/emulated-pc/virtio/device.js";
 import { loadStack, type VirtioStack } from "../../kernel-shim/javascript/index.js";
 import type { Build } from "../../kernel-shim/machine.js";
-import type { MacAddress } from "../../kernel-shim/network/addresses.js";
 import type {
   Capability,
   CardDescription,
@@ -175,16 +174,18 @@ class EmulatedCard implements TestCard {
     network: NetworkBackend | undefined,
     index: number,
   ) {
-    const { mac, mtu, queueSize, offers } = description;
+    const { mac, mtu, queueSize, queueSizeMin = 0, offers } = description;
     const { net } = profile;
+    const receiveQueueSize = queueSize ?? Math.max(net.receiveQueueSize, queueSizeMin);
+    const transmitQueueSize = queueSize ?? Math.max(net.transmitQueueSize, queueSizeMin);
     let features = offered(net.features + profile.ringFeatures, offers, mtu === undefined ? 0n : bits.VIRTIO_NET_F_MTU);
     if (mac === null) features = Number(BigInt(features) & ~bits.VIRTIO_NET_F_MAC);
     if (typeof mac === "string") features = Number(BigInt(features) | bits.VIRTIO_NET_F_MAC);
     this.device = new NetDevice({
       features,
-      ...(queueSize === undefined ? {} : { queueSizes: [queueSize, queueSize, net.controlQueueSize] }),
+      queueSizes: [receiveQueueSize, transmitQueueSize, net.controlQueueSize],
       backend: network ?? this.peer,
-      mac: (mac ?? `52:54:00:12:34:${(0x56 + index).toString(16)}`) as MacAddress,
+      mac: mac ?? `52:54:00:12:34:${(0x56 + index).toString(16)}`,
       ...(mtu === undefined ? {} : { mtu }),
     });
   }

@@ -1,6 +1,7 @@
 /** The behaviour cases on QEMU's device models, with the ported build. */
 
 import { blockCases, longBlockCases } from "../cases/block/index.js";
+import { longNetCases, netCases } from "../cases/net/index.js";
 import { runCases } from "../cases/run.js";
 import { QemuGround } from "./ground.js";
 
@@ -13,7 +14,8 @@ for (const machine of ["pc", "q35"] as const) {
     const name = `QEMU ${machine}, ${legacyOnly ? "legacy" : "transitional"} devices`;
     runCases(new QemuGround(name, { machine, legacyOnly }, EFFORT), {
       ...blockCases,
-      ...(isFirst ? longBlockCases : {}),
+      ...netCases,
+      ...(isFirst ? { ...longBlockCases, ...longNetCases } : {}),
     });
     isFirst = false;
   }

@@ -1,0 +1,23 @@
+/** The cases of network cards, by what they are about. */
+
+import type { CaseGroups } from "../run.js";
+import { information } from "./information.js";
+import { lifetime } from "./lifetime.js";
+import { link } from "./link.js";
+import { receive } from "./receive.js";
+import { ringWrap, traffic } from "./traffic.js";
+import { transmit } from "./transmit.js";
+
+export const netCases: CaseGroups = {
+  "net: information": information,
+  "net: transmission": transmit,
+  "net: reception": receive,
+  "net: link": link,
+  "net: lifetime": lifetime,
+  "net: traffic": traffic,
+};
+
+/** Long cases: where frames take real time, running them once is enough. */
+export const longNetCases: CaseGroups = {
+  "net: ring indices that wrap": ringWrap,
+};
