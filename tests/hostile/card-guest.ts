@@ -137,6 +137,23 @@ export class CardGuest extends DeviceGuest {
     this.ledger.deviceWasReset();
   }
 
+  protected callWhileClosing(): void {
+    switch (this.context.random.below(4)) {
+      case 0:
+        this.statistics();
+        return;
+      case 1:
+        this.transmitSome();
+        return;
+      case 2:
+        this.receive(1);
+        return;
+      default:
+        // Also when no frame is out, and only received buffers are.
+        if (this.ledger.outstanding !== 1) this.reclaim(1);
+    }
+  }
+
   /** After a reset, completions come back; received frames stay with the caller until it gives them back. */
   override drain(): void {
     super.drain();

@@ -3,6 +3,7 @@ import { Result } from "../../kernel-shim/javascript/abi.js";
 import type { HostileMachine } from "../../kernel-shim/emulated-pc/hostile/hostile-machine.js";
 import type { Mutations } from "../../kernel-shim/emulated-pc/hostile/mutations.js";
 import type { Random } from "../../kernel-shim/emulated-pc/random.js";
+import { pick } from "../../kernel-shim/emulated-pc/hostile/values.js";
 import * as bounds from "./bounds.js";
 import { expect } from "./finding.js";
 import { expectResult, type HostedModule } from "./hosted-module.js";
@@ -69,6 +70,8 @@ export abstract class DeviceGuest {
   protected abstract get out(): number;
   /** Takes completions and gives back buffers, once. Returns how many. */
   protected abstract takeBack(): number;
+  /** Calls of the kind's own on a handle that is being closed, at random, beside those that take back. */
+  protected abstract callWhileClosing(): void;
   /** What is in flight will not be done any more. */
   protected abstract deviceWasReset(): void;
 
@@ -146,10 +149,24 @@ export abstract class DeviceGuest {
     const left = module.call("close", bounds.closeImports(this.lentBytes, relaxTime), this.handle);
     expect(left === this.out, "close says how much is still out", () => `${left}, not ${this.out}`);
     this.deviceWasReset();
-    this.drain();
+    while (this.out > 0) {
+      this.tryWhileClosing();
+      if (this.takeBack() <= 0) break;
+    }
+    expect(this.out === 0, "everything comes back after a close", () => `${this.out} are still out`);
     const after = module.call("events", bounds.NO_IMPORTS, this.handle);
     expect(after === Result.E_HANDLE, "the handle goes with the last that was out", () => `events: ${after}`);
     this.handle = 0;
+  }
+
+  /** A handle that is being closed is good for taking back, and for nothing else. */
+  private tryWhileClosing(): void {
+    const { module, random } = this.context;
+    if (random.below(2) === 0) return;
+    this.callWhileClosing();
+    const name = pick(random, ["interrupt", "enable_interrupts", "disable_interrupts", "reset", "close"] as const);
+    const result = module.call(name, bounds.NO_IMPORTS, this.handle);
+    expect(result === Result.E_HANDLE, "a handle that is being closed takes no work", () => `${name}: ${result}`);
   }
 
   /** After a reset: takes what was in flight. */

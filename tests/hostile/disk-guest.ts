@@ -135,6 +135,11 @@ export class DiskGuest extends DeviceGuest {
     this.ledger.deviceWasReset();
   }
 
+  protected callWhileClosing(): void {
+    if (this.context.random.below(2) === 0) this.statistics();
+    else this.submitSome();
+  }
+
   /** @param isNew right after opening: a device that a reset did not bring back may have told nonsense since */
   private inform(isNew: boolean): void {
     const { result, record } = this.context.module.callForRecord(

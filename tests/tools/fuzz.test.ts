@@ -1,0 +1,54 @@
+/** `npm run fuzz`: it counts, repeats, and refuses what makes no sense. */
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { projectFolder } from "../../tools/build/project.js";
+
+interface Ended {
+  readonly status: number | null;
+  readonly output: string;
+}
+
+function fuzz(...parameters: string[]): Ended {
+  const file = join(projectFolder, "tools", "fuzz", "main.ts");
+  const ended = spawnSync(process.execPath, ["--import", "tsx", file, ...parameters], {
+    cwd: projectFolder,
+    encoding: "utf8",
+  });
+  return { status: ended.status, output: ended.stdout + ended.stderr };
+}
+
+describe("npm run fuzz", () => {
+  it("runs for the time given, and says how much it did", () => {
+    const { status, output } = fuzz("--minutes", "0.02", "--seed", "5");
+    assert.equal(status, 0, output);
+    assert.match(output, /^[\d,]+ inputs from seed 5 on in \d+\.\d s, [\d,]+ a second$/m);
+    assert.match(output, /^[\d,]+ mutated interactions, [\d,]+ a second$/m);
+    assert.match(output, /^0 findings$/m);
+  });
+
+  it("repeats a seed, whole or in part", () => {
+    const whole = fuzz("--build", "mapped", "--replay", "7");
+    assert.equal(whole.status, 0, whole.output);
+    const indices = Array.from(whole.output.matchAll(/^ {2}(\d+) {2}/gm), ([, index]) => index ?? "");
+    assert.ok(indices.length > 1);
+    const part = fuzz("--build", "mapped", "--replay", "7", "--mutations", indices[0] ?? "");
+    assert.equal(part.status, 0, part.output);
+    assert.equal(Array.from(part.output.matchAll(/^ {2}\d+ {2}/gm)).length, 1);
+    assert.match(part.output, /repeat with: npm run fuzz -- --build mapped --replay 7 --mutations "\d+"/);
+  });
+
+  for (const parameters of [
+    ["--minutes", "0"],
+    ["--seed", "-1"],
+    ["--build", "other"],
+    ["--mutations", "1"],
+    ["--replay", "1", "--mutations", "x"],
+  ]) {
+    it(`refuses ${parameters.join(" ")}`, () => {
+      assert.equal(fuzz(...parameters).status, 2);
+    });
+  }
+});
