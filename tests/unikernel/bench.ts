@@ -42,4 +42,4 @@ export function makeDisk(path: string, bytes: number): string {
 export const mebibyte = 1024 * 1024;
 
 /** No machine runs longer. */
-export const timeoutMilliseconds = 90_000;
+export const timeoutMilliseconds = 60_000;

@@ -102,16 +102,16 @@ function report(index: u32, boot: Netboot): void {
     explain(boot.status);
     return;
   }
-  if (previous < State.RESOLVE && boot.state >= State.RESOLVE) {
+  if (previous < State.RESOLVE) {
     print("netboot: lease of ");
-    printAddress(boot.address);
+    printAddress(boot.station.address);
     print(", ");
     printMilliseconds(boot.leasedAt);
     print(" after the kernel's start\n");
   }
   if (previous < State.VERIFY && boot.state >= State.VERIFY) {
     print("netboot: ");
-    printNumber(boot.length);
+    printNumber(boot.writer.length);
     print(" bytes on the disk after ");
     printMilliseconds(boot.flushedAt - boot.requestedAt);
     print("\n");
