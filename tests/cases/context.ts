@@ -19,9 +19,7 @@ export type Capability =
   /** A card without a MAC address of its own. */
   | "card without address"
   /** Memory whose pages are physically apart although their pointers are consecutive. */
-  | "scattered memory"
-  /** A list of what the stack tried without a grant, at no cost in time. */
-  | "virtual time";
+  | "scattered memory";
 
 /** A disk as the case wants it. What is left out is as the host has it. */
 export interface DiskDescription {
@@ -42,6 +40,8 @@ export interface DiskDescription {
   /** Sectors that can neither be read nor written. */
   failingSectors?: readonly number[];
   offers?: OfferedFeatures;
+  /** How many bridges lead from the root bus to the disk, one behind the other; 0 to 2, 0 when left out. */
+  bridges?: number;
 }
 
 /** A network card as the case wants it. */
@@ -61,6 +61,7 @@ export interface CardDescription {
 
 /** The disk behind a device, seen from outside the machine. */
 export interface TestDisk {
+  /** Where it is now: bridges may have got their numbers meanwhile. */
   readonly pciAddress: number;
   readonly description: DiskDescription;
   /** What is stored, past all drivers. */
@@ -99,6 +100,8 @@ export interface Case {
   readonly needs?: readonly Capability[];
   readonly disks?: readonly DiskDescription[];
   readonly cards?: readonly CardDescription[];
+  /** Nobody has given out bus numbers and base addresses when the case begins. */
+  readonly isUnassigned?: boolean;
   /** Bytes of the stack's private memory, where the binding's default will not do. */
   readonly arenaBytes?: number;
   readonly run: (context: CaseContext) => void;
@@ -203,6 +206,11 @@ export class CaseContext {
   /** What the machine holds against the stack, for cases that provoke it. */
   takeComplaints(): string[] {
     return this.setting.takeComplaints();
+  }
+
+  /** The devices that the case asked for, disks first. */
+  get devices(): readonly (TestDisk | TestCard)[] {
+    return [...this.setting.disks, ...this.setting.cards];
   }
 
   /** Closes what the case left open, and checks that nothing is left and that nobody complains. */

@@ -5,6 +5,7 @@ import { profileNames } from "../../kernel-shim/emulated-pc/profiles.js";
 import type { Build } from "../../kernel-shim/machine.js";
 import { blockCases, longBlockCases } from "../cases/block/index.js";
 import { longNetCases, netCases } from "../cases/net/index.js";
+import { pciCases } from "../cases/pci/index.js";
 import { runCases } from "../cases/run.js";
 import { EmulatedGround } from "./ground.js";
 
@@ -18,6 +19,8 @@ export function testBehaviour(build: Build): void {
       runCases(new EmulatedGround(build, profile, completion, EFFORTS[completion]), {
         ...blockCases,
         ...netCases,
+        // When requests complete is all the same to these.
+        ...(completion === "immediate" ? pciCases : {}),
         // The random cases are long enough to go around the rings where they run in full.
         ...(completion === "deferred" ? { ...longBlockCases, ...longNetCases } : {}),
       });

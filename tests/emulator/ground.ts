@@ -9,6 +9,7 @@ import { EmulatedPc } from "../../kernel-shim/emulated-pc/machine.js";
 import type { NetworkBackend, NetworkPort } from "../../kernel-shim/emulated-pc/net/backend.js";
 import { NetDevice } from "../../kernel-shim/emulated-pc/net/device.js";
 import { Hub } from "../../kernel-shim/emulated-pc/net/hub.js";
+import { PciBridge, type PciBus } from "../../kernel-shim/emulated-pc/pci/bus.js";
 import { type Profile, type ProfileName, profiles } from "../../kernel-shim/emulated-pc/profiles.js";
 import type { VirtioDeviceOptions } from "../../kernel-shim/emulated-pc/virtio/device.js";
 import { loadStack, type VirtioStack } from "../../kernel-shim/javascript/index.js";
@@ -29,6 +30,8 @@ import { initialSectors } from "../cases/pattern.js";
 
 const SECTOR_BYTES = 512;
 const DEFAULT_SECTORS = 2048;
+/** On the bus of the outer bridge. */
+const INNER_BRIDGE_SLOT = 9;
 const MEMORY_BYTES = 32 * 1024 * 1024;
 
 const PORTED_CANNOT: ReadonlyMap<Capability, string> = new Map([
@@ -91,12 +94,12 @@ class SparseDisk implements BlockBackEnd {
 
 class EmulatedDisk implements TestDisk {
   readonly device: BlockDevice;
-  pciAddress = 0;
   private readonly backEnd: BlockBackEnd;
 
   constructor(
     readonly description: DiskDescription,
     profile: Profile,
+    private readonly machine: EmulatedPc,
   ) {
     const { sectors = DEFAULT_SECTORS, content, readOnly = false, serial, offers, queueSize } = description;
     const { blockSize, segMax, sizeMax, failingSectors } = description;
@@ -126,6 +129,10 @@ class EmulatedDisk implements TestDisk {
         return fails ? { status: IOERR } : undefined;
       };
     }
+  }
+
+  get pciAddress(): number {
+    return this.machine.addressOf(this.device);
   }
 
   contents(firstSector: number, sectors: number): Uint8Array {
@@ -165,12 +172,12 @@ class Peer implements NetworkBackend {
 
 class EmulatedCard implements TestCard {
   readonly device: NetDevice;
-  pciAddress = 0;
   private readonly peer = new Peer();
 
   constructor(
     readonly description: CardDescription,
     profile: Profile,
+    private readonly machine: EmulatedPc,
     network: NetworkBackend | undefined,
     index: number,
   ) {
@@ -188,6 +195,10 @@ class EmulatedCard implements TestCard {
       mac: mac ?? `52:54:00:12:34:${(0x56 + index).toString(16)}`,
       ...(mtu === undefined ? {} : { mtu }),
     });
+  }
+
+  get pciAddress(): number {
+    return this.machine.addressOf(this.device);
   }
 
   takeSent(): Uint8Array[] {
@@ -212,7 +223,8 @@ class EmulatedSetting implements Setting {
   private violationsSeen = 0;
 
   constructor(build: Build, profile: ProfileName, completion: Completion, wanted: Case) {
-    this.machine = new EmulatedPc({ build, profile, completion, memoryBytes: MEMORY_BYTES });
+    const firmware = wanted.isUnassigned !== true;
+    this.machine = new EmulatedPc({ build, profile, completion, firmware, memoryBytes: MEMORY_BYTES });
     const { machine } = this;
     const networks = new Map<string, Hub>();
     const socketOf = (name: string | undefined): NetworkBackend | undefined => {
@@ -221,16 +233,35 @@ class EmulatedSetting implements Setting {
       networks.set(name, hub);
       return hub.socket();
     };
-    this.disks = (wanted.disks ?? []).map((disk) => new EmulatedDisk(disk, profiles[profile]));
+    this.disks = (wanted.disks ?? []).map((disk) => new EmulatedDisk(disk, profiles[profile], machine));
     this.cards = (wanted.cards ?? []).map(
-      (card, index) => new EmulatedCard(card, profiles[profile], socketOf(card.network), index),
+      (card, index) => new EmulatedCard(card, profiles[profile], machine, socketOf(card.network), index),
     );
-    for (const { device } of [...this.disks, ...this.cards]) machine.addDevice<BlockDevice | NetDevice>(device);
-    for (const each of [...this.disks, ...this.cards]) each.pciAddress = machine.addressOf(each.device);
+    const buses = this.buses(Math.max(0, ...this.disks.map(({ description }) => description.bridges ?? 0)));
+    for (const { device, description } of this.disks) {
+      const bus = buses[description.bridges ?? 0];
+      machine.addDevice(device, bus === undefined ? {} : { bus });
+    }
+    for (const { device } of this.cards) machine.addDevice(device);
     this.lentPages = countLentPages(machine.kernel);
     const { arenaBytes } = wanted;
     this.stack = loadStack(machine, undefined, arenaBytes === undefined ? {} : { arenaBytes });
     this.stack.scan();
+  }
+
+  /** The root bus, and as many behind it as there shall be bridges: the machine's own first. */
+  private buses(depth: number): PciBus[] {
+    const buses = [this.machine.rootBus];
+    let next = this.machine.bridge;
+    while (buses.length <= depth) {
+      if (next === null) {
+        next = new PciBridge({ name: "inner bridge", vendorId: 0x1b36, deviceId: 0x0001, classCode: 0x06_04_00 });
+        this.machine.addFunction(next, buses.at(-1) ?? this.machine.rootBus, INNER_BRIDGE_SLOT);
+      }
+      buses.push(next.bus);
+      next = null;
+    }
+    return buses;
   }
 
   takeComplaints(): string[] {

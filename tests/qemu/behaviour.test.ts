@@ -2,6 +2,7 @@
 
 import { blockCases, longBlockCases } from "../cases/block/index.js";
 import { longNetCases, netCases } from "../cases/net/index.js";
+import { pciCases } from "../cases/pci/index.js";
 import { runCases } from "../cases/run.js";
 import { QemuGround } from "./ground.js";
 
@@ -15,6 +16,7 @@ for (const machine of ["pc", "q35"] as const) {
     runCases(new QemuGround(name, { machine, legacyOnly }, EFFORT), {
       ...blockCases,
       ...netCases,
+      ...pciCases,
       ...(isFirst ? { ...longBlockCases, ...longNetCases } : {}),
     });
     isFirst = false;

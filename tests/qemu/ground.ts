@@ -48,7 +48,6 @@ const CANNOT: ReadonlyMap<Capability, string> = new Map([
   ["small network rings", "QEMU's receive rings have 256 entries at least, its transmit rings always"],
   ["card without address", "QEMU gives every card an address"],
   ["scattered memory", "pointers are physical addresses here"],
-  ["virtual time", "time is real here"],
 ]);
 
 const FEATURE_PROPERTIES: Readonly<Record<keyof OfferedFeatures, string>> = {
@@ -70,9 +69,12 @@ class QemuDisk implements TestDisk {
     private readonly id: string,
     private readonly file: string,
     readonly description: DiskDescription,
-    readonly pciAddress: number,
     private readonly changed: () => void,
   ) {}
+
+  get pciAddress(): number {
+    return this.machine.pciAddress(this.id);
+  }
 
   contents(firstSector: number, sectors: number): Uint8Array {
     const bytes = new Uint8Array(sectors * SECTOR_BYTES);
@@ -98,8 +100,8 @@ function fillDisk(file: string, { sectors = DEFAULT_SECTORS, content }: DiskDesc
   }
 }
 
-function diskDevice(file: string, id: string, description: DiskDescription): QemuDevice {
-  const { readOnly = false, serial, blockSize, queueSize, failingSectors, offers } = description;
+function diskDevice(file: string, index: number, description: DiskDescription): QemuDevice {
+  const { readOnly = false, serial, blockSize, queueSize, failingSectors, offers, bridges = 0 } = description;
   const image = { driver: "file", filename: file, "read-only": readOnly };
   const failing = failingSectors && {
     source: `json:${JSON.stringify({
@@ -115,10 +117,12 @@ function diskDevice(file: string, id: string, description: DiskDescription): Qem
   };
   return {
     kind: "block",
-    id,
+    id: `disk${index}`,
     ...(failing ?? { file }),
     readOnly,
     ...(serial === undefined ? {} : { serial }),
+    // Slot 0 of a bridge's bus is for its hot-plug controller.
+    ...(bridges === 0 ? {} : { bus: `bridge${bridges}`, address: (2 + index).toString(16) }),
     properties: {
       ...(blockSize === undefined ? {} : { logical_block_size: blockSize, physical_block_size: blockSize }),
       ...(queueSize === undefined ? {} : { "queue-size": queueSize }),
@@ -127,6 +131,15 @@ function diskDevice(file: string, id: string, description: DiskDescription): Qem
       ...featureProperties(offers),
     },
   };
+}
+
+/** The bridges that lead to these disks, the outer one first. */
+function bridgesFor(disks: readonly DiskDescription[]): QemuDevice[] {
+  const depth = Math.max(0, ...disks.map(({ bridges = 0 }) => bridges));
+  return Array.from({ length: depth }, (_, index): QemuDevice => {
+    const place = index === 0 ? "" : `,bus=bridge${index},addr=1`;
+    return { kind: "raw", device: `pci-bridge,id=bridge${index + 1},chassis_nr=${index + 1},shpc=off${place}` };
+  });
 }
 
 class QemuCard implements TestCard {
@@ -138,12 +151,15 @@ class QemuCard implements TestCard {
     private readonly machine: QemuMachine,
     private readonly id: string,
     readonly description: CardDescription,
-    readonly pciAddress: number,
     pipe: string,
     file: string,
   ) {
     this.injected = openSync(`${pipe}.in`, constants.O_RDWR | constants.O_NONBLOCK);
     this.diverted = openSync(file, "r");
+  }
+
+  get pciAddress(): number {
+    return this.machine.pciAddress(this.id);
   }
 
   takeSent(): Uint8Array[] {
@@ -248,7 +264,8 @@ class QemuSetting implements Setting {
       this.machine = new QemuMachine({
         ...options,
         devices: [
-          ...disks.map((disk, index) => diskDevice(this.file(index), `disk${index}`, disk)),
+          ...bridgesFor(disks),
+          ...disks.map((disk, index) => diskDevice(this.file(index), index, disk)),
           ...cardParts.map(({ device }) => device),
         ],
         extraArguments: cardParts.flatMap(({ extraArguments }) => extraArguments),
@@ -261,11 +278,12 @@ class QemuSetting implements Setting {
     this.lentPages = countLentPages(machine.kernel);
     const { arenaBytes } = wanted;
     this.stack = loadStack(machine, undefined, arenaBytes === undefined ? {} : { arenaBytes });
-    this.stack.assignResources();
+    if (wanted.isUnassigned === true) this.isChanged = true;
+    else this.stack.assignResources();
     this.stack.scan();
     this.disks = disks.map((description, index) => {
       const id = `disk${index}`;
-      return new QemuDisk(machine, id, this.file(index), description, machine.pciAddress(id), () => {
+      return new QemuDisk(machine, id, this.file(index), description, () => {
         this.isChanged = true;
       });
     });
@@ -275,7 +293,7 @@ class QemuSetting implements Setting {
       const file = `${pipe}.sent`;
       if (description.network !== undefined) execFileSync("mkfifo", [`${pipe}.in`]);
       if (description.network !== undefined) writeFileSync(file, "");
-      return new QemuCard(machine, id, description, machine.pciAddress(id), pipe, file);
+      return new QemuCard(machine, id, description, pipe, file);
     });
   }
 
@@ -355,6 +373,6 @@ export class QemuGround implements Ground {
   }
 }
 
-function keyOf({ disks, cards, arenaBytes }: Case): string {
-  return JSON.stringify([disks, cards, arenaBytes]);
+function keyOf({ disks, cards, arenaBytes, isUnassigned }: Case): string {
+  return JSON.stringify([disks, cards, arenaBytes, isUnassigned]);
 }
