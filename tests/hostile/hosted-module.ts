@@ -2,13 +2,12 @@
  * The module on a hostile machine, called export by export, with every call checked: no trap, no more imports than
  * the call's bound, no access that was not granted, no memory changed that is not its own.
  */
-import { readFileSync } from "node:fs";
 import { type HostileMachine, TooManyImports } from "../../kernel-shim/emulated-pc/hostile/hostile-machine.js";
 import type { RecordLayout, VirtioExports } from "../../kernel-shim/javascript/abi.js";
 import { Result } from "../../kernel-shim/javascript/abi.js";
 import { readRecord, type RecordOf, writeRecord } from "../../kernel-shim/javascript/records.js";
-import type { Build } from "../../kernel-shim/machine.js";
 import { expect, Finding } from "./finding.js";
+import { moduleOf } from "./modules.js";
 import { CallRecords, GuardedMemory } from "./oracles.js";
 
 /** Where the module's own data begins. */
@@ -18,21 +17,6 @@ const RECORD_BYTES = 32 * 1024;
 /** Between what the module may write. */
 const GUARD_BYTES = 4096;
 
-const files: Record<Build, URL> = {
-  mapped: new URL("../../build/virtio.wasm", import.meta.url),
-  ported: new URL("../../build/virtio-ported.wasm", import.meta.url),
-};
-const compiled = new Map<Build, WebAssembly.Module>();
-
-function moduleOf(build: Build): WebAssembly.Module {
-  let module = compiled.get(build);
-  if (module === undefined) {
-    module = new WebAssembly.Module(readFileSync(files[build]));
-    compiled.set(build, module);
-  }
-  return module;
-}
-
 /** The exports that return a result. */
 export type CheckedCall = Exclude<keyof VirtioExports, "forget_translations">;
 
@@ -41,8 +25,6 @@ export interface HostedModuleOptions {
   pool?: { start: number; end: number };
   /** Checks all of memory after every call, instead of after those that lend or give back. */
   isThorough?: boolean;
-  /** In place of the built module. */
-  module?: WebAssembly.Module;
 }
 
 export class HostedModule {
@@ -59,7 +41,7 @@ export class HostedModule {
   ) {
     const { memory } = machine;
     const kernel = machine.kernel as unknown as WebAssembly.ModuleImports;
-    const instance = new WebAssembly.Instance(options.module ?? moduleOf(machine.build), { kernel, env: { memory } });
+    const instance = new WebAssembly.Instance(moduleOf(machine.build), { kernel, env: { memory } });
     this.exports = instance.exports as unknown as VirtioExports;
     this.callables = this.exports;
     this.view = new DataView(memory.buffer);

@@ -53,8 +53,6 @@ export interface ScenarioOptions {
   /** Numbers of the mutations to repeat; all that the seed asks for unless given. */
   only?: ReadonlySet<number>;
   isThorough?: boolean;
-  /** In place of the built module. */
-  module?: WebAssembly.Module;
 }
 
 /** One linear memory for all runs of the mapped build: making one is dear. */
@@ -97,7 +95,6 @@ export function runScenario(options: ScenarioOptions): Outcome {
   try {
     const module = new HostedModule(machine, {
       ...(memory === undefined ? {} : { pool: { start: POOL_START, end: MEMORY_BYTES } }),
-      ...(options.module === undefined ? {} : { module: options.module }),
       isThorough: options.isThorough ?? false,
     });
     const context: GuestContext = { module, machine, mutations, random, relaxTime: RELAX_TIME };

@@ -27,6 +27,7 @@ import {
   type VirtioStack,
 } from "../../../kernel-shim/javascript/index.js";
 import type { Build } from "../../../kernel-shim/machine.js";
+import { moduleOf } from "../modules.js";
 import { GuardedMemory } from "../oracles.js";
 import { frameOf, TracedNetwork } from "../traced-network.js";
 
@@ -69,7 +70,7 @@ abstract class Ground<Device extends VirtioDevice> {
     });
     this.guard = new GuardedMemory(this.machine);
     if (build === "mapped") this.guard.addPool(MEMORY_BYTES / 4, MEMORY_BYTES);
-    this.stack = loadStack(this.machine, undefined, { arenaBytes: ARENA_BYTES });
+    this.stack = loadStack(this.machine, moduleOf(build), { arenaBytes: ARENA_BYTES });
     this.address = this.machine.pc.addressOf(device);
   }
 

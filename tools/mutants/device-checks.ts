@@ -1,0 +1,158 @@
+/**
+ * Every check that the stack makes of what a device tells it, and how to take it away: one line of source each, found
+ * by its text. A text that is not there, or there twice, is an error, so that the list keeps up with the source.
+ */
+
+export interface DeviceCheck {
+  /** What the check holds against. */
+  readonly name: string;
+  /** Relative to the project's folder. */
+  readonly file: string;
+  readonly find: string;
+  readonly replacement: string;
+}
+
+const VIRTQUEUE = "assembly/virtio/virtqueue.ts";
+const TRANSPORT = "assembly/virtio/legacy-pci.ts";
+const FIELDS = "assembly/virtio/configuration.ts";
+const LIFECYCLE = "assembly/virtio/lifecycle.ts";
+const DEVICE = "assembly/virtio/device.ts";
+const NET = "assembly/net/driver.ts";
+const NET_CONFIGURATION = "assembly/net/configuration.ts";
+const RECEIVE = "assembly/net/receive.ts";
+const TRANSMIT = "assembly/net/transmit.ts";
+const BLOCK_CONFIGURATION = "assembly/block/configuration.ts";
+const REQUESTS = "assembly/block/requests.ts";
+
+function check(name: string, file: string, find: string, replacement: string): DeviceCheck {
+  return { name, file, find, replacement };
+}
+
+export const deviceChecks: readonly DeviceCheck[] = [
+  check("queue size below what the driver needs", VIRTQUEUE, "size < sizeMin ||", "false ||"),
+  check("queue size above the largest", VIRTQUEUE, "size > QUEUE_SIZE_MAX ||", "false ||"),
+  check("queue size that is no power of two", VIRTQUEUE, "(size & (size - 1)) != 0) return", "false) return"),
+  check(
+    "queue size that changes",
+    VIRTQUEUE,
+    "if (queueSize(device, this.index) != this.size) return Result.E_QUEUE_SIZE;",
+    "queueSize(device, this.index);",
+  ),
+  check("queue that is live already", VIRTQUEUE, "if (queueIsLive(device)) return Result.E_QUEUE_LIVE;", ""),
+  check("used.idx further than there are chains", VIRTQUEUE, "if (moved > this.outstanding) {", "if (false) {"),
+  check("used.id beyond the queue", VIRTQUEUE, "if (head >= this.size || ", "if ("),
+  check("used.id that is no outstanding head", VIRTQUEUE, " || this.state(head).length == 0) {", ") {"),
+  check("used.len above the chain", VIRTQUEUE, "min(length, state.writable)", "length"),
+  check("BAR 0 that is memory", TRANSPORT, "!bar.is_io || ", ""),
+  check("BAR 0 without an address", TRANSPORT, "bar.base == 0 || ", ""),
+  check("BAR 0 that is too small", TRANSPORT, "bar.size < VIRTIO_PCI_CONFIG || ", ""),
+  check("BAR 0 beyond the ports", TRANSPORT, " || bar.base + bar.size > 0x1_0000)", ")"),
+  check("no function at the address", TRANSPORT, "if (!functionExists(address)) return Result.E_NOT_FOUND;", ""),
+  check(
+    "function of another kind",
+    TRANSPORT,
+    "if (identifyVirtio(address) != device.type) return Result.E_NOT_VIRTIO;",
+    "",
+  ),
+  check("reset that is not done", TRANSPORT, "if (in8(port) == 0) return true;", "in8(port); return true;"),
+  check("reset that takes for ever", TRANSPORT, "if (now_ns() - start > RESET_NANOSECONDS) break;", ""),
+  check(
+    "ISR bits that do not exist",
+    TRANSPORT,
+    "in8(device.registers + VIRTIO_PCI_ISR) & 3",
+    "in8(device.registers + VIRTIO_PCI_ISR)",
+  ),
+  check("configuration that the BAR does not cover", TRANSPORT, "offset + bytes <= device.configurationBytes", "true"),
+  check("field torn between readings", FIELDS, "now == before && ", ""),
+  check("field that never stands still", FIELDS, "attempt < ATTEMPTS", "true"),
+  check("field of all ones", FIELDS, " && now != UNSTABLE", ""),
+  check("feature that is not offered but needed", LIFECYCLE, "(device.featuresOffered & minimal) != minimal", "false"),
+  check(
+    "features that the driver does not know",
+    LIFECYCLE,
+    "device.featuresOffered & (minimal | optional)",
+    "device.featuresOffered",
+  ),
+  check(
+    "device that failed the negotiation",
+    LIFECYCLE,
+    "deviceStatus(device) & (Status.FAILED | Status.DEVICE_NEEDS_RESET) ? Result.E_FEATURES : Result.OK",
+    "Result.OK",
+  ),
+  check(
+    "work for a broken device",
+    LIFECYCLE,
+    "device.state == DeviceState.RUNNING ? Result.OK : Result.E_BROKEN",
+    "Result.OK",
+  ),
+  check("breaking a device", DEVICE, "this.state = DeviceState.BROKEN;", ""),
+  check("MTU that cannot be", NET_CONFIGURATION, "mtu >= MTU_MIN ? mtu : 0", "mtu"),
+  check("MAC that never stands still", NET_CONFIGURATION, "mac != UNSTABLE && ", ""),
+  check("MAC of zeroes", NET_CONFIGURATION, "mac != 0 && ", ""),
+  check("MAC of a group", NET_CONFIGURATION, " && (mac & MULTICAST) == 0", ""),
+  check("num_buffers of 0", RECEIVE, "wanted == 0 || ", ""),
+  check("num_buffers beyond what can be", RECEIVE, " || wanted > device.piecesMax", ""),
+  check(
+    "num_buffers of a header that was not written",
+    RECEIVE,
+    "const isWhole = length >= device.headerBytes;",
+    "const isWhole = true;",
+  ),
+  check("frame with an empty buffer", RECEIVE, "if (length == 0) return false;", ""),
+  check("frame without an Ethernet header", RECEIVE, "return bytes >= <i32>ETHERNET_HEADER_BYTES;", "return true;"),
+  check(
+    "receive buffers too small after a reset",
+    NET,
+    "if (result == Result.OK && !receiveBuffersFit(net)) result = Result.E_CONFIGURATION;",
+    "",
+  ),
+  check("room awaited by a closed card", NET, "net.wantsRoom = false;", ""),
+  check(
+    "header room out of line",
+    TRANSMIT,
+    "if (isDefined(PORTED) && (pointer - headerBytes) & 3) return NO_ADDRESS;",
+    "",
+  ),
+  check(
+    "capacity that the BAR does not cover",
+    BLOCK_CONFIGURATION,
+    "if (!hasConfiguration(device, CAPACITY, 8)) return Result.E_CONFIGURATION;",
+    "",
+  ),
+  check(
+    "capacity beyond 2^64 bytes",
+    BLOCK_CONFIGURATION,
+    "if (capacity > CAPACITY_MAX) return Result.E_CONFIGURATION;",
+    "",
+  ),
+  check(
+    "new capacity that makes no sense",
+    BLOCK_CONFIGURATION,
+    "capacity == UNSTABLE || capacity > CAPACITY_MAX || ",
+    "",
+  ),
+  check(
+    "seg_max of 0",
+    BLOCK_CONFIGURATION,
+    "max(field32(device, VIRTIO_BLK_F_SEG_MAX, SEG_MAX, UNLIMITED), 1)",
+    "field32(device, VIRTIO_BLK_F_SEG_MAX, SEG_MAX, UNLIMITED)",
+  ),
+  check("size_max of 0", BLOCK_CONFIGURATION, "isBlockSize && device.sizeMax != 0 ?", "isBlockSize ?"),
+  check("block size below a sector", BLOCK_CONFIGURATION, "blockSize >= SECTOR_BYTES && ", ""),
+  check("block size beyond belief", BLOCK_CONFIGURATION, "blockSize <= BLOCK_SIZE_MAX && ", ""),
+  check("block size that is no power of two", BLOCK_CONFIGURATION, " && (blockSize & (blockSize - 1)) == 0", ""),
+  check("status that does not exist", REQUESTS, "      return Result.E_DEVICE_STATUS;", "      return Result.OK;"),
+  check("blocks that do not fit the segments", REQUESTS, "if (bytesMax == 0) return Result.E_SEGMENTS;", ""),
+  check(
+    "request beyond the capacity",
+    REQUESTS,
+    "sectors > device.capacity || request.sector > device.capacity - sectors",
+    "false",
+  ),
+  check(
+    "segments translated over and over",
+    REQUESTS,
+    "const length = min(min(segment.length - nextOffset, device.sizeMax), bytesMax - bytes);",
+    "const length = segment.length - nextOffset;",
+  ),
+];

@@ -1,0 +1,91 @@
+/**
+ * `npm run mutants`: takes the stack's checks of what devices tell it away, one at a time, and sees whether the tests
+ * on hostile devices notice.
+ *
+ * Exit status 0 when every check is missed, 1 when one is not, 2 when a check is not in the source any more.
+ */
+
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Command } from "commander";
+import { compile } from "../build/compile.js";
+import { entryFile, moduleTargets, projectFolder } from "../build/project.js";
+import { type DeviceCheck, deviceChecks } from "./device-checks.js";
+
+const EXIT_SURVIVOR = 1;
+const EXIT_OUTDATED = 2;
+const tests = join(projectFolder, "tests", "hostile");
+/** Without a check, the stack may loop for ever. */
+const TEST_TIMEOUT = 120_000;
+
+/** The source of a check's file without the check; null when its text is not there exactly once. */
+function mutate({ file, find, replacement }: DeviceCheck): string | null {
+  const parts = readFileSync(join(projectFolder, file), "utf8").split(find);
+  return parts.length === 2 ? parts.join(replacement) : null;
+}
+
+/** Compiles both builds with one file replaced. Not optimised: that takes longer than it helps. */
+async function compileWith(file: string, source: string, folder: string): Promise<void> {
+  for (const { name, output, isRelease } of moduleTargets) {
+    if (!isRelease) continue;
+    const { binary } = await compile({
+      target: name,
+      entries: [entryFile],
+      options: ["--optimizeLevel", "0", "--shrinkLevel", "0"],
+      sources: new Map([[file, source]]),
+    });
+    writeFileSync(join(folder, `${output}.wasm`), binary);
+  }
+}
+
+/** Whether a test fails with the modules in `folder`. */
+function isNoticed(files: readonly string[], folder: string): boolean {
+  const parameters = ["--import", "tsx", "--test", ...files.map((file) => join(tests, file))];
+  const { status } = spawnSync(process.execPath, parameters, {
+    cwd: projectFolder,
+    env: { ...process.env, VIRTIO_MODULES: folder },
+    stdio: "ignore",
+    timeout: TEST_TIMEOUT,
+    killSignal: "SIGKILL",
+  });
+  return status !== 0;
+}
+
+/** What notices that the check is gone; null when nothing does. */
+async function whatNotices(check: DeviceCheck, source: string, folder: string): Promise<string | null> {
+  await compileWith(check.file, source, folder);
+  const fixed = readdirSync(join(tests, "fixed"))
+    .filter((file) => file.endsWith(".test.ts"))
+    .map((file) => join("fixed", file));
+  if (isNoticed(fixed, folder)) return "a fixed case";
+  return isNoticed(["campaign.test.ts"], folder) ? "the campaign" : null;
+}
+
+const program = new Command("npm run mutants --")
+  .description("Removes the checks of what devices say, one by one, and reports those that no test misses.")
+  .argument("[text]", "only the checks whose name or file contains this", "")
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_OUTDATED))
+  .parse();
+const text = program.args[0] ?? "";
+const chosen = deviceChecks.filter(({ name, file }) => name.includes(text) || file.includes(text));
+const outdated = chosen.filter((check) => mutate(check) === null);
+for (const { name, file } of outdated) console.error(`${file} does not contain the text of "${name}" exactly once.`);
+if (outdated.length > 0) process.exit(EXIT_OUTDATED);
+
+const folder = mkdtempSync(join(tmpdir(), "virtio-mutants-"));
+const survivors: DeviceCheck[] = [];
+try {
+  for (const check of chosen) {
+    const noticed = await whatNotices(check, mutate(check) ?? "", folder);
+    if (noticed === null) survivors.push(check);
+    console.log(
+      `${noticed === null ? "NOT MISSED" : "missed"}: ${check.name}${noticed === null ? "" : `, by ${noticed}`}`,
+    );
+  }
+} finally {
+  rmSync(folder, { recursive: true });
+}
+console.log(`${chosen.length - survivors.length} checks are missed when they are gone, ${survivors.length} are not.`);
+process.exitCode = survivors.length > 0 ? EXIT_SURVIVOR : 0;
