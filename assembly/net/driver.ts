@@ -9,6 +9,7 @@ import { describeCard, readConfiguration, statedMtu, updateLink } from "./config
 import { linkNetDevice, NET_DEVICE_BYTES, NetDevice } from "./device";
 import {
   allocateReceive,
+  frameIsHeldBack,
   freeBuffers,
   postBuffers,
   recallBuffers,
@@ -174,7 +175,8 @@ export function net_reclaim(handle: u32, completions: u32, capacity: u32): i32 {
   const device = changetype<NetDevice>(deviceOfType(handle, VIRTIO_ID_NET));
   if (!device) return Result.E_HANDLE;
   if (!checkRecords(completions, capacity, offsetof<Completion>())) return Result.E_ARGUMENT;
-  const canTake = device.state != DeviceState.BROKEN || device.transmitQueue.draining;
+  // The ring of a card that is being closed is gone.
+  const canTake = device.state == DeviceState.RUNNING || device.transmitQueue.draining;
   const taken = canTake ? reclaimFrames(device, completions, capacity) : 0;
   if (device.state == DeviceState.CLOSING) finishCloseIfNothingIsOut(device);
   else if (taken == 0 && device.state == DeviceState.BROKEN) return Result.E_BROKEN;
@@ -224,7 +226,7 @@ export function interruptNet(device: Device, bits: u32): void {
 export function enableNetInterrupts(device: Device): bool {
   const net = changetype<NetDevice>(device);
   if (net.wantsRoom) enableTransmitCallbacks(net);
-  return net.receiveQueue.enableCallbacks(0) || net.events != 0;
+  return net.receiveQueue.enableCallbacks(0) || frameIsHeldBack(net) || net.events != 0;
 }
 
 /** `disable_interrupts` for a card. */

@@ -182,6 +182,11 @@ export function receiveFrames(device: NetDevice, records: u32, capacity: u32): i
   return written;
 }
 
+/** Whether a whole frame was taken from the ring for which the caller had no room. */
+export function frameIsHeldBack(device: NetDevice): bool {
+  return device.pieceCount != 0 && device.pieceCount == device.piecesWanted;
+}
+
 /**
  * Adds the buffer that was taken last to the frame being put together.
  *
