@@ -111,6 +111,11 @@ export class Completion {
 export class BlockOptions {
   /** The optional features that may be accepted; a feature whose bit is 0 is refused even if offered. */
   features: u64;
+  /**
+   * Nanoseconds that a request may take. When one takes longer, at most twice as long, and `block_poll` finds nothing,
+   * the device counts as broken. 0: any time.
+   */
+  timeout_ns: u64;
 }
 
 /** Operations of a `BlockRequest`. [virtio-1.2 §5.2.6] */
@@ -202,6 +207,11 @@ export class NetOptions {
   receive_buffers: u32;
   /** Bytes of each, virtio-net header included, a multiple of 64; 0: 2048, or as the MTU requires. */
   receive_buffer_bytes: u32;
+  /**
+   * Nanoseconds that sending a frame may take. When one takes longer, at most twice as long, and `net_reclaim` finds
+   * nothing, the device counts as broken. 0: any time.
+   */
+  timeout_ns: u64;
 }
 
 /** One Ethernet frame to send: header fields of the wire format and where the frame lies. [virtio-1.2 §5.1.6] */

@@ -78,6 +78,8 @@ export const enum Message {
   DEVICE_FAILED = 4,
   /** first: PCI address, second: the status read last. The device does not reset. */
   DEVICE_STUCK = 5,
+  /** first: device handle, second: queue. The device did not complete a request within the time it was given. */
+  TIMED_OUT = 6,
 }
 
 /** Bits of `events`. Reading them clears them. */

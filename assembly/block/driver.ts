@@ -58,14 +58,17 @@ const TABLE_ENTRIES: u32 = 32;
  */
 export function block_open(address: u32, options: u32): i32 {
   let allowed = u64.MAX_VALUE;
+  let timeout: u64 = 0;
   if (options != 0) {
     if (!checkRecords(options, 1, offsetof<BlockOptions>())) return Result.E_ARGUMENT;
     allowed = changetype<BlockOptions>(options).features;
+    timeout = changetype<BlockOptions>(options).timeout_ns;
   }
   const handle = openDevice(address, VIRTIO_ID_BLOCK, BLOCK_DEVICE_BYTES);
   if (handle < 0) return handle;
   const device = changetype<BlockDevice>(deviceOf(handle));
   linkBlockDevice(device);
+  device.queue.timeout = timeout;
   const result = bringUp(device, MINIMAL, OPTIONAL & allowed);
   if (result == Result.OK) return handle;
   fail(device, result);
@@ -186,6 +189,7 @@ export function block_poll(handle: u32, completions: u32, capacity: u32): i32 {
       taken++;
     }
   }
+  if (taken == 0 && device.state == DeviceState.RUNNING) queue.watch();
   if (device.state == DeviceState.CLOSING && device.inFlight == 0) finishClose(device);
   else if (taken == 0 && device.state == DeviceState.BROKEN) return Result.E_BROKEN;
   return taken;

@@ -49,12 +49,14 @@ const OPTIONAL: u64 =
  */
 export function net_open(address: u32, options: u32): i32 {
   let allowed = u64.MAX_VALUE;
+  let timeout: u64 = 0;
   let bufferCount: u32 = 0;
   let bufferBytes: u32 = 0;
   if (options != 0) {
     if (!checkRecords(options, 1, offsetof<NetOptions>())) return Result.E_ARGUMENT;
     const given = changetype<NetOptions>(options);
     allowed = given.features;
+    timeout = given.timeout_ns;
     bufferCount = given.receive_buffers;
     bufferBytes = given.receive_buffer_bytes;
   }
@@ -62,6 +64,7 @@ export function net_open(address: u32, options: u32): i32 {
   if (handle < 0) return handle;
   const device = changetype<NetDevice>(deviceOf(handle));
   linkNetDevice(device);
+  device.transmitQueue.timeout = timeout;
   let result = negotiateNet(device, MINIMAL, OPTIONAL & allowed);
   if (result == Result.OK) result = allocateReceive(device, bufferCount, bufferBytes);
   if (result == Result.OK) result = allocateTransmit(device);
@@ -178,6 +181,7 @@ export function net_reclaim(handle: u32, completions: u32, capacity: u32): i32 {
   // The ring of a card that is being closed is gone.
   const canTake = device.state == DeviceState.RUNNING || device.transmitQueue.draining;
   const taken = canTake ? reclaimFrames(device, completions, capacity) : 0;
+  if (taken == 0 && device.state == DeviceState.RUNNING) device.transmitQueue.watch();
   if (device.state == DeviceState.CLOSING) finishCloseIfNothingIsOut(device);
   else if (taken == 0 && device.state == DeviceState.BROKEN) return Result.E_BROKEN;
   return taken;

@@ -11,7 +11,7 @@
  * Ring indices are u16 that wrap; they are compared by their distance modulo 2^16 only.
  */
 import { Message, Result } from "../abi/results";
-import { mb, rmb, wmb } from "../kernel";
+import { mb, now_ns, rmb, wmb } from "../kernel";
 import { physicalAddress } from "../memory/addresses";
 import { allocatePrivate, freePrivate } from "../memory/arena";
 import { allocatePages, freePages } from "../memory/pages";
@@ -45,12 +45,15 @@ import {
 /** The largest queue there can be. [virtio-1.2 §2.7] */
 export const QUEUE_SIZE_MAX: u32 = 32768;
 
+/** In `DescriptorState.writable`: the chain was added in a generation of this parity. */
+const GENERATION: u32 = 0x8000_0000;
+
 /** What the driver knows of each descriptor. */
 @unmanaged
 class DescriptorState {
   /** The driver's name for the chain that begins here. */
   token: u64;
-  /** Bytes that the device may write into the chain that begins here. */
+  /** Bytes that the device may write into the chain that begins here, at most 2^31 - 1, and GENERATION. */
   writable: u32;
   /** The next descriptor of the chain, or of the free list. */
   next: u16;
@@ -88,6 +91,12 @@ export class Virtqueue {
   freeCount: u32;
   /** Chains that the device has. */
   outstanding: u32;
+  /** Nanoseconds that a chain may be out; 0: any time. */
+  timeout: u64;
+  /** When the present generation of chains began, its parity, and how many of it are still out. */
+  generationStart: u64;
+  generation: u32;
+  young: u32;
   /** Where the next chain goes in the available ring, and what the device was told. */
   availableIndex: u32;
   publishedIndex: u32;
@@ -203,6 +212,7 @@ export class Virtqueue {
     this.freeHead = 0;
     this.freeCount = this.size;
     this.outstanding = 0;
+    this.young = 0;
     this.draining = false;
   }
 
@@ -277,10 +287,11 @@ export class Virtqueue {
       this.freeHead = this.chainNext;
     }
     state.token = token;
-    state.writable = this.chainWritable;
+    state.writable = min(this.chainWritable, ~GENERATION) | this.generation;
     state.length = <u16>this.chainLength;
     this.freeCount -= this.chainLength;
     this.outstanding++;
+    this.young++;
     writeAvailable(this.available, this.availableIndex & (this.size - 1), head);
     this.availableIndex = (this.availableIndex + 1) & 0xffff;
     return head;
@@ -309,6 +320,7 @@ export class Virtqueue {
     }
     this.freeHead = firstHead;
     this.outstanding -= count;
+    this.young -= count;
     this.availableIndex = (this.availableIndex - count) & 0xffff;
   }
 
@@ -370,7 +382,7 @@ export class Virtqueue {
     this.usedIndex = (this.usedIndex + 1) & 0xffff;
     const state = this.state(head);
     this.takenToken = state.token;
-    this.takenLength = min(length, state.writable);
+    this.takenLength = min(length, state.writable & ~GENERATION);
     this.release(head, state);
     return head;
   }
@@ -384,6 +396,26 @@ export class Virtqueue {
     this.freeCount += state.length;
     state.length = 0;
     this.outstanding--;
+    if ((state.writable & GENERATION) == this.generation) this.young--;
+  }
+
+  /**
+   * Breaks the device when a chain has been out for too long; to be called when there is nothing to take.
+   *
+   * Chains carry no time, so that adding one reads no clock. They belong to generations, of which one begins whenever
+   * the time-out is over and none of the one before the last is out any more.
+   */
+  watch(): void {
+    if (this.timeout == 0 || this.outstanding == 0) return;
+    const now = now_ns();
+    if (now - this.generationStart < this.timeout) return;
+    if (this.outstanding != this.young) {
+      this.device.break(Message.TIMED_OUT, this.index);
+    } else {
+      this.generation ^= GENERATION;
+      this.generationStart = now;
+      this.young = 0;
+    }
   }
 
   /** The lowest head still in flight when the device was reset; with the last of them the queue is usable again. */

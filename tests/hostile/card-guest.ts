@@ -75,6 +75,7 @@ export class CardGuest extends DeviceGuest {
     const isSmall = random.below(2) === 0;
     return {
       features: pick(random, [BigInt(random.next()), 0xffff_ffffn]),
+      timeout_ns: this.chooseTimeout(),
       receive_buffers: isSmall ? pick(random, [0, 8]) : pick(random, [0, 1, 3]),
       receive_buffer_bytes: isSmall ? pick(random, [64, 128]) : pick(random, [0, 2048, 4096]),
     };

@@ -79,6 +79,11 @@ export abstract class DeviceGuest {
     return this.context.machine.lent.stackBytes;
   }
 
+  /** None, longer than anything takes, or such that requests which are held back take too long. */
+  protected chooseTimeout(): bigint {
+    return pick(this.context.random, [0n, 1_000_000n, 2_000_000n, 1_000_000_000n]);
+  }
+
   /** `open` with the memory that it may borrow as bound. */
   protected openWith(name: "block_open" | "net_open", options: number): number {
     const { module, relaxTime } = this.context;

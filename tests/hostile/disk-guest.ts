@@ -82,7 +82,9 @@ export class DiskGuest extends DeviceGuest {
 
   open(withOptions: boolean): number {
     const { module, random } = this.context;
-    const options = withOptions ? module.pass(BlockOptionsLayout, [{ features: BigInt(random.next()) }]) : 0;
+    const options = withOptions
+      ? module.pass(BlockOptionsLayout, [{ features: BigInt(random.next()), timeout_ns: this.chooseTimeout() }])
+      : 0;
     const handle = this.openWith("block_open", options);
     if (handle > 0) this.inform(true);
     return handle;

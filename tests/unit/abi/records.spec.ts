@@ -25,11 +25,11 @@ describe("records", () => {
     expect(offsetof<PciRanges>()).toBe(16);
     expect(offsetof<Segment>()).toBe(8);
     expect(offsetof<Completion>()).toBe(16);
-    expect(offsetof<BlockOptions>()).toBe(8);
+    expect(offsetof<BlockOptions>()).toBe(16);
     expect(offsetof<BlockRequest>()).toBe(32);
     expect(offsetof<BlockInformation>()).toBe(56);
     expect(offsetof<BlockStatistics>()).toBe(88);
-    expect(offsetof<NetOptions>()).toBe(16);
+    expect(offsetof<NetOptions>()).toBe(24);
     expect(offsetof<TransmitFrame>()).toBe(32);
     expect(offsetof<ReceivedBuffer>()).toBe(24);
     expect(offsetof<NetStatistics>()).toBe(96);
