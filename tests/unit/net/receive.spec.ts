@@ -385,10 +385,11 @@ describe("a frame over several buffers", () => {
     expect(receivedBuffer(0).buffer_count).toBe(1);
   });
 
-  it("is found behind what came before the device broke", () => {
+  it("is found behind what came before the device broke, and not before what comes after", () => {
     newCard(MERGING);
     deliver(60);
     deliverPiece(60, 99);
+    deliver(61);
     expect(receive()).toBe(1);
     expect(events(handle)).toBe(Event.BROKEN);
     expect(receive()).toBe(Result.E_BROKEN);
