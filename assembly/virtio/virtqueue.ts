@@ -42,9 +42,6 @@ import {
   writeUsedEvent,
 } from "./vring";
 
-/** The largest queue there can be. [virtio-1.2 §2.7] */
-export const QUEUE_SIZE_MAX: u32 = 32768;
-
 /** In `DescriptorState.writable`: the chain was added in a generation of this parity. */
 const GENERATION: u32 = 0x8000_0000;
 
@@ -138,7 +135,8 @@ export class Virtqueue {
    */
   allocate(device: Device, index: u32, sizeMin: u32, tableEntries: u32): i32 {
     const size = queueSize(device, index);
-    if (size < sizeMin || size > QUEUE_SIZE_MAX || (size & (size - 1)) != 0) return Result.E_QUEUE_SIZE;
+    // A power of two that fits 16 bits is 32768, the largest size there is, or less. [virtio-1.2 §2.7]
+    if (size < sizeMin || (size & (size - 1)) != 0) return Result.E_QUEUE_SIZE;
     this.device = device;
     this.index = index;
     this.size = size;

@@ -208,7 +208,8 @@ describe("a device that is gone", () => {
     const ground = new DiskGround(build);
     assert.ok(ground.stack.scan().length > 0);
     ground.machine.pc.removeDevice(ground.device);
-    ground.refuses(Result.E_NOT_FOUND);
+    assert.equal(ground.stack.exports.block_open(ground.address, 0), Result.E_NOT_FOUND);
+    ground.checkMemory();
   });
 
   onBothBuilds("while it is open reads as ones: nothing completes, reset says so, closing gives all back", (build) => {
@@ -253,6 +254,24 @@ describe("base address 0", () => {
       const { exports } = ground.stack;
       const result = exports.block_open(ground.address, 0);
       assert.ok(result === Result.E_BAR || result === Result.E_NOT_VIRTIO, String(result));
+      ground.checkMemory();
+    });
+  }
+
+  for (const [name, bits] of [
+    ["has 16 ports", 0x10],
+    ["lies beyond the last port", 0x1_0000],
+  ] as const) {
+    onBothBuilds(`that ${name} is refused`, (build) => {
+      const ground = new DiskGround(build);
+      ground.stack.scan();
+      const pciFunction = ground.machine.pc.functionOf(ground.device);
+      const right = pciFunction.read.bind(pciFunction);
+      // Base address and size alike are read with these bits set.
+      pciFunction.read = (offset, width) =>
+        offset === 0x10 ? (right(offset, width) | bits) >>> 0 : right(offset, width);
+      const result = ground.stack.exports.block_open(ground.address, 0);
+      assert.equal(result, Result.E_BAR);
       ground.checkMemory();
     });
   }
