@@ -7,7 +7,7 @@ import {
   BlockStatistics,
   Completion,
 } from "../abi/records";
-import { Interrupt, Result } from "../abi/results";
+import { Event, Interrupt, Result } from "../abi/results";
 import { physicalAddress } from "../memory/addresses";
 import { allocatePrivate, freePrivate } from "../memory/arena";
 import { allocatePages, freePages } from "../memory/pages";
@@ -239,7 +239,10 @@ export function disableBlockInterrupts(device: Device): void {
 export function resetBlock(device: Device): i32 {
   const block = changetype<BlockDevice>(device);
   const callbacks = block.queue.callbacks;
+  const capacity = block.capacity;
   const result = bringUp(block, device.featuresAccepted, 0);
+  // A reset forgets the interrupt that would have told.
+  if (block.capacity != capacity) block.raise(Event.CAPACITY);
   if (result != Result.OK) block.queue.stop();
   else if (callbacks) block.queue.enableCallbacks(0);
   return result;

@@ -1,6 +1,6 @@
 /** The virtio-net driver: open, describe, transmit, reclaim, receive, release. [virtio-1.2 §5.1] */
 import { Completion, NetInformation, NetOptions, NetStatistics, ReceivedBuffer, TransmitFrame } from "../abi/records";
-import { Interrupt, Result } from "../abi/results";
+import { Event, Interrupt, Result } from "../abi/results";
 import { checkRecords } from "../memory/records";
 import { Device, deviceOf, deviceOfType, DeviceState, unregisterDevice } from "../virtio/device";
 import { VIRTIO_F_ANY_LAYOUT, VIRTIO_F_EVENT_IDX } from "../virtio/features";
@@ -244,7 +244,10 @@ export function disableNetInterrupts(device: Device): void {
 export function resetNet(device: Device): i32 {
   const net = changetype<NetDevice>(device);
   const callbacks = net.receiveQueue.callbacks;
+  const linkUp = net.linkUp;
   let result = negotiateNet(net, device.featuresAccepted, 0);
+  // A reset forgets the interrupt that would have told.
+  if (net.linkUp != linkUp) net.raise(Event.LINK);
   if (result == Result.OK && !receiveBuffersFit(net)) result = Result.E_CONFIGURATION;
   recallBuffers(net);
   if (result == Result.OK) result = activate(net);

@@ -404,6 +404,9 @@ describe("reset", () => {
     expect(reset(handle)).toBe(Result.OK);
     expect(askInformation().capacity).toBe(4);
     expect(read(1, 4, 512)).toBe(Result.E_RANGE);
+    expect(events(handle)).toBe(Event.CAPACITY, "no interrupt will tell");
+    expect(reset(handle)).toBe(Result.OK);
+    expect(events(handle)).toBe(0);
   });
 
   it("borrows and keeps no more memory, however often", () => {

@@ -289,6 +289,16 @@ describe("reset", () => {
     expect(askInformation().mtu).toBe(1500);
   });
 
+  it("looks whether the link came or went", () => {
+    newCard(LINK_STATUS);
+    configure(6, 2, 0);
+    expect(reset(handle)).toBe(Result.OK);
+    expect(askInformation().link_up).toBe(0);
+    expect(events(handle)).toBe(Event.LINK, "no interrupt will tell");
+    expect(reset(handle)).toBe(Result.OK);
+    expect(events(handle)).toBe(0);
+  });
+
   it("asks for interrupts again where they were asked for", () => {
     newCard(0);
     reset(handle);
