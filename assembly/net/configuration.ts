@@ -2,7 +2,7 @@
 import { NetInformation } from "../abi/records";
 import { Event } from "../abi/results";
 import { now_ns } from "../kernel";
-import { configurationAddress, UNSTABLE } from "../virtio/configuration";
+import { configurationAddress } from "../virtio/configuration";
 import { configuration16, hasConfiguration } from "../virtio/transport";
 import { NetDevice } from "./device";
 import {
@@ -50,8 +50,8 @@ export function readConfiguration(device: NetDevice, mtu: u32): void {
 function readMac(device: NetDevice): void {
   if (device.accepted(VIRTIO_NET_F_MAC) && hasConfiguration(device, MAC, 6)) {
     const mac = configurationAddress(device, MAC);
-    // Neither of these can be a station's own address.
-    if (mac != UNSTABLE && mac != 0 && (mac & MULTICAST) == 0) {
+    // Neither of these can be a station's own address, nor can UNSTABLE, a group's as well.
+    if (mac != 0 && (mac & MULTICAST) == 0) {
       device.mac = mac;
       return;
     }

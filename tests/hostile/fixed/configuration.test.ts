@@ -9,6 +9,7 @@ import { CardGround, DiskGround, hasCode, onBothBuilds } from "./ground.js";
 const FEATURES = 0;
 const QUEUE_PFN = 8;
 const QUEUE_NUM = 12;
+const STATUS = 18;
 const CONFIG = 20;
 
 // Fields of the device configuration, as offsets of the registers.
@@ -208,6 +209,15 @@ describe("the MTU", () => {
     });
   }
 
+  onBothBuilds("that grows beyond the receive buffers over a reset leaves the device broken", (build) => {
+    const ground = new CardGround(build, { features: NET_MTU });
+    assert.ok(ground.card.isOpen);
+    tell(ground, MTU, 9000);
+    assert.throws(() => ground.card.reset(), hasCode(Result.E_CONFIGURATION));
+    assert.throws(() => ground.card.receive(), hasCode(Result.E_BROKEN));
+    ground.recovers();
+  });
+
   onBothBuilds("is that of one reading", (build) => {
     const ground = new CardGround(build, { features: NET_MTU });
     tell(ground, MTU, (reading) => (reading === 0 ? 1400 : 0));
@@ -216,7 +226,35 @@ describe("the MTU", () => {
   });
 });
 
+describe("device configuration", () => {
+  onBothBuilds("is not read beyond the base address's ports", (build) => {
+    const ground = new DiskGround(build);
+    const pciFunction = ground.machine.pc.functionOf(ground.device);
+    const right = pciFunction.read.bind(pciFunction);
+    // As it is sized, base address 0 has 32 ports instead of 128: capacity is within, the block size is not.
+    pciFunction.read = (offset, width) => {
+      const value = right(offset, width);
+      return offset === 0x10 && value > 0xffff_0000 ? 0xffff_ffe1 : value;
+    };
+    const { capacity, block_size: blockSize, heads, opt_io_size: size } = ground.disk.information();
+    assert.deepEqual([capacity, blockSize, heads, size], [512n, 512, 0, 0]);
+    ground.works();
+    ground.recovers();
+  });
+});
+
 describe("features", () => {
+  for (const bits of [0x40, 0x80, 0xff]) {
+    onBothBuilds(`are refused by a status of 0x${bits.toString(16)} after FEATURES_OK`, (build) => {
+      for (const ground of [new DiskGround(build), new CardGround(build)]) {
+        ground.device.faults.readRegister = (offset, _, right) =>
+          offset === STATUS && right & 8 ? right | bits : right;
+        ground.refuses(Result.E_FEATURES);
+        ground.recoversFromRefusal();
+      }
+    });
+  }
+
   onBothBuilds("that are all offered are not all accepted", (build) => {
     for (const make of [newDisk, newCard]) {
       const ground = make(build);

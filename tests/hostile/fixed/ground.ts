@@ -38,6 +38,8 @@ const SECTOR_BYTES = 512;
 /** Turns of a waiting loop after which a device that does not reset has had its second. */
 const RELAX_TIME = 10_000_000;
 
+const IMPORTS = 20_000_000;
+
 export const builds = ["mapped", "ported"] satisfies Build[];
 
 /** One test for each build. */
@@ -68,6 +70,8 @@ abstract class Ground<Device extends VirtioDevice> {
       relaxTime: RELAX_TIME,
       ...options,
     });
+    // No case comes near; a loop that never ends does.
+    this.machine.importLimit = IMPORTS;
     this.guard = new GuardedMemory(this.machine);
     if (build === "mapped") this.guard.addPool(MEMORY_BYTES / 4, MEMORY_BYTES);
     this.stack = loadStack(this.machine, moduleOf(build), { arenaBytes: ARENA_BYTES });

@@ -203,6 +203,17 @@ describe("a silent device", () => {
   });
 });
 
+describe("a device of another kind", () => {
+  onBothBuilds("is not opened", (build) => {
+    const disk = new DiskGround(build);
+    assert.equal(disk.stack.exports.net_open(disk.address, 0), Result.E_NOT_VIRTIO);
+    const card = new CardGround(build);
+    assert.equal(card.stack.exports.block_open(card.address, 0), Result.E_NOT_VIRTIO);
+    disk.recoversFromRefusal();
+    card.recoversFromRefusal();
+  });
+});
+
 describe("a device that is gone", () => {
   onBothBuilds("is not found", (build) => {
     const ground = new DiskGround(build);

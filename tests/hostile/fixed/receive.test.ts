@@ -30,6 +30,22 @@ describe("the length of a received frame", () => {
     });
   }
 
+  onBothBuilds("of nothing in one of a frame's buffers drops the frame", (build) => {
+    const ground = new CardGround(build);
+    const card = ground.open({ receive_buffer_bytes: 64 });
+    let isWrong = true;
+    ground.device.faults.usedLength = (queue, right) => (queue === 0 && isWrong && right < 64 ? 0 : right);
+    ground.network.arrive(frameOf(1, 100));
+    ground.wait();
+    assert.deepEqual(card.receive(), []);
+    assert.equal(card.statistics().receive_errors, 1n);
+    isWrong = false;
+    ground.network.arrive(frameOf(2, 100));
+    ground.wait();
+    assert.deepEqual(card.receiveFrames(), [frameOf(2, 100)]);
+    ground.recovers();
+  });
+
   for (const length of [BUFFER_BYTES + 1, 0x1_0000, 0x8000_0000, 0xffff_ffff]) {
     onBothBuilds(`0x${length.toString(16)}, above the buffer, gives no more than was posted`, (build) => {
       const ground = new CardGround(build);
