@@ -244,11 +244,8 @@ export class DeviceQueue {
     this.checkAvailFlags(ring);
     const index = ring.availIndex;
     if (this.ignoresNotifications) return;
-    // An event that is left behind comes round again after 65536 entries.
-    const isWanted = hasFeature(this.owner.negotiatedFeatures, VIRTIO_F_EVENT_IDX)
-      ? needEvent(this.availEvent, index, this.announcedAvailable)
-      : this.wantsNotification;
-    if (!isWanted) this.record(rules.NOTIFICATION_SUPPRESSED, `avail.idx ${index}, avail_event ${this.availEvent}`);
+    if (!this.isNotificationWanted(index))
+      this.record(rules.NOTIFICATION_SUPPRESSED, `avail.idx ${index}, avail_event ${this.availEvent}`);
     this.announcedAvailable = index;
   }
 
@@ -258,7 +255,7 @@ export class DeviceQueue {
     if (ring === null || this.isBroken || this.isPending) return false;
     if (!this.wantsNotification || this.ignoresNotifications) return false;
     const index = ring.availIndex;
-    if (index === this.announcedAvailable) return false;
+    if (index === this.announcedAvailable || !this.isNotificationWanted(index)) return false;
     this.record(rules.NOTIFICATION_MISSING, `avail.idx ${index}, last seen ${this.announcedAvailable}`);
     this.announcedAvailable = index;
     return true;
@@ -281,6 +278,16 @@ export class DeviceQueue {
   break(rule: Rule, detail: string): void {
     this.record(rule, detail);
     this.isBroken = true;
+  }
+
+  /**
+   * Whether the driver has to notify when it moves its index to `index`. An event that is left behind comes round again
+   * after 65536 entries.
+   */
+  private isNotificationWanted(index: number): boolean {
+    return hasFeature(this.owner.negotiatedFeatures, VIRTIO_F_EVENT_IDX)
+      ? needEvent(this.availEvent, index, this.announcedAvailable)
+      : this.wantsNotification;
   }
 
   private checkUsedHeader(): void {
