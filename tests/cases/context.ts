@@ -87,6 +87,8 @@ export interface Setting {
   readonly stack: VirtioStack;
   readonly disks: readonly TestDisk[];
   readonly cards: readonly TestCard[];
+  /** Gives devices time to do the next thing they have to do. */
+  letDevicesWork(): void;
   /** Pages that the stack has borrowed and not given back. */
   lentPages(): number;
   /** What the machine holds against the stack since the last call: broken rules, refused accesses. */
@@ -195,7 +197,7 @@ export class CaseContext {
   letTimePass(milliseconds = 2): void {
     const { kernel } = this.machine;
     const deadline = kernel.now_ns() + BigInt(milliseconds * 1_000_000);
-    while (kernel.now_ns() < deadline) kernel.relax();
+    while (kernel.now_ns() < deadline) this.setting.letDevicesWork();
   }
 
   /** Pages that the stack has borrowed since the case began. */
@@ -227,7 +229,7 @@ export class CaseContext {
     if (condition()) return;
     const deadline = kernel.now_ns() + BigInt(milliseconds) * 1_000_000n;
     do {
-      kernel.relax();
+      this.setting.letDevicesWork();
       if (condition()) return;
     } while (kernel.now_ns() < deadline);
     assert.fail(`${what} did not happen within ${milliseconds / 1000} seconds`);

@@ -302,6 +302,10 @@ class QemuSetting implements Setting {
     disks.forEach((disk, index) => fillDisk(this.file(index), disk));
   }
 
+  letDevicesWork(): void {
+    this.machine.kernel.relax();
+  }
+
   takeComplaints(): string[] {
     const refusals = this.machine.refusals.slice(this.refusalsSeen);
     this.refusalsSeen += refusals.length;

@@ -84,6 +84,11 @@ export function transmitWell(
   assertSameFrame(takeSent(context, 1)[0], expected, `frame of ${expected.length} bytes`);
 }
 
+/** Sends a copy of a frame, as soon as there is room for it. */
+export function send(context: CaseContext, card: NetDevice, bytes: Uint8Array): void {
+  context.waitUntil(() => card.sendFrame(bytes), "room for a frame");
+}
+
 /** Waits until `count` frames have come out of the card at the other end of its cable. */
 export function takeSent(context: CaseContext, count: number, index = 0): Uint8Array[] {
   const sent: Uint8Array[] = [];

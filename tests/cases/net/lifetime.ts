@@ -12,6 +12,7 @@ import {
   putFrame,
   receiveCopies,
   reclaim,
+  send,
   takeSent,
   transmitAll,
   transmitFrame,
@@ -24,7 +25,7 @@ const REOPENINGS_MIN = 40;
 /** Frames in both directions pass. */
 function assertWorks(context: CaseContext, card: NetDevice, seed: number): void {
   const { frames_transmitted } = card.statistics();
-  assert.ok(card.sendFrame(frame(100, seed)));
+  send(context, card, frame(100, seed));
   context.waitUntil(() => {
     card.reclaim();
     return card.statistics().frames_transmitted > frames_transmitted;

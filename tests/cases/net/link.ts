@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { Event, Interrupt, type NetDevice } from "../../../kernel-shim/javascript/index.js";
 import type { Case, CaseContext } from "../context.js";
 import { ALL_FEATURES, VIRTIO_NET_F_STATUS } from "../features.js";
-import { assertSameFrame, frame, receiveCopies, takeSent } from "./frames.js";
+import { assertSameFrame, frame, receiveCopies, send, takeSent } from "./frames.js";
 
 function hear(context: CaseContext, card: NetDevice): void {
   let pending = 0;
@@ -50,7 +50,7 @@ export const link: readonly Case[] = [
       hear(context, card);
       context.card().setLink(true);
       hear(context, card);
-      assert.ok(card.sendFrame(frame(100, 1)));
+      send(context, card, frame(100, 1));
       assertSameFrame(takeSent(context, 1)[0], frame(100, 1));
       context.card().deliver([frame(200, 2)]);
       assertSameFrame(receiveCopies(context, card, 1)[0], frame(200, 2));

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { Result, resultName, type NetDevice, type TransmitFrame } from "../../../kernel-shim/javascript/index.js";
 import type { Case, CaseContext } from "../context.js";
 import { Random } from "../random.js";
-import { assertSameFrame, frame, LONGEST_FRAME, ORDINARY_FRAME, receiveCopies } from "./frames.js";
+import { assertSameFrame, frame, LONGEST_FRAME, ORDINARY_FRAME, receiveCopies, send } from "./frames.js";
 
 /** Past the largest ring index. */
 const WRAPPING_FRAMES = 70_000;
@@ -184,7 +184,7 @@ export const traffic: readonly Case[] = [
       let transmitted = 0;
       let received = 0;
       for (let round = 0; round < 25; round++) {
-        assert.ok(card.sendFrame(frame(100 + round, round)));
+        send(context, card, frame(100 + round, round));
         transmitted += 100 + round;
         context.waitUntil(() => {
           card.reclaim();
@@ -222,7 +222,7 @@ export const traffic: readonly Case[] = [
         const from = cards[round % 2] ?? cards[0];
         const to = cards[(round + 1) % 2] ?? cards[1];
         const bytes = frame(SHORT_FRAME + round * 13, round);
-        assert.ok(from.sendFrame(bytes));
+        send(context, from, bytes);
         assertSameFrame(receiveCopies(context, to, 1)[0], bytes);
       }
       for (const card of cards) {
@@ -235,15 +235,12 @@ export const traffic: readonly Case[] = [
     name: "a frame goes to all other cards on the network, and not back",
     cards: [{ network: "shared" }, { network: "shared" }, { network: "shared" }],
     run(context) {
-      const cards = [0, 1, 2].map((index) => context.openCard(index, { receive_buffers: 32 }));
-      assert.ok(cards[1]?.sendFrame(frame(100, 5)));
-      for (const index of [0, 2]) {
-        const card = cards[index];
-        assert.ok(card);
-        assertSameFrame(receiveCopies(context, card, 1)[0], frame(100, 5));
-      }
+      const [first, second, third] = [0, 1, 2].map((index) => context.openCard(index, { receive_buffers: 32 }));
+      assert.ok(first && second && third);
+      send(context, second, frame(100, 5));
+      for (const card of [first, third]) assertSameFrame(receiveCopies(context, card, 1)[0], frame(100, 5));
       context.letTimePass();
-      assert.deepEqual(cards[1]?.receiveFrames(), []);
+      assert.deepEqual(second.receiveFrames(), []);
     },
   },
   {
@@ -255,7 +252,7 @@ export const traffic: readonly Case[] = [
       const disk = context.openDisk();
       for (let round = 0; round < 20; round++) {
         const sector = disk.readSectors(round, 1);
-        assert.ok(card.sendFrame(frame(100, round)));
+        send(context, card, frame(100, round));
         context.card().deliver([frame(100, round + 1)]);
         disk.writeSectors(round + 100, sector);
         assertSameFrame(receiveCopies(context, card, 1)[0], frame(100, round + 1));
