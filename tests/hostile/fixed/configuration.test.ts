@@ -1,7 +1,7 @@
 /** Features, queue sizes and device configuration that make no sense, or that change while they are read. */
 import assert from "node:assert/strict";
 import { describe } from "node:test";
-import { Event, Result } from "../../../kernel-shim/javascript/index.js";
+import { BlockOperation, Event, Result } from "../../../kernel-shim/javascript/index.js";
 import type { Build } from "../../../kernel-shim/machine.js";
 import { CardGround, DiskGround, hasCode, onBothBuilds } from "./ground.js";
 
@@ -157,6 +157,16 @@ describe("the segment limits", () => {
     tell(ground, SIZE_MAX, 0);
     ground.refuses(Result.E_CONFIGURATION);
     ground.recoversFromRefusal();
+  });
+
+  onBothBuilds("too small for a block refuse the request, however full the ring is", (build) => {
+    const ground = new DiskGround(build, { features: BLOCK_SIZE_MAX, queueSizes: [64] });
+    tell(ground, SIZE_MAX, 7);
+    const { disk, machine } = ground;
+    const segments = [{ pointer: machine.allocateBuffer(4096), length: 20 }];
+    assert.equal(disk.submit([{ token: 1, operation: BlockOperation.GET_ID, segments }]).accepted, 1);
+    assert.deepEqual(disk.submit(ground.reads(1)), { accepted: 0, refusal: Result.E_SEGMENTS });
+    ground.recovers();
   });
 
   for (const size of [1, 7, 511, 512, 513, 4095]) {
