@@ -23,6 +23,7 @@ const MTU = CONFIG + 10;
 const BLOCK_SIZE_MAX = 2 ** 1;
 const BLOCK_SEG_MAX = 2 ** 2;
 const BLOCK_BLK_SIZE = 2 ** 6;
+const BLOCK_FLUSH = 2 ** 9;
 const NET_MTU = 2 ** 3;
 const NET_MAC = 2 ** 5;
 
@@ -160,11 +161,10 @@ describe("the segment limits", () => {
   });
 
   onBothBuilds("too small for a block refuse the request, however full the ring is", (build) => {
-    const ground = new DiskGround(build, { features: BLOCK_SIZE_MAX, queueSizes: [64] });
+    const ground = new DiskGround(build, { features: BLOCK_SIZE_MAX + BLOCK_SEG_MAX + BLOCK_FLUSH, segMax: 1 });
     tell(ground, SIZE_MAX, 7);
-    const { disk, machine } = ground;
-    const segments = [{ pointer: machine.allocateBuffer(4096), length: 20 }];
-    assert.equal(disk.submit([{ token: 1, operation: BlockOperation.GET_ID, segments }]).accepted, 1);
+    const { disk } = ground;
+    assert.equal(disk.submit([{ token: 1, operation: BlockOperation.FLUSH, segments: [] }]).accepted, 1);
     assert.deepEqual(disk.submit(ground.reads(1)), { accepted: 0, refusal: Result.E_SEGMENTS });
     ground.recovers();
   });
