@@ -257,6 +257,12 @@ export class EmulatedPc implements Machine {
     return pages.bytes.slice(offset, offset + length);
   }
 
+  /** What `readBuffer` would copy, where it is: for as long as it is lent, and memory does not grow. */
+  viewBuffer(pointer: number, length: number): Uint8Array {
+    const offset = this.bufferOffset(pointer, length);
+    return this.machineMemory.pages.bytes.subarray(offset, offset + length);
+  }
+
   writeBuffer(pointer: number, bytes: Uint8Array): void {
     const offset = this.bufferOffset(pointer, bytes.length);
     this.machineMemory.pages.bytes.set(bytes, offset);

@@ -89,3 +89,13 @@ export const CAPABILITY_IMPORTS = CONFIGURATION_ACCESS * (4 + CAPABILITIES);
 export const BAR_IMPORTS = CONFIGURATION_ACCESS * 24;
 /** Identity and header type of every function, and what describes it. */
 export const SCAN_IMPORTS = CONFIGURATION_ACCESS * FUNCTIONS * 16;
+/** On the way to the processor, behind which there are ports and memory. */
+const BRIDGES = 255;
+/** Sizing of a base address register, and what it is set to. */
+const ASSIGN_REGISTER = 16;
+/** What is read and written of every bridge above to let a register's addresses through. */
+const OPEN_BRIDGE = 8;
+/** Every function is walked past three times, each of its six registers sized and let through by all bridges above. */
+export const ASSIGN_IMPORTS =
+  CONFIGURATION_ACCESS *
+  (FUNCTIONS * (3 * 2 + 6 * (ASSIGN_REGISTER + OPEN_BRIDGE * BRIDGES)) + BRIDGES * (BRIDGES + ASSIGN_REGISTER));

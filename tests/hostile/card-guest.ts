@@ -221,6 +221,7 @@ export class CardGuest extends DeviceGuest {
       "result",
     );
     const bound = bounds.submitImports(this.ring, frames.length, 4 * frames.length, 2 * frames.length);
+    for (const { frame, room } of frames) module.lendRoom(frame.buffer + ROOM - room, room);
     const accepted = module.call("net_transmit", bound, this.handle, array, frames.length);
     expectResult("net_transmit", accepted, BATCH_RESULTS);
     expect(accepted <= frames.length, "no more is accepted than was given", () => `${accepted}`);
@@ -322,6 +323,10 @@ export class CardGuest extends DeviceGuest {
     const array = module.records.take(4 * ids.length);
     ids.forEach((id, index) => module.view.setUint32(array + 4 * index, id, true));
     module.records.pass(array, 4 * ids.length, () => false);
+    const wrong = ids.findIndex((id) => !mine.includes(id));
+    const taken = wrong < 0 ? ids : ids.slice(0, wrong);
+    // From here on these are not the caller's any more.
+    for (const id of taken) this.received?.release(id);
     const released = module.call(
       "net_release",
       bounds.releaseImports(ids.length, this.lentBytes),
@@ -330,10 +335,8 @@ export class CardGuest extends DeviceGuest {
       ids.length,
     );
     module.records.reset();
-    const right = ids.findIndex((id) => !mine.includes(id));
-    const expected = right < 0 ? ids.length : right === 0 ? Result.E_BUFFER : right;
+    const expected = wrong === 0 ? Result.E_BUFFER : taken.length;
     expect(released === expected, "net_release takes back what the caller has, and nothing else", () => `${released}`);
-    for (const id of ids.slice(0, Math.max(released, 0))) this.received?.release(id);
     return released;
   }
 

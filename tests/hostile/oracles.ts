@@ -38,10 +38,8 @@ export class GuardedMemory {
     this.pool = { start, end };
   }
 
-  /** Checks all but the pool, or all. */
-  check(withPool: boolean): void {
+  check(): void {
     for (const { start, end } of this.ranges) this.checkRange(start, end);
-    if (!withPool) return;
     let start = this.pool.start;
     for (let page = start; page <= this.pool.end; page += PAGE_BYTES) {
       if (page < this.pool.end && this.machine.lent.loanAt(page) === undefined) continue;
@@ -161,7 +159,8 @@ export class Ledger<Request> {
 
 /** Receive buffers as the caller gets to know them: which it has, and where each lies. */
 export class ReceivedLedger {
-  private readonly held = new Set<number>();
+  /** Where the bytes of those are that the caller has. */
+  private readonly held = new Map<number, number>();
   /** First byte of each buffer, the packet header included. */
   private readonly bases = new Map<number, number>();
 
@@ -172,7 +171,7 @@ export class ReceivedLedger {
   ) {}
 
   get ids(): number[] {
-    return [...this.held];
+    return [...this.held.keys()];
   }
 
   receive(id: number, pointer: number, length: number, isFirst: boolean): void {
@@ -195,10 +194,15 @@ export class ReceivedLedger {
       }
     }
     this.bases.set(id, base);
-    this.held.add(id);
+    const changed = this.machine.changedByStack(pointer, length);
+    expect(changed < 0, "received bytes are the device's", () => `buffer ${id}, byte ${changed - pointer}`);
+    this.machine.lent.handOut(pointer, length);
+    this.held.set(id, pointer);
   }
 
   release(id: number): void {
+    const pointer = this.held.get(id);
+    if (pointer !== undefined) this.machine.lent.takenUp(pointer);
     this.held.delete(id);
   }
 }

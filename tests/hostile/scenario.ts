@@ -18,14 +18,14 @@ import { NetDevice } from "../../kernel-shim/emulated-pc/net/device.js";
 import { type Profile, profileNames, profiles } from "../../kernel-shim/emulated-pc/profiles.js";
 import { Random } from "../../kernel-shim/emulated-pc/random.js";
 import type { VirtioDevice } from "../../kernel-shim/emulated-pc/virtio/device.js";
-import { PciBarLayout, PciCapabilityLayout, PciFunctionLayout, Result } from "../../kernel-shim/javascript/abi.js";
 import type { Build } from "../../kernel-shim/machine.js";
-import * as bounds from "./bounds.js";
+import type { InstrumentedModule } from "../../tools/fuzz/coverage/coverage.js";
 import { CardGuest } from "./card-guest.js";
 import type { DeviceGuest, GuestContext } from "./device-guest.js";
 import { DiskGuest } from "./disk-guest.js";
 import { expect, Finding } from "./finding.js";
-import { expectResult, HostedModule } from "./hosted-module.js";
+import { HostedModule } from "./hosted-module.js";
+import { PciGuest } from "./pci-guest.js";
 import { TracedDisk } from "./traced-disk.js";
 import { TracedNetwork } from "./traced-network.js";
 
@@ -35,8 +35,9 @@ const WASM_PAGE_BYTES = 65_536;
 const DISK_SECTORS = 512;
 /** One turn of a waiting loop: long, so that a device that does not reset is given up on after a hundred. */
 const RELAX_TIME = 10_000_000;
-const FUNCTIONS = 16;
-const CAPABILITIES = 8;
+/** One in how many machines is enumerated by its kernel, one in how many of those has no firmware that did it. */
+const ENUMERATED = 4;
+const WITHOUT_FIRMWARE = 2;
 
 export interface Outcome {
   readonly finding: Finding | undefined;
@@ -53,6 +54,8 @@ export interface ScenarioOptions {
   /** Numbers of the mutations to repeat; all that the seed asks for unless given. */
   only?: ReadonlySet<number>;
   isThorough?: boolean;
+  /** The module of this build that tells which branches it reaches, in place of the one that is to be tested. */
+  instrumented?: InstrumentedModule;
 }
 
 /** One linear memory for all runs of the mapped build: making one is dear. */
@@ -78,6 +81,8 @@ export function runScenario(options: ScenarioOptions): Outcome {
   const devices: VirtioDevice[] = pick(random, [[block], [net], [block, net]]);
   const memory =
     build === "mapped" ? { memory: memoryOfMapped(), poolStart: POOL_START, poolEnd: MEMORY_BYTES } : undefined;
+  const isEnumerated = random.below(ENUMERATED) === 0;
+  const firmware = !isEnumerated || random.below(WITHOUT_FIRMWARE) > 0;
   const machine = new HostileMachine({
     mutations,
     devices,
@@ -85,7 +90,8 @@ export function runScenario(options: ScenarioOptions): Outcome {
     build,
     seed,
     memoryBytes: MEMORY_BYTES,
-    layout: "bare",
+    layout: isEnumerated ? pick(random, ["bare", "standard"]) : "bare",
+    firmware,
     completion: pick<Completion>(random, ["immediate", "deferred", "shuffled"]),
     relaxTime: RELAX_TIME,
     ...(memory === undefined ? {} : { memory }),
@@ -96,18 +102,20 @@ export function runScenario(options: ScenarioOptions): Outcome {
     const module = new HostedModule(machine, {
       ...(memory === undefined ? {} : { pool: { start: POOL_START, end: MEMORY_BYTES } }),
       isThorough: options.isThorough ?? false,
+      ...(options.instrumented === undefined ? {} : { instrumented: options.instrumented }),
     });
     const context: GuestContext = { module, machine, mutations, random, relaxTime: RELAX_TIME };
+    if (isEnumerated) {
+      const kernel = new PciGuest(context);
+      kernel.lookAround(machine.pc.addressOf(devices[0] ?? block));
+      kernel.recover(firmware);
+    }
     const guests = devices.map((device): DeviceGuest => {
       const address = machine.pc.addressOf(device);
       const bar = machine.pc.functionOf(device).read(0x10, 4);
       machine.grantPorts(bar - (bar % 4), 64);
       return device === block ? new DiskGuest(context, address, disk, block) : new CardGuest(context, address, network);
     });
-    if (random.below(4) === 0) {
-      lookAround(context, machine.pc.addressOf(devices[0] ?? block));
-      machine.restoreFunctions();
-    }
     const steps = 20 + random.below(180);
     for (let step = 0; step < steps; step++) {
       const guest = pick(random, guests);
@@ -150,23 +158,4 @@ function chooseProfile(random: Random): Profile {
     block: { ...profile.block, queueSize: pick(random, sizes) },
     net: { ...profile.net, receiveQueueSize: pick(random, sizes), transmitQueueSize: pick(random, sizes) },
   };
-}
-
-/** What a kernel looks at before it opens anything. */
-function lookAround({ module }: GuestContext, address: number): void {
-  const functions = module.passRoom(PciFunctionLayout, FUNCTIONS);
-  const found = module.call("pci_scan", bounds.SCAN_IMPORTS, functions, FUNCTIONS);
-  module.records.reset();
-  expect(found >= 0, "a scan finds no negative number of functions", () => `${found}`);
-  const capabilities = module.passRoom(PciCapabilityLayout, CAPABILITIES);
-  const listed = module.call("pci_capabilities", bounds.CAPABILITY_IMPORTS, address, capabilities, CAPABILITIES);
-  module.records.reset();
-  expectResult("pci_capabilities", listed, [Result.E_NOT_FOUND]);
-  expect(listed <= 48, "there are at most 48 capabilities", () => `${listed}`);
-  for (let index = 0; index < 6; index++) {
-    const bar = module.passRoom(PciBarLayout, 1);
-    const result = module.call("pci_bar", bounds.BAR_IMPORTS, address, index, bar);
-    module.records.reset();
-    expectResult("pci_bar", result, [Result.E_ARGUMENT, Result.E_NOT_FOUND]);
-  }
 }

@@ -1,18 +1,25 @@
 /** A disk in memory whose sectors have contents that can be told, and that counts what was done to them. */
 import { type BlockBackEnd, SECTOR_BYTES } from "../../kernel-shim/emulated-pc/block/back-end.js";
 
-/** Fills a sector with bytes that no status and no length is: 3 to 255. */
-export function fillSector(target: Uint8Array, offset: number, sector: number, version: number): void {
-  for (let index = 0; index < SECTOR_BYTES; index++) {
-    target[offset + index] = 3 + ((sector * 7 + index * 13 + version * 101) % 253);
-  }
-}
+/** The values of bytes: those that no status and no short length is. */
+const VALUES = 253;
+const SMALLEST_VALUE = 3;
+
+/** Bytes grow by 13 from one to the next; every sector is a part of this, from its first value on. */
+const pattern = Uint8Array.from(
+  { length: VALUES + SECTOR_BYTES },
+  (_, index) => SMALLEST_VALUE + ((index * 13) % VALUES),
+);
+/** Where in the pattern a value stands. */
+const places = new Map(Array.from(pattern.subarray(0, VALUES), (value, place) => [value, place]));
 
 /** What the sectors from `sector` on hold. */
 export function sectorsOf(sector: number, bytes: number, version: number): Uint8Array {
   const data = new Uint8Array(bytes);
   for (let offset = 0; offset < bytes; offset += SECTOR_BYTES) {
-    fillSector(data, offset, sector + offset / SECTOR_BYTES, version);
+    const first = SMALLEST_VALUE + (((sector + offset / SECTOR_BYTES) * 7 + version * 101) % VALUES);
+    const place = places.get(first) ?? 0;
+    data.set(pattern.subarray(place, place + Math.min(SECTOR_BYTES, bytes - offset)), offset);
   }
   return data;
 }

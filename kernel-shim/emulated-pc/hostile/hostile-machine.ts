@@ -6,6 +6,7 @@ import type { Build, Counters, KernelImports, LogEntry, Machine, PciGrant } from
 import { EmulatedPc, type EmulatedPcOptions } from "../machine.js";
 import { PAGE_BYTES } from "../memory/dma-pages.js";
 import { CONFIGURATION_ADDRESS_PORT, CONFIGURATION_PORTS } from "../pci/host-bridge.js";
+import { everything } from "../pci/bus.js";
 import type { PciFunction } from "../pci/function.js";
 import type { VirtioDevice } from "../virtio/device.js";
 import type { Random } from "../random.js";
@@ -49,7 +50,7 @@ export class HostileMachine implements Machine {
   private readonly mutations: Mutations;
   private readonly granted = new Uint8Array(PORTS);
   private readonly snapshots: readonly DeviceSnapshot[];
-  private readonly functions: readonly { pciFunction: PciFunction; configuration: Uint8Array }[];
+  private functions: readonly { pciFunction: PciFunction; configuration: Uint8Array }[] = [];
   /** No device acts while another one does. */
   private isActing = false;
 
@@ -57,12 +58,12 @@ export class HostileMachine implements Machine {
     this.mutations = options.mutations;
     this.pc = new EmulatedPc(options);
     this.pc.powerOn();
-    for (const device of options.devices) makeHostile(device, this.mutations);
+    for (const device of options.devices) {
+      makeHostile(device, this.mutations);
+      device.dma.onWrite = (pointer, length) => this.lent.wrote(pointer, this.pc.viewBuffer(pointer, length));
+    }
     this.snapshots = options.devices.map(snapshot);
-    this.functions = options.devices.map((device) => {
-      const pciFunction = this.pc.functionOf(device);
-      return { pciFunction, configuration: pciFunction.configuration.slice() };
-    });
+    this.rememberFunctions();
     this.granted.fill(1, CONFIGURATION_ADDRESS_PORT, CONFIGURATION_ADDRESS_PORT + CONFIGURATION_PORTS);
     this.kernel = createHostileKernel({
       inner: this.pc.kernel,
@@ -108,8 +109,8 @@ export class HostileMachine implements Machine {
   }
 
   /**
-   * The devices keep the rules from now on. Their configurations are as they were at first, and so are their PCI
-   * functions, if the stack was told nonsense of these and may have written some back.
+   * The devices keep the rules from now on. Their configurations are as they were at first, and all PCI functions as
+   * they are remembered, if the stack was told nonsense of these and may have written some back.
    */
   behave(): void {
     this.mutations.isOn = false;
@@ -117,7 +118,15 @@ export class HostileMachine implements Machine {
     if (this.isDeceivedAboutPci) this.restoreFunctions();
   }
 
-  /** Undoes what the stack did to the devices' PCI functions when it was told nonsense of their registers. */
+  /** What `restoreFunctions` restores: at first, what firmware left. */
+  rememberFunctions(): void {
+    this.functions = Array.from(everything(this.pc.rootBus), ({ pciFunction }) => ({
+      pciFunction,
+      configuration: pciFunction.configuration.slice(),
+    }));
+  }
+
+  /** Undoes what the stack did to PCI functions, bridges among them, when it was told nonsense of their registers. */
   restoreFunctions(): void {
     for (const { pciFunction, configuration } of this.functions) pciFunction.poke(0, [...configuration]);
   }
@@ -163,6 +172,22 @@ export class HostileMachine implements Machine {
 
   writeBuffer(pointer: number, bytes: Uint8Array): void {
     this.pc.writeBuffer(pointer, bytes);
+    this.lent.wrote(pointer, bytes);
+  }
+
+  /** The first byte of a range within one loan that the stack changed, as a pointer; -1 when there is none. */
+  changedByStack(pointer: number, length: number): number {
+    const loan = this.lent.loanAt(pointer);
+    if (loan === undefined) return pointer;
+    const expected = loan.contents.subarray(pointer - loan.pointer, pointer - loan.pointer + length);
+    const found = this.pc.viewBuffer(pointer, length);
+    if (Buffer.compare(found, expected) === 0) return -1;
+    return pointer + found.findIndex((byte, index) => byte !== expected[index]);
+  }
+
+  /** The stack was allowed to write in this range, and did: its changes are everybody's now. */
+  accept(pointer: number, length: number): void {
+    this.lent.wrote(pointer, this.pc.viewBuffer(pointer, length));
   }
 
   grantPorts(base: number, length: number): void {
@@ -223,7 +248,7 @@ export class HostileMachine implements Machine {
     if (width === 1) view.setUint8(0, after);
     else if (width === 2) view.setUint16(0, after, true);
     else view.setUint32(0, after, true);
-    this.pc.writeBuffer(pointer, bytes);
+    this.writeBuffer(pointer, bytes);
     if (loan.owner === "stack" && bytes.includes(0)) this.wroteZeroToStack = true;
     return `${loan.owner}'s memory + ${pointer - loan.pointer}: ${after} for ${before}, ${width} bytes`;
   }

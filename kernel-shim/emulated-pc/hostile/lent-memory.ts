@@ -1,4 +1,7 @@
-/** What the kernel lends at the moment, and to whom: the memory that a device can reach, and nothing else. */
+/**
+ * What the kernel lends at the moment, and to whom: the memory that a device can reach, and nothing else. With it goes
+ * what devices and the caller wrote there, to tell what the stack wrote.
+ */
 import { PAGE_BYTES } from "../memory/dma-pages.js";
 import type { Random } from "../random.js";
 
@@ -7,11 +10,15 @@ export interface Loan {
   readonly pages: number;
   /** `stack`: from `dma_alloc`. `caller`: from `allocateBuffer`. */
   readonly owner: "stack" | "caller";
+  /** What others than the stack wrote there; zero at first. */
+  readonly contents: Uint8Array;
 }
 
 export class LentMemory {
   private readonly loans = new Map<number, Loan>();
   private readonly loanOfPage = new Map<number, Loan>();
+  /** Pointers and lengths of what the stack handed to the caller of its own. */
+  private readonly handedOut = new Map<number, number>();
 
   /** Loans, oldest first. */
   get list(): readonly Loan[] {
@@ -26,7 +33,7 @@ export class LentMemory {
   }
 
   lent(pointer: number, pages: number, owner: Loan["owner"]): void {
-    const loan = { pointer, pages, owner };
+    const loan = { pointer, pages, owner, contents: new Uint8Array(pages * PAGE_BYTES) };
     this.loans.set(pointer, loan);
     for (let page = 0; page < pages; page++) this.loanOfPage.set(pointer / PAGE_BYTES + page, loan);
   }
@@ -37,6 +44,30 @@ export class LentMemory {
     this.loans.delete(pointer);
     for (let page = 0; page < (loan?.pages ?? 0); page++) this.loanOfPage.delete(pointer / PAGE_BYTES + page);
     return loan;
+  }
+
+  /** Somebody else than the stack wrote, within one loan. */
+  wrote(pointer: number, bytes: Uint8Array): void {
+    const loan = this.loanAt(pointer);
+    loan?.contents.set(bytes, pointer - loan.pointer);
+  }
+
+  /** The stack handed this to the caller, whose it is until `takenUp`. */
+  handOut(pointer: number, length: number): void {
+    this.handedOut.set(pointer, length);
+  }
+
+  /** The caller gave back what was handed out at `pointer`. */
+  takenUp(pointer: number): void {
+    this.handedOut.delete(pointer);
+  }
+
+  /** What is the caller's: nothing there may change by the stack. */
+  *ofCaller(): Generator<{ pointer: number; length: number }> {
+    for (const { pointer, pages, owner } of this.loans.values()) {
+      if (owner === "caller") yield { pointer, length: pages * PAGE_BYTES };
+    }
+    for (const [pointer, length] of this.handedOut) yield { pointer, length };
   }
 
   /** The loan that the byte at `pointer` belongs to. */

@@ -124,6 +124,11 @@ export class DmaPages {
     return page < 0 ? -1 : this.options.start + page * PAGE_BYTES + (address % PAGE_BYTES);
   }
 
+  /** The pointer that names the byte at an offset in `bytes`. */
+  pointerTo(offset: number): number {
+    return this.options.pointerBase + offset - this.options.start;
+  }
+
   /** Offset in `bytes` of what a pointer names, -1 when `length` bytes from there are not all lent. */
   offsetOfPointer(pointer: number, length: number): number {
     const distance = pointer - this.options.pointerBase;

@@ -15,6 +15,9 @@ export const DMA_OUTSIDE_LENT_PAGES: Rule = {
 };
 
 export class DmaView {
+  /** Called after every write of the device: the pointer that names its first byte, and how many there are. */
+  onWrite: ((pointer: number, length: number) => void) | undefined;
+
   /**
    * @param source names the device in violations
    */
@@ -42,17 +45,23 @@ export class DmaView {
 
   write8(address: number, value: number): void {
     const offset = this.offsetOf(address, 1);
-    if (offset >= 0) this.pages.data.setUint8(offset, value);
+    if (offset < 0) return;
+    this.pages.data.setUint8(offset, value);
+    this.onWrite?.(this.pages.pointerTo(offset), 1);
   }
 
   write16(address: number, value: number): void {
     const offset = this.offsetOf(address, 2);
-    if (offset >= 0) this.pages.data.setUint16(offset, value, true);
+    if (offset < 0) return;
+    this.pages.data.setUint16(offset, value, true);
+    this.onWrite?.(this.pages.pointerTo(offset), 2);
   }
 
   write32(address: number, value: number): void {
     const offset = this.offsetOf(address, 4);
-    if (offset >= 0) this.pages.data.setUint32(offset, value, true);
+    if (offset < 0) return;
+    this.pages.data.setUint32(offset, value, true);
+    this.onWrite?.(this.pages.pointerTo(offset), 4);
   }
 
   /**
@@ -83,6 +92,7 @@ export class DmaView {
       const offset = this.offsetOf(address + done, bytes);
       if (offset < 0) return false;
       this.pages.bytes.set(source.subarray(start + done, start + done + bytes), offset);
+      this.onWrite?.(this.pages.pointerTo(offset), bytes);
       done += bytes;
     }
     return true;

@@ -89,7 +89,7 @@ abstract class Ground<Device extends VirtioDevice> {
   checkMemory(): void {
     assert.deepEqual(this.machine.refusals, []);
     assert.deepEqual(this.machine.portRefusals, []);
-    this.guard.check(true);
+    this.guard.check();
   }
 
   /** The device does what is right from now on, rings apart. */
