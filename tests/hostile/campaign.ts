@@ -1,9 +1,13 @@
 /** Runs inputs one after the other, seed by seed, and adds up. */
 import type { Build } from "../../kernel-shim/machine.js";
+import type { InstrumentedModule } from "../../tools/fuzz/coverage/coverage.js";
+import { Finding } from "./finding.js";
 import { type Outcome, runScenario, type ScenarioOptions } from "./scenario.js";
 
 export interface Totals {
   inputs: number;
+  /** Of these, run once more on the instrumented module. */
+  instrumentedInputs: number;
   /** Values, bytes and moments that were not as a correct device would have had them. */
   mutations: number;
   imports: number;
@@ -11,15 +15,21 @@ export interface Totals {
 }
 
 export function newTotals(): Totals {
-  return { inputs: 0, mutations: 0, imports: 0, findings: 0 };
+  return { inputs: 0, instrumentedInputs: 0, mutations: 0, imports: 0, findings: 0 };
 }
 
-/** Runs one input on each build and adds it to the totals; `found` is called with each finding. */
+/**
+ * Runs one input on each build and adds it to the totals.
+ *
+ * @param found called with each finding
+ * @param instrumented each input is run once more on this module, which has to do the same; only the first run counts
+ */
 export function runSeed(
   seed: number,
   builds: readonly Build[],
   totals: Totals,
   found: (options: ScenarioOptions, outcome: Outcome) => void,
+  instrumented?: (build: Build) => InstrumentedModule,
 ): void {
   for (const build of builds) {
     const options = { build, seed };
@@ -27,8 +37,29 @@ export function runSeed(
     totals.inputs++;
     totals.mutations += outcome.mutations.length;
     totals.imports += outcome.imports;
-    if (outcome.finding === undefined) continue;
+    if (outcome.finding !== undefined) {
+      totals.findings++;
+      found(options, outcome);
+    }
+    if (instrumented === undefined) continue;
+    totals.instrumentedInputs++;
+    const module = instrumented(build);
+    const finding = outcome.finding === undefined ? compare(outcome, { ...options, instrumented: module }) : undefined;
+    if (finding === undefined) continue;
     totals.findings++;
-    found(options, outcome);
+    found(options, { ...outcome, finding });
   }
+}
+
+/** Looks for what the same input does otherwise to the same source, compiled in another way. */
+export function compare(outcome: Outcome, options: ScenarioOptions): Finding | undefined {
+  const other = runScenario(options);
+  if (other.finding !== undefined) return other.finding;
+  const isSame =
+    other.imports === outcome.imports &&
+    other.opened === outcome.opened &&
+    other.mutations.length === outcome.mutations.length;
+  if (isSame) return undefined;
+  const detail = `${outcome.imports} imports, and ${other.imports} when it is not optimised`;
+  return new Finding("the module does what its source says", detail);
 }

@@ -1,14 +1,18 @@
 /** A finding in words: the rule, the mutations that matter, and the command that repeats it. */
+import type { Mutation } from "../../kernel-shim/emulated-pc/hostile/mutations.js";
 import type { ScenarioOptions } from "./scenario.js";
 import type { Shrunken } from "./shrink.js";
 
-export function describeFinding({ build, seed }: ScenarioOptions, { outcome, mutations }: Shrunken): string {
+/** Repeats a seed with these mutations alone. An empty list is one, too: what breaks without any mutation. */
+export function repeatCommand({ build, seed }: ScenarioOptions, mutations: readonly Mutation[]): string {
   const indices = mutations.map(({ index }) => index).join(",");
-  // An empty list is one, too: what breaks without any mutation.
-  const repeat = `npm run fuzz -- --build ${build} --replay ${seed} --mutations "${indices}"`;
+  return `npm run fuzz -- --build ${build} --replay ${seed} --mutations "${indices}"`;
+}
+
+export function describeFinding(options: ScenarioOptions, { outcome, mutations }: Shrunken): string {
   return [
-    `${build} build, seed ${seed}: ${outcome.finding?.message ?? "no finding"}`,
+    `${options.build} build, seed ${options.seed}: ${outcome.finding?.message ?? "no finding"}`,
     ...mutations.map(({ index, site, detail }) => `  ${index}  ${site}: ${detail}`),
-    `  repeat with: ${repeat}`,
+    `  repeat with: ${repeatCommand(options, mutations)}`,
   ].join("\n");
 }

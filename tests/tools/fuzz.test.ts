@@ -24,9 +24,40 @@ describe("npm run fuzz", () => {
   it("runs for the time given, and says how much it did", () => {
     const { status, output } = fuzz("--minutes", "0.02", "--seed", "5");
     assert.equal(status, 0, output);
-    assert.match(output, /^[\d,]+ inputs from seed 5 on in \d+\.\d s, [\d,]+ a second$/m);
+    assert.match(output, /^[\d,]+ inputs from [\d,]+ seeds, 5 on, in \d+\.\d s, [\d,]+ a second$/m);
     assert.match(output, /^[\d,]+ mutated interactions, [\d,]+ a second$/m);
     assert.match(output, /^0 findings$/m);
+  });
+
+  it("runs as many seeds as are given, and tells which branches of the stack they reached", () => {
+    const { status, output } = fuzz("--seeds", "3", "--seed", "5", "--coverage", "2", "--uncovered");
+    assert.equal(status, 0, output);
+    assert.match(output, /^6 inputs from 3 seeds, 5 on, /m);
+    assert.match(output, /^│ assembly\/virtio\/virtqueue\.ts +│ +\d+ │ +\d+ │ +\d+\.\d % │$/m);
+    const [, reached, branches] =
+      /^(\d+) of (\d+) branches of the stack reached, .* by the 4 inputs /m.exec(output) ?? [];
+    const listed = [...output.matchAll(/^ {2}assembly\/[\w/-]+\.ts:\d+:\d+: .+$/gm)].length;
+    assert.ok(Number(reached) > 0 && listed > 0);
+    assert.equal(Number(reached) + listed, Number(branches));
+  });
+
+  it("counts the same way every time, for programs, too", () => {
+    const [first = {}, second] = [1, 2].map(() => {
+      const { status, output } = fuzz("--seeds", "2", "--seed", "9", "--coverage", "1", "--json");
+      assert.equal(status, 0, output);
+      const { seconds, inputsPerSecond, ...rest } = JSON.parse(output) as Record<string, unknown>;
+      assert.ok(Number(seconds) > 0 && Number(inputsPerSecond) > 0);
+      return rest;
+    });
+    assert.equal(first["inputs"], 4);
+    assert.deepEqual(first["findings"], []);
+    assert.deepEqual(first, second);
+  });
+
+  it("compiles nothing without coverage", () => {
+    const { status, output } = fuzz("--seeds", "1", "--seed", "9", "--coverage", "0", "--json");
+    assert.equal(status, 0, output);
+    assert.equal((JSON.parse(output) as Record<string, unknown>)["coverage"], null);
   });
 
   it("repeats a seed, whole or in part", () => {
@@ -44,6 +75,9 @@ describe("npm run fuzz", () => {
     ["--minutes", "0"],
     ["--seed", "-1"],
     ["--build", "other"],
+    ["--seeds", "0"],
+    ["--coverage", "-1"],
+    ["--coverage", "0", "--uncovered"],
     ["--mutations", "1"],
     ["--replay", "1", "--mutations", "x"],
   ]) {

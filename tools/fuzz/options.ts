@@ -4,31 +4,56 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import type { Build } from "../../kernel-shim/machine.js";
 
 export interface Options {
-  /** How long to go on. */
+  /** The longest to go on. */
   readonly minutes: number;
   /** The first seed; the others follow. */
   readonly seed: number;
+  /** How many seeds to run. */
+  readonly seeds: number;
   readonly builds: readonly Build[];
+  /** One in how many seeds is run on the instrumented modules, too; 0: none. */
+  readonly coverageEvery: number;
+  /** List the branches that were not reached. */
+  readonly uncovered: boolean;
+  readonly json: boolean;
   /** One seed to run again, in place of a campaign. */
   readonly replay: number | undefined;
   /** Which of its mutations to repeat; all when undefined. */
   readonly mutations: ReadonlySet<number> | undefined;
 }
 
-const SEEDS = 0x1_0000_0000;
+export const SEEDS = 0x1_0000_0000;
+const DEFAULT_MINUTES = 1;
+const DEFAULT_COVERAGE_EVERY = 8;
 
 function parseSeed(text: string): number {
   const seed = Number(text);
-  if (!Number.isInteger(seed) || seed < 0 || seed >= SEEDS) {
+  if (text === "" || !Number.isInteger(seed) || seed < 0 || seed >= SEEDS) {
     throw new InvalidArgumentError("A seed is a whole number from 0 to 4294967295.");
   }
   return seed;
+}
+
+function parseSeeds(text: string): number {
+  const seeds = Number(text);
+  if (!Number.isInteger(seeds) || seeds < 1 || seeds > SEEDS) {
+    throw new InvalidArgumentError("Seeds are counted from 1 to 4294967296.");
+  }
+  return seeds;
 }
 
 function parseMinutes(text: string): number {
   const minutes = Number(text);
   if (!(minutes > 0)) throw new InvalidArgumentError("Minutes are a number above 0.");
   return minutes;
+}
+
+function parseEvery(text: string): number {
+  const every = Number(text);
+  if (text === "" || !Number.isInteger(every) || every < 0) {
+    throw new InvalidArgumentError("One in how many is a whole number; 0 switches coverage off.");
+  }
+  return every;
 }
 
 function parseMutations(text: string): Set<number> {
@@ -41,32 +66,53 @@ function parseMutations(text: string): Set<number> {
 }
 
 interface Parsed {
-  readonly minutes: number;
+  readonly minutes?: number;
   readonly seed?: number;
+  readonly seeds?: number;
   readonly build: Build | "both";
+  readonly coverage: number;
+  readonly uncovered: boolean;
+  readonly json: boolean;
   readonly replay?: number;
   readonly mutations?: Set<number>;
 }
 
-/** Ends the process with status 2 when the arguments make no sense. */
+/** Ends the process after help, or with status 2 and a message when the arguments make no sense. */
 export function parseOptions(parameters: readonly string[]): Options {
   const program = new Command("npm run fuzz --")
-    .description("Runs the driver stack on devices that break every rule, at random, and reports what that breaks.")
-    .option("--minutes <number>", "how long to go on", parseMinutes, 1)
+    .description(
+      "Runs the modules on devices that break every rule, at random, and reports what the stack should not have done,\n" +
+        "with the mutations that matter and the command that repeats them, and which branches of the stack were reached.",
+    )
+    .option("--minutes <number>", `the longest to go on; ${DEFAULT_MINUTES} unless seeds are given`, parseMinutes)
+    .option("--seeds <number>", "how many seeds to run, each on every build", parseSeeds)
     .option("--seed <number>", "where to begin; some other place every time unless given", parseSeed)
     .addOption(new Option("--build <build>", "which module").choices(["mapped", "ported", "both"]).default("both"))
+    .option(
+      "--coverage <number>",
+      "one in how many seeds also runs on modules that tell which branches they reach; 0: none",
+      parseEvery,
+      DEFAULT_COVERAGE_EVERY,
+    )
+    .option("--uncovered", "list the branches that were not reached", false)
+    .option("--json", "print the result as JSON", false)
     .option("--replay <seed>", "run just this seed, and show what its devices do", parseSeed)
     .option("--mutations <numbers>", "with --replay: only these mutations, separated by commas", parseMutations)
     .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
     .parse(parameters, { from: "user" });
-  const { minutes, seed, build, replay, mutations } = program.opts<Parsed>();
+  const { minutes, seed, seeds, build, coverage, uncovered, json, replay, mutations } = program.opts<Parsed>();
   if (mutations !== undefined && replay === undefined) {
     program.error("error: --mutations needs --replay, the seed that they belong to");
   }
+  if (uncovered && coverage === 0) program.error("error: --uncovered needs --coverage");
   return {
-    minutes,
+    minutes: minutes ?? (seeds === undefined ? DEFAULT_MINUTES : Infinity),
     seed: seed ?? Math.floor(Math.random() * SEEDS),
+    seeds: seeds ?? Infinity,
     builds: build === "both" ? ["mapped", "ported"] : [build],
+    coverageEvery: coverage,
+    uncovered,
+    json,
     replay,
     mutations,
   };

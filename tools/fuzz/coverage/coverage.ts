@@ -1,0 +1,110 @@
+/**
+ * Which branches of the stack a campaign reaches: the same sources compiled without optimisation, so that every branch
+ * of the source is one of the module, with calls that say which of them were reached.
+ */
+
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Build } from "../../../kernel-shim/machine.js";
+import { compile } from "../../build/compile.js";
+import { entryFile, moduleTargets, projectFolder } from "../../build/project.js";
+import { type Branch, COVERAGE_IMPORT, COVERAGE_MODULE, instrument } from "./instrument.js";
+
+/** A module with more imports than the kernel's. */
+export interface InstrumentedModule {
+  readonly module: WebAssembly.Module;
+  readonly imports: WebAssembly.Imports;
+}
+
+export interface FileCoverage {
+  /** Relative to the project's folder. */
+  readonly file: string;
+  readonly branches: number;
+  readonly reached: number;
+  readonly unreached: readonly Branch[];
+}
+
+export interface CoverageReport {
+  readonly branches: number;
+  readonly reached: number;
+  /** Files with branches, by name. */
+  readonly files: readonly FileCoverage[];
+}
+
+/** The folder of the stack's sources. */
+const folder = "assembly";
+
+/** Instrumented sources by name, and their branches by number. */
+function instrumentAll(): { sources: Map<string, string>; branches: Branch[] } {
+  const sources = new Map<string, string>();
+  const branches: Branch[] = [];
+  const names = readdirSync(join(projectFolder, folder), { recursive: true, encoding: "utf8" })
+    .map((name) => `${folder}/${name.replaceAll("\\", "/")}`)
+    .filter((name) => name.endsWith(".ts"))
+    .sort();
+  for (const name of names) {
+    const source = readFileSync(join(projectFolder, name), "utf8");
+    const instrumented = instrument(name, source, branches.length);
+    branches.push(...instrumented.branches);
+    sources.set(name, instrumented.source);
+  }
+  return { sources, branches };
+}
+
+/** Branches of both builds, reached in any of them: what one build leaves out, the other one has. */
+export class Coverage {
+  private constructor(
+    private readonly modules: ReadonlyMap<Build, InstrumentedModule>,
+    private readonly branches: readonly Branch[],
+    private readonly wasReached: Uint8Array,
+  ) {}
+
+  /** Compiles the stack for these builds. */
+  static async create(builds: readonly Build[]): Promise<Coverage> {
+    const { sources, branches } = instrumentAll();
+    const wasReached = new Uint8Array(branches.length);
+    const reached = (branch: number): number => {
+      wasReached[branch] = 1;
+      return 0;
+    };
+    const modules = new Map<Build, InstrumentedModule>();
+    for (const { name, build, isRelease } of moduleTargets) {
+      if (!isRelease || !builds.includes(build)) continue;
+      const { binary } = await compile({
+        target: name,
+        entries: [entryFile],
+        options: ["--optimizeLevel", "0", "--shrinkLevel", "0"],
+        sources,
+      });
+      const module = new WebAssembly.Module(new Uint8Array(binary));
+      modules.set(build, { module, imports: { [COVERAGE_MODULE]: { [COVERAGE_IMPORT]: reached } } });
+    }
+    return new Coverage(modules, branches, wasReached);
+  }
+
+  /** The module to run for this build. */
+  moduleOf(build: Build): InstrumentedModule {
+    const module = this.modules.get(build);
+    if (module === undefined) throw new Error(`coverage was not asked for of the ${build} build`);
+    return module;
+  }
+
+  /** What has been reached so far. */
+  report(): CoverageReport {
+    const files = new Map<string, { branches: number; unreached: Branch[] }>();
+    this.branches.forEach((branch, number) => {
+      const file = files.get(branch.file) ?? { branches: 0, unreached: [] };
+      files.set(branch.file, file);
+      file.branches++;
+      if (this.wasReached[number] === 0) file.unreached.push(branch);
+    });
+    const list = Array.from(files, ([file, { branches, unreached }]) => ({
+      file,
+      branches,
+      reached: branches - unreached.length,
+      unreached,
+    }));
+    const sum = (of: (file: FileCoverage) => number): number => list.reduce((total, file) => total + of(file), 0);
+    return { branches: sum((file) => file.branches), reached: sum((file) => file.reached), files: list };
+  }
+}
