@@ -4,7 +4,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { readAbi, type Abi } from "../../tools/build/abi-model.js";
 import { checkModule } from "../../tools/build/check-module.js";
-import { compile, type CompiledModule } from "../../tools/build/compile.js";
+import type { CompiledModule } from "../../tools/build/compile.js";
+import { compileRelease } from "../../tools/build/optimize.js";
 import { entryFile, projectFolder, type Build } from "../../tools/build/project.js";
 
 /** What the ABI of a module is whose entry file has this source, next to the real kernel interface and records. */
@@ -19,7 +20,7 @@ export async function compileScratch(
   options: string[] = [],
 ): Promise<CompiledModule> {
   const sources = new Map([[entryFile, source]]);
-  return await compile({
+  return await compileRelease({
     target: build === "mapped" ? "release" : "release-ported",
     entries: [entryFile],
     sources,

@@ -10,6 +10,7 @@ import { AbiError, readAbi, type Abi } from "./abi-model.js";
 import { cHeader } from "./c-header.js";
 import { checkModule } from "./check-module.js";
 import { compile, CompileError } from "./compile.js";
+import { compileRelease } from "./optimize.js";
 import { entryFile, outputFolder, projectFolder, recordFile, type BuildRecord, type ModuleTarget } from "./project.js";
 import { describeModule, type ModuleReport } from "./report.js";
 import { typescriptBindings } from "./typescript-bindings.js";
@@ -28,8 +29,10 @@ export async function make(targets: readonly ModuleTarget[], fingerprint: string
   try {
     // The compiler goes first: of a source with mistakes it says most.
     const modules = [];
-    for (const target of targets)
-      modules.push({ target, ...(await compile({ target: target.name, entries: [entryFile] })) });
+    for (const target of targets) {
+      const make = target.isRelease ? compileRelease : compile;
+      modules.push({ target, ...(await make({ target: target.name, entries: [entryFile] })) });
+    }
     const style = await resolveConfig(join(outputFolder, "abi.ts"), { editorconfig: true });
     const abi: Abi = readAbi((name) => readFileSync(join(projectFolder, name), "utf8"));
     for (const { target, ...compiled } of modules) {

@@ -12,7 +12,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readAbi, type FunctionSignature } from "../build/abi-model.js";
-import { compile } from "../build/compile.js";
+import { compileRelease } from "../build/optimize.js";
 import { projectFolder } from "../build/project.js";
 import { applicationStart, memoryPages } from "./layout.js";
 import { runScript } from "./programs.js";
@@ -47,7 +47,7 @@ export async function link(application: string, linking: Linking, folder: string
   const exportMain = `export { main } from "./${application}";\n`;
   const exportCalls = `export { ${callsOfKernel.join(", ")} } from "./assembly/index";\n`;
   const isLibrary = linking === "library";
-  const { binary } = await compile({
+  const { binary } = await compileRelease({
     config: "kernel-shim/unikernel/asconfig.json",
     target: "application",
     entries: [`${entry}.ts`],
