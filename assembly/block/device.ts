@@ -25,10 +25,6 @@ export class RequestState {
 /** An open disk. */
 @unmanaged
 export class BlockDevice extends Device {
-  /** The request queue, directly behind this object. */
-  queue: Virtqueue;
-  /** Counters, behind the queue. */
-  statistics: BlockStatistics;
   /** Array of RequestState, as many as the queue has descriptors. */
   requests: u32;
   freeRequest: u32;
@@ -45,8 +41,25 @@ export class BlockDevice extends Device {
   sizeMax: u32;
   /** Most data segments of a part. */
   segMax: u32;
+  /** Most data segments of a part that the queue has room for, too. */
+  dataMax: u32;
   readOnly: bool;
 
+  // The queue and the counters lie behind this object: what is always at the same distance needs no pointer.
+
+  @inline
+  get queue(): Virtqueue {
+    return changetype<Virtqueue>(changetype<usize>(this) + QUEUE_OFFSET);
+  }
+
+
+  @inline
+  get statistics(): BlockStatistics {
+    return changetype<BlockStatistics>(changetype<usize>(this) + STATISTICS_OFFSET);
+  }
+
+
+  @inline
   request(index: u32): RequestState {
     return changetype<RequestState>(this.requests + index * offsetof<RequestState>());
   }
@@ -57,10 +70,3 @@ const STATISTICS_OFFSET: u32 = (QUEUE_OFFSET + offsetof<Virtqueue>() + 7) & ~7;
 
 /** Bytes of a disk's state, queue and counters included. */
 export const BLOCK_DEVICE_BYTES: u32 = STATISTICS_OFFSET + offsetof<BlockStatistics>();
-
-/** Links the parts of a freshly allocated, zeroed state. */
-export function linkBlockDevice(device: BlockDevice): void {
-  const address = changetype<usize>(device);
-  device.queue = changetype<Virtqueue>(address + QUEUE_OFFSET);
-  device.statistics = changetype<BlockStatistics>(address + STATISTICS_OFFSET);
-}

@@ -11,13 +11,21 @@ import { Event, Interrupt, Result } from "../abi/results";
 import { physicalAddress } from "../memory/addresses";
 import { allocatePrivate, freePrivate } from "../memory/arena";
 import { allocatePages, freePages } from "../memory/pages";
-import { checkRecords } from "../memory/records";
-import { Device, deviceOf, deviceOfType, DeviceState, unregisterDevice } from "../virtio/device";
+import { checkRecords, recordsFit } from "../memory/records";
+import {
+  Device,
+  deviceOf,
+  deviceInSlot,
+  deviceOfType,
+  DeviceState,
+  isAnother,
+  unregisterDevice,
+} from "../virtio/device";
 import { VIRTIO_F_ANY_LAYOUT, VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC } from "../virtio/features";
-import { fail, negotiate, openDevice, run, runningResult, start } from "../virtio/lifecycle";
+import { fail, negotiate, openDevice, refusal, run, start } from "../virtio/lifecycle";
 import { describeDisk, readConfiguration, updateCapacity } from "./configuration";
-import { BLOCK_DEVICE_BYTES, BlockDevice, linkBlockDevice, RequestState } from "./device";
-import { addRequest, CHAIN_MIN, completePart } from "./requests";
+import { BLOCK_DEVICE_BYTES, BlockDevice, RequestState } from "./device";
+import { addRequest, CHAIN_MIN, completePart, partResult, prepareRequests } from "./requests";
 import {
   HEADER_STRIDE,
   REQUEST_QUEUE,
@@ -67,7 +75,6 @@ export function block_open(address: u32, options: u32): i32 {
   const handle = openDevice(address, VIRTIO_ID_BLOCK, BLOCK_DEVICE_BYTES);
   if (handle < 0) return handle;
   const device = changetype<BlockDevice>(deviceOf(handle));
-  linkBlockDevice(device);
   device.queue.timeout = timeout;
   const result = bringUp(device, MINIMAL, OPTIONAL & allowed);
   if (result == Result.OK) return handle;
@@ -84,6 +91,7 @@ function bringUp(device: BlockDevice, minimal: u64, optional: u64): i32 {
   if (result == Result.OK) result = readConfiguration(device);
   if (result == Result.OK && device.requests == 0) result = allocate(device);
   if (result == Result.OK) result = device.queue.activate();
+  if (result == Result.OK) prepareRequests(device);
   if (result == Result.OK) run(device);
   return result;
 }
@@ -148,16 +156,17 @@ export function block_statistics(handle: u32, record: u32): i32 {
  * @returns number accepted, or E_HANDLE, E_ARGUMENT, E_BROKEN
  */
 export function block_submit(handle: u32, requests: u32, count: u32): i32 {
-  const device = changetype<BlockDevice>(deviceOfType(handle, VIRTIO_ID_BLOCK));
-  const state = runningResult(device);
-  if (state != Result.OK) return state;
-  if (!checkRecords(requests, count, offsetof<BlockRequest>())) return Result.E_ARGUMENT;
+  const device = changetype<BlockDevice>(deviceInSlot(handle));
+  if (!device) return Result.E_HANDLE;
+  if (isAnother(device, handle, VIRTIO_ID_BLOCK) | device.state) return refusal(handle, VIRTIO_ID_BLOCK);
+  if (!recordsFit(requests, count, offsetof<BlockRequest>())) return Result.E_ARGUMENT;
   let accepted: u32 = 0;
   for (; accepted < count; accepted++) {
     const request = changetype<BlockRequest>(requests + accepted * offsetof<BlockRequest>());
-    request.result = addRequest(device, request);
-    if (request.result != Result.OK) {
-      if (request.result != Result.E_FULL) device.statistics.refused++;
+    const result = addRequest(device, request);
+    request.result = result;
+    if (result != Result.OK) {
+      if (result != Result.E_FULL) device.statistics.refused++;
       break;
     }
   }
@@ -173,28 +182,48 @@ export function block_submit(handle: u32, requests: u32, count: u32): i32 {
  * @returns number taken, or E_HANDLE, E_ARGUMENT, E_BROKEN
  */
 export function block_poll(handle: u32, completions: u32, capacity: u32): i32 {
-  const device = changetype<BlockDevice>(deviceOfType(handle, VIRTIO_ID_BLOCK));
+  const device = changetype<BlockDevice>(deviceInSlot(handle));
   if (!device) return Result.E_HANDLE;
-  if (!checkRecords(completions, capacity, offsetof<Completion>())) return Result.E_ARGUMENT;
+  if (isAnother(device, handle, VIRTIO_ID_BLOCK)) return Result.E_HANDLE;
+  if (!recordsFit(completions, capacity, offsetof<Completion>())) return Result.E_ARGUMENT;
+  const queue = device.queue;
+  if (device.state | (<u32>queue.draining)) return pollStopped(device, completions, capacity);
+  let completion = completions;
+  const end = completions + capacity * offsetof<Completion>();
+  for (let pending = queue.pending(); pending != 0; pending--) {
+    if (completion == end) break;
+    const head = queue.take();
+    if (head < 0) break;
+    const request = completePart(device, head, partResult(device, head));
+    if (!request) continue;
+    writeCompletion(device, request, changetype<Completion>(completion));
+    completion += offsetof<Completion>();
+  }
+  const taken = (completion - completions) / offsetof<Completion>();
+  if (taken == 0) {
+    queue.watch();
+    if (device.state == DeviceState.BROKEN) return Result.E_BROKEN;
+  }
+  return taken;
+}
+
+/** The same for a device that has been reset, closed or found broken: it uses nothing any more. */
+function pollStopped(device: BlockDevice, completions: u32, capacity: u32): i32 {
   const queue = device.queue;
   let taken: u32 = 0;
-  if (device.state != DeviceState.BROKEN || queue.draining) {
-    for (let pending = queue.pending(); pending != 0 && taken < capacity; pending--) {
-      const reset = queue.draining;
-      const head = queue.take();
-      if (head < 0) break;
-      const request = completePart(device, head, reset);
-      if (!request) continue;
-      writeCompletion(device, request, changetype<Completion>(completions + taken * offsetof<Completion>()));
-      taken++;
-    }
+  while (queue.draining && taken < capacity) {
+    const request = completePart(device, queue.drain(), Result.E_RESET);
+    if (!request) continue;
+    writeCompletion(device, request, changetype<Completion>(completions + taken * offsetof<Completion>()));
+    taken++;
   }
-  if (taken == 0 && device.state == DeviceState.RUNNING) queue.watch();
   if (device.state == DeviceState.CLOSING && device.inFlight == 0) finishClose(device);
   else if (taken == 0 && device.state == DeviceState.BROKEN) return Result.E_BROKEN;
   return taken;
 }
 
+
+@inline
 function writeCompletion(device: BlockDevice, request: RequestState, completion: Completion): void {
   const statistics = device.statistics;
   completion.token = request.token;

@@ -54,9 +54,9 @@ export const STATUS_BYTES: u32 = 1;
 export const HEADER_STRIDE: u32 = 32;
 
 /** Writes a request's header and, into the status byte, a value that no device writes. */
+@inline
 export function writeHeader(header: u32, type: u32, sector: u64): void {
-  write32(header, type);
-  write32(header + 4, 0);
+  write64(header, type);
   write64(header + 8, sector);
   write32(header + STATUS_OFFSET, 0xff);
 }

@@ -21,30 +21,49 @@ class Translation {
 
 const translations = memory.data(512 * 16, 8);
 
+
+@inline
 function entryOf(page: u32): Translation {
   return changetype<Translation>(translations + (page & (ENTRIES - 1)) * offsetof<Translation>());
 }
 
 /** Physical address of the byte at `pointer`, or NO_ADDRESS where devices may not reach it. */
 export function physicalAddress(pointer: u32): u64 {
+  return lookUpAddress(pointer);
+}
+
+/** The same, compiled into the caller: for the data path. */
+@inline
+export function lookUpAddress(pointer: u32): u64 {
   const page = pointer >> PAGE_SHIFT;
   const entry = entryOf(page);
-  if (entry.key != page + 1) {
-    const address = dma_address(page << PAGE_SHIFT);
-    if (address == NO_ADDRESS) return NO_ADDRESS;
-    entry.key = page + 1;
-    entry.address = address;
-  }
-  return entry.address + (pointer & (PAGE_BYTES - 1));
+  return entry.key == page + 1 ? entry.address + (pointer & (PAGE_BYTES - 1)) : translate(pointer);
+}
+
+/** The same for a page that is not remembered, which it is from here on. */
+function translate(pointer: u32): u64 {
+  const page = pointer >> PAGE_SHIFT;
+  const address = dma_address(page << PAGE_SHIFT);
+  if (address == NO_ADDRESS) return NO_ADDRESS;
+  const entry = entryOf(page);
+  entry.key = page + 1;
+  entry.address = address;
+  return address + (pointer & (PAGE_BYTES - 1));
 }
 
 /**
  * How many of the `length` bytes at `pointer` are physically contiguous, at least up to the end of the first page.
  * `address` is the physical address of the first. The range must not wrap around 2^32.
  */
+@inline
 export function contiguousBytes(pointer: u32, length: u32, address: u64): u32 {
-  let bytes = PAGE_BYTES - (pointer & (PAGE_BYTES - 1));
-  while (bytes < length && physicalAddress(pointer + bytes) == address + bytes) {
+  const bytes = PAGE_BYTES - (pointer & (PAGE_BYTES - 1));
+  return length <= bytes ? length : contiguousPages(pointer, length, address, bytes);
+}
+
+/** The same where the first page holds `bytes` of them, and not all. */
+function contiguousPages(pointer: u32, length: u32, address: u64, bytes: u32): u32 {
+  while (bytes < length && lookUpAddress(pointer + bytes) == address + bytes) {
     // The last page of a range that ends at 2^32 would make the count wrap.
     if (length - bytes <= PAGE_BYTES) return length;
     bytes += PAGE_BYTES;
@@ -53,6 +72,7 @@ export function contiguousBytes(pointer: u32, length: u32, address: u64): u32 {
 }
 
 /** Whether `length` bytes at `pointer` stay within the 32-bit pointer space. */
+@inline
 export function pointerRangeFits(pointer: u32, length: u32): bool {
   return <u64>pointer + length <= 0x1_0000_0000;
 }

@@ -13,42 +13,74 @@ import { phys_read8, phys_read16, phys_read32, phys_write8, phys_write16, phys_w
 export const PAGE_BYTES: u32 = 4096;
 export const PAGE_SHIFT: u32 = 12;
 
+
+@inline
 export function read8(pointer: u32): u32 {
   if (isDefined(PORTED)) return phys_read8(pointer);
   else return load<u8>(pointer);
 }
 
+
+@inline
 export function read16(pointer: u32): u32 {
   if (isDefined(PORTED)) return phys_read16(pointer);
   else return load<u16>(pointer);
 }
 
+
+@inline
 export function read32(pointer: u32): u32 {
   if (isDefined(PORTED)) return phys_read32(pointer);
   else return load<u32>(pointer);
 }
 
+/** The 64 bits at `pointer`, a multiple of 4, lower half first. */
+@inline
+export function read64(pointer: u32): u64 {
+  if (isDefined(PORTED)) return (<u64>phys_read32(pointer)) | ((<u64>phys_read32(pointer + 4)) << 32);
+  else return load<u64>(pointer);
+}
+
+
+@inline
 export function write8(pointer: u32, value: u32): void {
   if (isDefined(PORTED)) phys_write8(pointer, value);
   else store<u8>(pointer, value);
 }
 
+
+@inline
 export function write16(pointer: u32, value: u32): void {
   if (isDefined(PORTED)) phys_write16(pointer, value);
   else store<u16>(pointer, value);
 }
 
+
+@inline
 export function write32(pointer: u32, value: u32): void {
   if (isDefined(PORTED)) phys_write32(pointer, value);
   else store<u32>(pointer, value);
 }
 
+
+@inline
 export function write64(pointer: u32, value: u64): void {
   if (isDefined(PORTED)) {
     phys_write32(pointer, <u32>value);
     phys_write32(pointer + 4, <u32>(value >> 32));
   } else {
     store<u64>(pointer, value);
+  }
+}
+
+/** Two numbers side by side, the first at `pointer`, a multiple of 4. */
+@inline
+export function write32Pair(pointer: u32, first: u32, second: u32): void {
+  if (isDefined(PORTED)) {
+    phys_write32(pointer, first);
+    phys_write32(pointer + 4, second);
+  } else {
+    store<u64>(pointer, (<u64>first) | ((<u64>second) << 32));
   }
 }
 

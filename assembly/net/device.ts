@@ -34,11 +34,6 @@ export class FramePiece {
 /** An open network card. */
 @unmanaged
 export class NetDevice extends Device {
-  /** The two queues and the counters lie behind this object. */
-  receiveQueue: Virtqueue;
-  transmitQueue: Virtqueue;
-  statistics: NetStatistics;
-
   /** Six octets, the first lowest; 0 until it is known. */
   mac: u64;
   macIsGenerated: bool;
@@ -73,10 +68,33 @@ export class NetDevice extends Device {
   /** Most buffers of a frame. */
   piecesMax: u32;
 
+  // The two queues and the counters lie behind this object: what is always at the same distance needs no pointer.
+
+  @inline
+  get receiveQueue(): Virtqueue {
+    return changetype<Virtqueue>(changetype<usize>(this) + QUEUES_OFFSET);
+  }
+
+
+  @inline
+  get transmitQueue(): Virtqueue {
+    return changetype<Virtqueue>(changetype<usize>(this) + QUEUES_OFFSET + QUEUE_BYTES);
+  }
+
+
+  @inline
+  get statistics(): NetStatistics {
+    return changetype<NetStatistics>(changetype<usize>(this) + STATISTICS_OFFSET);
+  }
+
+
+  @inline
   buffer(index: u32): ReceiveBuffer {
     return changetype<ReceiveBuffer>(this.buffers + index * offsetof<ReceiveBuffer>());
   }
 
+
+  @inline
   piece(index: u32): FramePiece {
     return changetype<FramePiece>(this.pieces + index * offsetof<FramePiece>());
   }
@@ -91,11 +109,3 @@ const STATISTICS_OFFSET: u32 = QUEUES_OFFSET + 2 * QUEUE_BYTES;
 
 /** Bytes of a card's state, queues and counters included. */
 export const NET_DEVICE_BYTES: u32 = STATISTICS_OFFSET + offsetof<NetStatistics>();
-
-/** Links the parts of a freshly allocated, zeroed state. */
-export function linkNetDevice(device: NetDevice): void {
-  const address = changetype<usize>(device);
-  device.receiveQueue = changetype<Virtqueue>(address + QUEUES_OFFSET);
-  device.transmitQueue = changetype<Virtqueue>(address + QUEUES_OFFSET + QUEUE_BYTES);
-  device.statistics = changetype<NetStatistics>(address + STATISTICS_OFFSET);
-}

@@ -1,12 +1,20 @@
 /** The virtio-net driver: open, describe, transmit, reclaim, receive, release. [virtio-1.2 §5.1] */
 import { Completion, NetInformation, NetOptions, NetStatistics, ReceivedBuffer, TransmitFrame } from "../abi/records";
 import { Event, Interrupt, Result } from "../abi/results";
-import { checkRecords } from "../memory/records";
-import { Device, deviceOf, deviceOfType, DeviceState, unregisterDevice } from "../virtio/device";
+import { checkRecords, recordsFit } from "../memory/records";
+import {
+  Device,
+  deviceOf,
+  deviceInSlot,
+  deviceOfType,
+  DeviceState,
+  isAnother,
+  unregisterDevice,
+} from "../virtio/device";
 import { VIRTIO_F_ANY_LAYOUT, VIRTIO_F_EVENT_IDX } from "../virtio/features";
-import { fail, negotiate, openDevice, run, runningResult, start } from "../virtio/lifecycle";
+import { fail, negotiate, openDevice, refusal, run, start } from "../virtio/lifecycle";
 import { describeCard, readConfiguration, statedMtu, updateLink } from "./configuration";
-import { linkNetDevice, NET_DEVICE_BYTES, NetDevice } from "./device";
+import { NET_DEVICE_BYTES, NetDevice } from "./device";
 import {
   allocateReceive,
   frameIsHeldBack,
@@ -26,6 +34,7 @@ import {
   freeTransmitPrivate,
   freeTransmitShared,
   reclaimFrames,
+  reclaimStopped,
 } from "./transmit";
 import { VIRTIO_ID_NET, VIRTIO_NET_F_MAC, VIRTIO_NET_F_MRG_RXBUF, VIRTIO_NET_F_MTU, VIRTIO_NET_F_STATUS } from "./wire";
 
@@ -63,7 +72,6 @@ export function net_open(address: u32, options: u32): i32 {
   const handle = openDevice(address, VIRTIO_ID_NET, NET_DEVICE_BYTES);
   if (handle < 0) return handle;
   const device = changetype<NetDevice>(deviceOf(handle));
-  linkNetDevice(device);
   device.transmitQueue.timeout = timeout;
   let result = negotiateNet(device, MINIMAL, OPTIONAL & allowed);
   if (result == Result.OK) result = allocateReceive(device, bufferCount, bufferBytes);
@@ -96,7 +104,7 @@ function activate(device: NetDevice): i32 {
   postBuffers(device);
   run(device);
   // Not before DRIVER_OK: until then a device is not told of buffers. [virtio-1.2 §3.1.1]
-  device.receiveQueue.kick();
+  device.receiveQueue.kickRarely();
   return Result.OK;
 }
 
@@ -149,10 +157,10 @@ export function net_statistics(handle: u32, record: u32): i32 {
  * @returns number accepted, or E_HANDLE, E_ARGUMENT, E_BROKEN
  */
 export function net_transmit(handle: u32, frames: u32, count: u32): i32 {
-  const device = changetype<NetDevice>(deviceOfType(handle, VIRTIO_ID_NET));
-  const state = runningResult(device);
-  if (state != Result.OK) return state;
-  if (!checkRecords(frames, count, offsetof<TransmitFrame>())) return Result.E_ARGUMENT;
+  const device = changetype<NetDevice>(deviceInSlot(handle));
+  if (!device) return Result.E_HANDLE;
+  if (isAnother(device, handle, VIRTIO_ID_NET) | device.state) return refusal(handle, VIRTIO_ID_NET);
+  if (!recordsFit(frames, count, offsetof<TransmitFrame>())) return Result.E_ARGUMENT;
   let accepted: u32 = 0;
   let result: i32 = Result.OK;
   for (; accepted < count; accepted++) {
@@ -162,9 +170,10 @@ export function net_transmit(handle: u32, frames: u32, count: u32): i32 {
     if (result != Result.OK) break;
   }
   device.transmitQueue.kick();
+  if (result == Result.OK) return accepted;
   // Not before the frames are published: the device must have something to finish.
   if (result == Result.E_FULL) awaitRoom(device);
-  else if (result != Result.OK) device.statistics.transmit_refused++;
+  else device.statistics.transmit_refused++;
   return accepted;
 }
 
@@ -175,13 +184,22 @@ export function net_transmit(handle: u32, frames: u32, count: u32): i32 {
  * @returns number taken, or E_HANDLE, E_ARGUMENT, E_BROKEN
  */
 export function net_reclaim(handle: u32, completions: u32, capacity: u32): i32 {
-  const device = changetype<NetDevice>(deviceOfType(handle, VIRTIO_ID_NET));
+  const device = changetype<NetDevice>(deviceInSlot(handle));
   if (!device) return Result.E_HANDLE;
-  if (!checkRecords(completions, capacity, offsetof<Completion>())) return Result.E_ARGUMENT;
-  // The ring of a card that is being closed is gone.
-  const canTake = device.state == DeviceState.RUNNING || device.transmitQueue.draining;
-  const taken = canTake ? reclaimFrames(device, completions, capacity) : 0;
-  if (taken == 0 && device.state == DeviceState.RUNNING) device.transmitQueue.watch();
+  if (isAnother(device, handle, VIRTIO_ID_NET)) return Result.E_HANDLE;
+  if (!recordsFit(completions, capacity, offsetof<Completion>())) return Result.E_ARGUMENT;
+  if (device.state | (<u32>device.transmitQueue.draining)) return reclaimFromStopped(device, completions, capacity);
+  const taken = reclaimFrames(device, completions, capacity);
+  if (taken == 0) {
+    device.transmitQueue.watch();
+    if (device.state == DeviceState.BROKEN) return Result.E_BROKEN;
+  }
+  return taken;
+}
+
+/** The same for a device that has been reset, closed or found broken: it uses nothing any more. */
+function reclaimFromStopped(device: NetDevice, completions: u32, capacity: u32): i32 {
+  const taken = reclaimStopped(device, completions, capacity);
   if (device.state == DeviceState.CLOSING) finishCloseIfNothingIsOut(device);
   else if (taken == 0 && device.state == DeviceState.BROKEN) return Result.E_BROKEN;
   return taken;
@@ -195,10 +213,10 @@ export function net_reclaim(handle: u32, completions: u32, capacity: u32): i32 {
  * @returns number of records written; E_HANDLE, E_BROKEN; E_ARGUMENT also when the next frame needs more records
  */
 export function net_receive(handle: u32, records: u32, capacity: u32): i32 {
-  const device = changetype<NetDevice>(deviceOfType(handle, VIRTIO_ID_NET));
-  const state = runningResult(device);
-  if (state != Result.OK) return state;
-  if (!checkRecords(records, capacity, offsetof<ReceivedBuffer>())) return Result.E_ARGUMENT;
+  const device = changetype<NetDevice>(deviceInSlot(handle));
+  if (!device) return Result.E_HANDLE;
+  if (isAnother(device, handle, VIRTIO_ID_NET) | device.state) return refusal(handle, VIRTIO_ID_NET);
+  if (!recordsFit(records, capacity, offsetof<ReceivedBuffer>())) return Result.E_ARGUMENT;
   const written = receiveFrames(device, records, capacity);
   return written == 0 && device.state == DeviceState.BROKEN ? <i32>Result.E_BROKEN : written;
 }
@@ -211,9 +229,10 @@ export function net_receive(handle: u32, records: u32, capacity: u32): i32 {
  *   E_HANDLE, E_ARGUMENT
  */
 export function net_release(handle: u32, buffers: u32, count: u32): i32 {
-  const device = changetype<NetDevice>(deviceOfType(handle, VIRTIO_ID_NET));
+  const device = changetype<NetDevice>(deviceInSlot(handle));
   if (!device) return Result.E_HANDLE;
-  if (!checkRecords(buffers, count, 4)) return Result.E_ARGUMENT;
+  if (isAnother(device, handle, VIRTIO_ID_NET)) return Result.E_HANDLE;
+  if (!recordsFit(buffers, count, 4)) return Result.E_ARGUMENT;
   const released = releaseBuffers(device, buffers, count, device.state == DeviceState.RUNNING);
   if (device.state == DeviceState.CLOSING) finishCloseIfNothingIsOut(device);
   return released;

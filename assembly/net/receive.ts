@@ -14,18 +14,12 @@ import { Message, Result } from "../abi/results";
 import { physicalAddress } from "../memory/addresses";
 import { allocatePrivate, freePrivate } from "../memory/arena";
 import { allocatePages, freePages } from "../memory/pages";
-import { PAGE_BYTES, read16, read8 } from "../memory/shared";
-import { DeviceState } from "../virtio/device";
-import { VIRTQ_DESC_F_WRITE } from "../virtio/vring";
+import { PAGE_BYTES, read16, read64 } from "../memory/shared";
+import { VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from "../virtio/vring";
 import { FramePiece, NetDevice, Owner, ReceiveBuffer } from "./device";
 import {
   ETHERNET_HEADER_BYTES,
   HEADER_CSUM_OFFSET,
-  HEADER_CSUM_START,
-  HEADER_FLAGS,
-  HEADER_GSO_SIZE,
-  HEADER_GSO_TYPE,
-  HEADER_HDR_LEN,
   HEADER_NUM_BUFFERS,
   RECEIVE_BUFFER_BYTES_MIN,
   RECEIVE_QUEUE,
@@ -64,6 +58,7 @@ export function allocateReceive(device: NetDevice, bufferCount: u32, bufferBytes
   const fit = queue.size / descriptors;
   device.bufferCount = bufferCount == 0 ? fit : min(bufferCount, fit);
   device.piecesMax = device.mergeable ? min(FRAME_BYTES_MAX / bufferBytes + 1, device.bufferCount) : 1;
+  device.piecesWanted = 1;
   device.pieces = allocatePrivate(device.piecesMax * offsetof<FramePiece>());
   device.buffers = allocatePrivate(device.bufferCount * offsetof<ReceiveBuffer>());
   if (device.pieces == 0 || device.buffers == 0) return Result.E_MEMORY;
@@ -137,19 +132,26 @@ export function postBuffers(device: NetDevice): void {
 
 /** Hands a buffer to the device; there are never more buffers than the ring has room for. */
 function post(device: NetDevice, index: u32): void {
+  postInline(device, index);
+}
+
+/** The same, compiled into the caller: for the data path. */
+@inline
+function postInline(device: NetDevice, index: u32): void {
   const queue = device.receiveQueue;
   const buffer = device.buffer(index);
   buffer.owner = Owner.DEVICE;
-  queue.beginChain();
-  if (device.anyLayout) {
-    queue.append(buffer.address, device.bufferBytes, VIRTQ_DESC_F_WRITE);
-  } else {
-    // The header alone in the first descriptor; in memory the frame follows it all the same. [virtio-1.2 §5.1.6.6]
-    const headerBytes = device.headerBytes;
-    queue.append(buffer.address, headerBytes, VIRTQ_DESC_F_WRITE);
-    queue.append(buffer.address + headerBytes, device.bufferBytes - headerBytes, VIRTQ_DESC_F_WRITE);
+  const bytes = device.bufferBytes;
+  const table = queue.chainTable(0);
+  let position = queue.chainStart(0);
+  // The header alone in the first descriptor; in memory the frame follows it all the same. [virtio-1.2 §5.1.6.6]
+  const apart = device.anyLayout ? 0 : device.headerBytes;
+  const count: u32 = apart == 0 ? 1 : 2;
+  if (apart != 0) {
+    position = queue.append(0, table, position, buffer.address, apart, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE);
   }
-  queue.add(index);
+  position = queue.append(0, table, position, buffer.address + apart, bytes - apart, VIRTQ_DESC_F_WRITE);
+  queue.add(0, index, position, count, bytes);
 }
 
 /**
@@ -158,28 +160,66 @@ function post(device: NetDevice, index: u32): void {
  * @param records array of ReceivedBuffer with room for `capacity`
  * @returns records written; E_ARGUMENT when the next frame alone has more buffers than that
  */
+@inline
 export function receiveFrames(device: NetDevice, records: u32, capacity: u32): i32 {
   const queue = device.receiveQueue;
+  const headerBytes = device.headerBytes;
   let written: u32 = 0;
-  let pending = queue.pending();
-  while (written < capacity) {
-    if (device.pieceCount == 0 || device.pieceCount < device.piecesWanted) {
+  let frames: u32 = 0;
+  let bytes: u64 = 0;
+  for (let pending = queue.pending(); written < capacity;) {
+    const record = records + written * offsetof<ReceivedBuffer>();
+    // piecesWanted is 1 and more, also between frames.
+    if (device.pieceCount < device.piecesWanted) {
       if (pending == 0) break;
       pending--;
-      if (queue.take() < 0) break;
-      if (!addPiece(device)) {
-        if (device.state != DeviceState.RUNNING) break;
-        continue;
+      const head = queue.take();
+      if (head < 0) break;
+      const index = <u32>queue.tokenOf(head);
+      const length = queue.writtenInto(head);
+      if (device.pieceCount == 0) {
+        const wanted = frameBuffers(device, index, length);
+        if (wanted == 0) break;
+        if (wanted == 1) {
+          if (length >= headerBytes + ETHERNET_HEADER_BYTES) {
+            bytes += lend(device, record, index, length, 1, headerBytes);
+            frames++;
+            written++;
+            continue;
+          }
+        }
+        device.piecesWanted = wanted;
       }
+      if (!addPiece(device, index, length)) continue;
     }
-    if (device.piecesWanted > capacity - written) {
+    const count = device.pieceCount;
+    if (count > capacity - written) {
       if (written == 0) return Result.E_ARGUMENT;
       break;
     }
-    written += deliver(device, records + written * offsetof<ReceivedBuffer>());
+    bytes += deliver(device, record, count);
+    frames++;
+    written += count;
   }
-  queue.kick();
+  device.lent += written;
+  device.statistics.frames_received += frames;
+  device.statistics.bytes_received += bytes;
+  // Only buffers of frames that made no sense, which are posted again.
+  queue.kickRarely();
   return written;
+}
+
+/** How many buffers the frame has that begins in this one; 0 when that is impossible, and the device broken. */
+@inline
+function frameBuffers(device: NetDevice, index: u32, length: u32): u32 {
+  // Behind a header that was not written, the number of buffers would be the one of an earlier frame.
+  if (!device.mergeable) return 1;
+  if (length < device.headerBytes) return 1;
+  const wanted = read16(device.buffer(index).pointer + HEADER_NUM_BUFFERS);
+  // One less than 0 is the largest number.
+  if (wanted - 1 < device.piecesMax) return wanted;
+  device.break(Message.BAD_BUFFER_COUNT, wanted);
+  return 0;
 }
 
 /** Whether a whole frame was taken from the ring for which the caller had no room. */
@@ -188,24 +228,11 @@ export function frameIsHeldBack(device: NetDevice): bool {
 }
 
 /**
- * Adds the buffer that was taken last to the frame being put together.
+ * Adds a buffer to the frame being put together.
  *
  * @returns whether the frame is whole now
  */
-function addPiece(device: NetDevice): bool {
-  const queue = device.receiveQueue;
-  const index = <u32>queue.takenToken;
-  const length = queue.takenLength;
-  if (device.pieceCount == 0) {
-    // Behind a header that was not written, the number of buffers would be the one of an earlier frame.
-    const isWhole = length >= device.headerBytes;
-    const wanted = device.mergeable && isWhole ? read16(device.buffer(index).pointer + HEADER_NUM_BUFFERS) : 1;
-    if (wanted == 0 || wanted > device.piecesMax) {
-      device.break(Message.BAD_BUFFER_COUNT, wanted);
-      return false;
-    }
-    device.piecesWanted = wanted;
-  }
+function addPiece(device: NetDevice, index: u32, length: u32): bool {
   const piece = device.piece(device.pieceCount++);
   piece.buffer = index;
   piece.length = length;
@@ -228,42 +255,42 @@ function frameMakesSense(device: NetDevice): bool {
   return bytes >= <i32>ETHERNET_HEADER_BYTES;
 }
 
-/** Lends the buffers of the whole frame to the caller; returns how many records they took. */
-function deliver(device: NetDevice, records: u32): u32 {
-  const count = device.pieceCount;
-  const statistics = device.statistics;
+/** Lends the buffers of a frame of several to the caller; returns how many bytes it has. */
+function deliver(device: NetDevice, records: u32, count: u32): u32 {
+  const headerBytes = device.headerBytes;
+  let bytes: u32 = 0;
   for (let number: u32 = 0; number < count; number++) {
-    const record = changetype<ReceivedBuffer>(records + number * offsetof<ReceivedBuffer>());
     const piece = device.piece(number);
-    const buffer = device.buffer(piece.buffer);
-    buffer.owner = Owner.CALLER;
-    record.buffer = piece.buffer;
-    if (number == 0) {
-      describeFrame(record, buffer.pointer, device.headerBytes, count);
-      record.length = piece.length - device.headerBytes;
-    } else {
-      memory.fill(changetype<usize>(record), 0, offsetof<ReceivedBuffer>());
-      record.buffer = piece.buffer;
-      record.pointer = buffer.pointer;
-      record.length = piece.length;
-    }
-    statistics.bytes_received += record.length;
+    const record = records + number * offsetof<ReceivedBuffer>();
+    const isFirst = number == 0;
+    bytes += lend(device, record, piece.buffer, piece.length, isFirst ? count : 0, isFirst ? headerBytes : 0);
   }
-  statistics.frames_received++;
-  device.lent += count;
   device.pieceCount = 0;
-  return count;
+  return bytes;
 }
 
-function describeFrame(record: ReceivedBuffer, header: u32, headerBytes: u32, count: u32): void {
-  record.pointer = header + headerBytes;
-  record.buffer_count = <u16>count;
-  record.flags = <u8>read8(header + HEADER_FLAGS);
-  record.gso_type = <u8>read8(header + HEADER_GSO_TYPE);
-  record.hdr_len = <u16>read16(header + HEADER_HDR_LEN);
-  record.gso_size = <u16>read16(header + HEADER_GSO_SIZE);
-  record.csum_start = <u16>read16(header + HEADER_CSUM_START);
-  record.csum_offset = <u16>read16(header + HEADER_CSUM_OFFSET);
+/**
+ * Lends one buffer to the caller.
+ *
+ * @param length bytes that the device wrote there
+ * @param count buffers of the frame that begins there, 0 when none does
+ * @param headerBytes of the packet header that begins there
+ * @returns bytes of the frame in it
+ */
+@inline
+function lend(device: NetDevice, record: u32, index: u32, length: u32, count: u32, headerBytes: u32): u32 {
+  const received = changetype<ReceivedBuffer>(record);
+  const buffer = device.buffer(index);
+  const pointer = buffer.pointer;
+  buffer.owner = Owner.CALLER;
+  received.pointer = pointer + headerBytes;
+  received.length = length - headerBytes;
+  received.buffer = index;
+  received.buffer_count = <u16>count;
+  // The record has the fields of the header in the order of the wire.
+  store<u64>(record, count != 0 ? read64(pointer) : 0, offsetof<ReceivedBuffer>("flags"));
+  received.csum_offset = count != 0 ? <u16>read16(pointer + HEADER_CSUM_OFFSET) : 0;
+  return length - headerBytes;
 }
 
 /**
@@ -273,13 +300,16 @@ function describeFrame(record: ReceivedBuffer, header: u32, headerBytes: u32, co
  * @param running whether the device takes buffers; otherwise they wait for a reset
  * @returns how many, up to the first that the caller does not have; E_BUFFER when that is the first
  */
+@inline
 export function releaseBuffers(device: NetDevice, ids: u32, count: u32, running: bool): i32 {
   let released: u32 = 0;
   for (; released < count; released++) {
     const index = load<u32>(ids + released * 4);
-    if (index >= device.bufferCount || device.buffer(index).owner != Owner.CALLER) break;
-    device.buffer(index).owner = Owner.DRIVER;
-    if (running) post(device, index);
+    if (index >= device.bufferCount) break;
+    const buffer = device.buffer(index);
+    if (buffer.owner != Owner.CALLER) break;
+    buffer.owner = Owner.DRIVER;
+    if (running) postInline(device, index);
   }
   device.lent -= released;
   if (running) device.receiveQueue.kick();

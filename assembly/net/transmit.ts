@@ -2,10 +2,11 @@
 import { Completion, Segment, TransmitFrame } from "../abi/records";
 import { Event, Result } from "../abi/results";
 import { NO_ADDRESS } from "../kernel";
-import { contiguousBytes, physicalAddress, pointerRangeFits } from "../memory/addresses";
+import { contiguousBytes, lookUpAddress, physicalAddress, pointerRangeFits } from "../memory/addresses";
 import { allocatePrivate, freePrivate } from "../memory/arena";
 import { allocatePages, freePages } from "../memory/pages";
-import { checkRecords } from "../memory/records";
+import { recordsFit } from "../memory/records";
+import { VIRTQ_DESC_F_NEXT } from "../virtio/vring";
 import { HEADER_STRIDE, NetDevice } from "./device";
 import { ETHERNET_HEADER_BYTES, TRANSMIT_QUEUE, VLAN_TAG_BYTES, writeHeader } from "./wire";
 
@@ -38,79 +39,87 @@ export function freeTransmitPrivate(device: NetDevice): void {
   freePrivate(device.frameLengths);
 }
 
-/** Why the frame must not reach the device, or OK; `bytes` is the sum of its segments. */
-function validate(device: NetDevice, frame: TransmitFrame, bytes: u64): i32 {
-  const offload = (<u32>frame.hdr_len) | frame.gso_size | frame.csum_start | frame.csum_offset;
-  if (frame.flags | frame.gso_type || offload != 0) return Result.E_UNSUPPORTED;
-  const bytesMax = device.mtu + ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES;
-  return bytes < ETHERNET_HEADER_BYTES || bytes > bytesMax ? Result.E_FRAME_SIZE : Result.OK;
-}
-
 /**
  * Checks a frame and puts it into the ring; `kick` is the caller's.
  *
  * @returns OK, E_FULL, or why the frame was refused
  */
+@inline
 export function addFrame(device: NetDevice, frame: TransmitFrame): i32 {
-  if (!checkRecords(frame.segments, frame.segment_count, offsetof<Segment>())) return Result.E_ARGUMENT;
+  const segments = frame.segments;
+  const segmentCount = frame.segment_count;
+  if (!recordsFit(segments, segmentCount, offsetof<Segment>())) return Result.E_ARGUMENT;
+  const segmentsEnd = segments + segmentCount * offsetof<Segment>();
   let bytes: u64 = 0;
-  for (let index: u32 = 0; index < frame.segment_count; index++) {
-    const segment = changetype<Segment>(frame.segments + index * offsetof<Segment>());
-    if (segment.length == 0 || !pointerRangeFits(segment.pointer, segment.length)) return Result.E_SEGMENTS;
-    bytes += segment.length;
+  for (let segment = segments; segment != segmentsEnd; segment += offsetof<Segment>()) {
+    const length = changetype<Segment>(segment).length;
+    if (length == 0) return Result.E_SEGMENTS;
+    if (!pointerRangeFits(changetype<Segment>(segment).pointer, length)) return Result.E_SEGMENTS;
+    bytes += length;
   }
-  const refusal = validate(device, frame, bytes);
-  if (refusal != Result.OK) return refusal;
+  // All that asks for offloads, from flags to csum_start in one.
+  const offload = load<u64>(changetype<usize>(frame), offsetof<TransmitFrame>("flags"));
+  if ((offload | frame.csum_offset) != 0) return Result.E_UNSUPPORTED;
+  const bytesMax = device.mtu + (ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES);
+  // Fewer than the smallest frame's make the largest number.
+  if (bytes - ETHERNET_HEADER_BYTES > bytesMax - ETHERNET_HEADER_BYTES) return Result.E_FRAME_SIZE;
 
   const queue = device.transmitQueue;
-  const room = queue.room;
+  if (queue.draining) return Result.E_FULL;
+  const room = queue.room(0);
   if (room == 0) return Result.E_FULL;
-  let header = device.headers + queue.freeHead * HEADER_STRIDE;
-  let headerAddress = device.headersAddress + queue.freeHead * HEADER_STRIDE;
-  queue.beginChain();
-  const joined = headerRoomAddress(device, frame);
-  if (joined != NO_ADDRESS) {
-    header = changetype<Segment>(frame.segments).pointer - device.headerBytes;
-    headerAddress = joined;
-  } else {
-    queue.append(headerAddress, device.headerBytes, 0);
+  const headerBytes = device.headerBytes;
+  const headerOffset = queue.freeHead * HEADER_STRIDE;
+  let header = device.headers + headerOffset;
+  const table = queue.chainTable(0);
+  let position = queue.chainStart(0);
+  let count: u32 = 0;
+  let joinedBytes: u32 = 0;
+  if (frame.header_room >= headerBytes) {
+    if (headerJoins(device, frame)) joinedBytes = headerBytes;
   }
-  for (let index: u32 = 0; index < frame.segment_count; index++) {
-    const segment = changetype<Segment>(frame.segments + index * offsetof<Segment>());
-    let pointer = segment.pointer;
-    let length = segment.length;
-    if (index == 0 && joined != NO_ADDRESS) {
-      pointer = header;
-      length += device.headerBytes;
-    }
-    while (length != 0) {
-      if (queue.chainLength == room) return room == queue.size ? Result.E_SEGMENTS : Result.E_FULL;
-      const address = physicalAddress(pointer);
+  if (joinedBytes != 0) {
+    header = changetype<Segment>(segments).pointer - headerBytes;
+  } else {
+    position = queue.append(0, table, position, device.headersAddress + headerOffset, headerBytes, VIRTQ_DESC_F_NEXT);
+    count = 1;
+  }
+  let segment = segments;
+  do {
+    let pointer = changetype<Segment>(segment).pointer - joinedBytes;
+    let length = changetype<Segment>(segment).length + joinedBytes;
+    segment += offsetof<Segment>();
+    joinedBytes = 0;
+    do {
+      if (count == room) return room == queue.size ? Result.E_SEGMENTS : Result.E_FULL;
+      const address = lookUpAddress(pointer);
       if (address == NO_ADDRESS) return Result.E_ADDRESS;
       const run = contiguousBytes(pointer, length, address);
-      queue.append(address, run, 0);
       pointer += run;
       length -= run;
-    }
-  }
-  writeHeader(header, device.headerBytes, frame);
-  const head = queue.add(frame.token);
+      const isLast = (<u32>(length == 0)) & (<u32>(segment == segmentsEnd));
+      position = queue.append(0, table, position, address, run, (isLast ^ 1) * VIRTQ_DESC_F_NEXT);
+      count++;
+    } while (length != 0);
+  } while (segment != segmentsEnd);
+  writeHeader(header, headerBytes, frame);
+  const head = queue.add(0, frame.token, position, count, 0);
   store<u32>(device.frameLengths + head * 4, <u32>bytes);
   return Result.OK;
 }
 
 /**
- * Physical address for the packet header directly before the frame, or NO_ADDRESS where it has to have a descriptor
- * of its own: the device wants that, or there is no room, or not in one piece.
+ * Whether the packet header goes directly before the frame, where there is room for it; otherwise it has a descriptor
+ * of its own: the device wants that, or it would not be in one piece.
  */
-function headerRoomAddress(device: NetDevice, frame: TransmitFrame): u64 {
+function headerJoins(device: NetDevice, frame: TransmitFrame): bool {
   const headerBytes = device.headerBytes;
   const pointer = changetype<Segment>(frame.segments).pointer;
-  if (!device.anyLayout || frame.header_room < headerBytes || pointer < headerBytes) return NO_ADDRESS;
+  if (!device.anyLayout || pointer < headerBytes) return false;
   // Memory outside of linear memory is written in aligned words.
-  if (isDefined(PORTED) && (pointer - headerBytes) & 3) return NO_ADDRESS;
+  if (isDefined(PORTED) && (pointer - headerBytes) & 3) return false;
   const address = physicalAddress(pointer - headerBytes);
-  return address + headerBytes == physicalAddress(pointer) ? address : NO_ADDRESS;
+  return address != NO_ADDRESS && address + headerBytes == physicalAddress(pointer);
 }
 
 /** The transmit ring is full: the caller will be told when it is not. */
@@ -129,42 +138,61 @@ export function enableTransmitCallbacks(device: NetDevice): void {
 }
 
 /** Tells the caller, if it waits for it, that completions can be taken. */
+@inline
 export function announceRoom(device: NetDevice): void {
-  if (!device.wantsRoom) return;
+  if (device.wantsRoom) raiseRoom(device);
+}
+
+function raiseRoom(device: NetDevice): void {
   device.wantsRoom = false;
   device.raise(Event.ROOM);
   if (device.transmitQueue.callbacks) device.transmitQueue.disableCallbacks();
 }
 
 /**
- * Hands finished frames back to the caller.
+ * Hands finished frames back to the caller. The device is running, and its queue not being drained.
  *
  * @param completions array with room for `capacity`
  * @returns how many
  */
+@inline
 export function reclaimFrames(device: NetDevice, completions: u32, capacity: u32): u32 {
   const queue = device.transmitQueue;
-  const statistics = device.statistics;
-  let taken: u32 = 0;
-  for (let pending = queue.pending(); pending != 0 && taken < capacity; pending--) {
-    const reset = queue.draining;
+  const end = completions + capacity * offsetof<Completion>();
+  let at = completions;
+  let bytes: u64 = 0;
+  for (let pending = queue.pending(); pending != 0; pending--) {
+    if (at == end) break;
     const head = queue.take();
     if (head < 0) break;
-    const completion = changetype<Completion>(completions + taken * offsetof<Completion>());
-    taken++;
-    completion.token = queue.takenToken;
-    if (reset) {
-      completion.result = Result.E_RESET;
-      completion.length = 0;
-      statistics.transmit_errors++;
-    } else {
-      const length = load<u32>(device.frameLengths + head * 4);
-      completion.result = Result.OK;
-      completion.length = length;
-      statistics.frames_transmitted++;
-      statistics.bytes_transmitted += length;
-    }
+    const length = load<u32>(device.frameLengths + head * 4);
+    const completion = changetype<Completion>(at);
+    completion.token = queue.tokenOf(head);
+    completion.result = Result.OK;
+    completion.length = length;
+    bytes += length;
+    at += offsetof<Completion>();
   }
+  const taken = (at - completions) / offsetof<Completion>();
+  const statistics = device.statistics;
+  statistics.frames_transmitted += taken;
+  statistics.bytes_transmitted += bytes;
+  if (taken != 0) announceRoom(device);
+  return taken;
+}
+
+/** Hands frames back to the caller that a reset or the end of the device caught in flight; returns how many. */
+export function reclaimStopped(device: NetDevice, completions: u32, capacity: u32): u32 {
+  const queue = device.transmitQueue;
+  let taken: u32 = 0;
+  while (queue.draining && taken < capacity) {
+    const completion = changetype<Completion>(completions + taken * offsetof<Completion>());
+    completion.token = queue.tokenOf(queue.drain());
+    completion.result = Result.E_RESET;
+    completion.length = 0;
+    taken++;
+  }
+  device.statistics.transmit_errors += taken;
   if (taken != 0) announceRoom(device);
   return taken;
 }

@@ -54,9 +54,10 @@ export const HEADER_BYTES: u32 = 10;
 export const HEADER_BYTES_MERGEABLE: u32 = 12;
 
 /** Writes the header of a frame to send; num_buffers is 0 on transmission. */
+@inline
 export function writeHeader(header: u32, headerBytes: u32, frame: TransmitFrame): void {
-  const offload = (<u32>frame.flags) | ((<u32>frame.gso_type) << 8) | ((<u32>frame.hdr_len) << 16);
-  write64(header, (<u64>offload) | ((<u64>frame.gso_size) << 32) | ((<u64>frame.csum_start) << 48));
+  // The record has the fields up to csum_start in the order of the wire.
+  write64(header, load<u64>(changetype<usize>(frame), offsetof<TransmitFrame>("flags")));
   if (headerBytes == HEADER_BYTES) write16(header + HEADER_CSUM_OFFSET, frame.csum_offset);
   else write32(header + HEADER_CSUM_OFFSET, frame.csum_offset);
 }

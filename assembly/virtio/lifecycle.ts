@@ -6,7 +6,7 @@
  */
 import { Message, Result } from "../abi/results";
 import { log } from "../kernel";
-import { Device, deviceOf, DeviceState, registerDevice, unregisterDevice } from "./device";
+import { Device, deviceOf, deviceOfType, DeviceState, registerDevice, unregisterDevice } from "./device";
 import {
   acceptFeatures,
   addStatus,
@@ -93,4 +93,9 @@ export function shutDown(device: Device): void {
 export function runningResult(device: Device | null): i32 {
   if (!device || device.state == DeviceState.CLOSING) return Result.E_HANDLE;
   return device.state == DeviceState.RUNNING ? Result.OK : Result.E_BROKEN;
+}
+
+/** Why a handle names no device of that type that takes work: E_HANDLE or E_BROKEN. */
+export function refusal(handle: u32, type: u32): i32 {
+  return runningResult(deviceOfType(handle, type));
 }

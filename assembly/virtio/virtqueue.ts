@@ -1,7 +1,7 @@
 /**
  * The driver's side of a split virtqueue. [virtio-1.2 §2.7]
  *
- * Five operations: add (`beginChain`, `append`, `add`), `kick`, get (`pending`, `take`), `disableCallbacks` and
+ * Five operations: add (`append`, `add`), `kick`, get (`pending`, `take`), `disableCallbacks` and
  * `enableCallbacks`. Adding publishes nothing; `kick` publishes all that was added, and notifies at most once.
  *
  * Everything that decides anything is kept in private memory: free descriptors, chains in flight, indices. What the
@@ -22,7 +22,6 @@ import { notify, queueAddressFits, queueIsLive, queueSize, setQueueAddress } fro
 import {
   availableOffset,
   DESCRIPTOR_BYTES,
-  endChain,
   needEvent,
   readAvailEvent,
   readFlags,
@@ -32,13 +31,12 @@ import {
   usedOffset,
   VIRTQ_AVAIL_F_NO_INTERRUPT,
   VIRTQ_DESC_F_INDIRECT,
-  VIRTQ_DESC_F_NEXT,
-  VIRTQ_DESC_F_WRITE,
   VIRTQ_USED_F_NO_NOTIFY,
   writeAvailable,
   writeDescriptor,
   writeFlags,
   writeIndex,
+  writeLength,
   writeUsedEvent,
 } from "./vring";
 
@@ -90,37 +88,27 @@ export class Virtqueue {
   outstanding: u32;
   /** Nanoseconds that a chain may be out; 0: any time. */
   timeout: u64;
-  /** When the present generation of chains began, its parity, and how many of it are still out. */
+  /** When the present generation of chains began, its parity, and how many of the one before are still out. */
   generationStart: u64;
   generation: u32;
-  young: u32;
+  old: u32;
   /** Where the next chain goes in the available ring, and what the device was told. */
   availableIndex: u32;
   publishedIndex: u32;
   /** How far the used ring has been taken. */
   usedIndex: u32;
 
-  // The chain being built.
-  chainLength: u32;
-  chainWritable: u32;
-  /** Where the next descriptor goes, and the last one went, in the ring or in a table. */
-  chainNext: u32;
-  chainLast: u32;
-  chainLastFlags: u32;
-  chainTable: u32;
-
-  // The chain taken last.
-  takenToken: u64;
-  /** Bytes that the device says it wrote, never more than the chain had room for. */
-  takenLength: u32;
-
   /** Writes to the notification register. */
   notifications: u64;
 
+
+  @inline
   private state(index: u32): DescriptorState {
     return changetype<DescriptorState>(this.states + index * offsetof<DescriptorState>());
   }
 
+
+  @inline
   private descriptor(index: u32): u32 {
     return this.descriptors + index * DESCRIPTOR_BYTES;
   }
@@ -197,8 +185,17 @@ export class Virtqueue {
     this.stop();
     if (!this.draining) this.freeAll();
     setQueueAddress(device, address);
+    // Not before: what the device is pointed to is all zero. It looks at no descriptor before one is made available.
+    if (this.tables != 0) this.linkTables();
     this.disableCallbacks();
     return Result.OK;
+  }
+
+  /** Makes each descriptor of the ring refer to its table; only how much of that is used changes. */
+  private linkTables(): void {
+    for (let index: u32 = 0; index < this.size; index++) {
+      writeDescriptor(this.descriptor(index), this.table(this.tablesAddress, index), 0, VIRTQ_DESC_F_INDIRECT, 0);
+    }
   }
 
   private freeAll(): void {
@@ -210,88 +207,93 @@ export class Virtqueue {
     this.freeHead = 0;
     this.freeCount = this.size;
     this.outstanding = 0;
-    this.young = 0;
+    this.old = 0;
     this.draining = false;
   }
 
   // ── add ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Most descriptors that the chain begun next can have: 0 when the ring has no room at all. */
-  get room(): u32 {
-    if (this.draining || this.freeCount == 0) return 0;
-    return this.tables != 0 ? this.tableEntries : this.freeCount;
+  // Where it says `tables`, drivers of queues that may have indirect tables pass `queue.tables`, and others 0, which
+  // makes half of the code disappear.
+
+  /** Most descriptors that the next chain can have. There is no next chain while `draining`, or with none free. */
+  @inline
+  room(tables: u32): u32 {
+    return tables != 0 ? this.tableEntries : this.freeCount;
   }
 
   /** Most descriptors that a chain of this queue can ever have. */
+  @inline
   get chainMax(): u32 {
     return this.tables != 0 ? this.tableEntries : this.size;
   }
 
-  /** Begins a chain. What was begun before and not added is forgotten. */
-  beginChain(): void {
-    this.chainLength = 0;
-    this.chainWritable = 0;
-    if (this.tables != 0) {
-      this.chainTable = this.tables + this.freeHead * this.tableEntries * DESCRIPTOR_BYTES;
-      this.chainNext = 0;
-    } else {
-      this.chainNext = this.freeHead;
-    }
+  /** The descriptors of which some become the next chain: those of the ring, or those of a table. */
+  @inline
+  chainTable(tables: u32): u32 {
+    return tables != 0 ? this.table(tables, this.freeHead) : this.descriptors;
+  }
+
+  /** Which of them is the chain's first. */
+  @inline
+  chainStart(tables: u32): u32 {
+    return tables != 0 ? 0 : this.freeHead;
+  }
+
+  /** Where the indirect table of a descriptor lies, `tables` being the place of the first. */
+  @inline
+  table<T>(tables: T, index: u32): T {
+    return tables + <T>(index * this.tableEntries * DESCRIPTOR_BYTES);
   }
 
   /**
-   * Adds a buffer to the chain; at most `room` times. Buffers that the device reads come before those it writes.
-   * [virtio-1.2 §2.7.4.2]
+   * Writes a descriptor of a chain; at most `room` of them. Buffers that the device reads come before those it writes.
+   * [virtio-1.2 §2.7.4.2] What is written and not added is forgotten.
    *
+   * @param table `chainTable`
+   * @param position in that: `chainStart`, then what the last call returned
    * @param address physical
    * @param length bytes, contiguous
-   * @param flags 0 or VIRTQ_DESC_F_WRITE
+   * @param flags VIRTQ_DESC_F_NEXT in all but the last, VIRTQ_DESC_F_WRITE
+   * @returns the position of the next one
    */
-  append(address: u64, length: u32, flags: u32): void {
-    const index = this.chainNext;
-    let descriptor: u32;
-    let next: u32;
-    if (this.tables != 0) {
-      descriptor = this.chainTable + index * DESCRIPTOR_BYTES;
-      next = index + 1;
-    } else {
-      descriptor = this.descriptor(index);
-      next = this.state(index).next;
-    }
-    writeDescriptor(descriptor, address, length, flags | VIRTQ_DESC_F_NEXT, next);
-    this.chainLast = descriptor;
-    this.chainLastFlags = flags;
-    this.chainNext = next;
-    this.chainLength++;
-    if (flags & VIRTQ_DESC_F_WRITE) this.chainWritable += length;
+  @inline
+  append(tables: u32, table: u32, position: u32, address: u64, length: u32, flags: u32): u32 {
+    const next = tables != 0 ? position + 1 : <u32>this.state(position).next;
+    writeDescriptor(table + position * DESCRIPTOR_BYTES, address, length, flags, next);
+    return next;
   }
 
   /**
-   * Puts the chain, of at least one buffer, into the available ring, where `kick` will publish it.
+   * Puts the chain into the available ring, where `kick` will publish it.
    *
    * @param token comes back with `take`
+   * @param end what the last `append` returned
+   * @param count descriptors of the chain, at least one
+   * @param writable bytes that the device may write in all of them
    * @returns the chain's head, which is the driver's until the chain is taken
    */
-  add(token: u64): u32 {
-    endChain(this.chainLast, this.chainLastFlags);
+  @inline
+  add(tables: u32, token: u64, end: u32, count: u32, writable: u32): u32 {
     const head = this.freeHead;
     const state = this.state(head);
-    if (this.tables != 0) {
-      const table = this.tablesAddress + (this.chainTable - this.tables);
-      writeDescriptor(this.descriptor(head), table, this.chainLength * DESCRIPTOR_BYTES, VIRTQ_DESC_F_INDIRECT, 0);
-      this.chainLength = 1;
+    let taken = count;
+    if (tables != 0) {
+      // The rest of the descriptor has been there since `activate`.
+      writeLength(this.descriptor(head), count * DESCRIPTOR_BYTES);
       this.freeHead = state.next;
+      taken = 1;
     } else {
-      this.freeHead = this.chainNext;
+      this.freeHead = end;
     }
     state.token = token;
-    state.writable = min(this.chainWritable, ~GENERATION) | this.generation;
-    state.length = <u16>this.chainLength;
-    this.freeCount -= this.chainLength;
+    state.writable = min(writable, ~GENERATION) | this.generation;
+    state.length = <u16>taken;
+    this.freeCount -= taken;
     this.outstanding++;
-    this.young++;
-    writeAvailable(this.available, this.availableIndex & (this.size - 1), head);
-    this.availableIndex = (this.availableIndex + 1) & 0xffff;
+    const index = this.availableIndex;
+    writeAvailable(this.available, index & (this.size - 1), head);
+    this.availableIndex = (index + 1) & 0xffff;
     return head;
   }
 
@@ -318,13 +320,18 @@ export class Virtqueue {
     }
     this.freeHead = firstHead;
     this.outstanding -= count;
-    this.young -= count;
     this.availableIndex = (this.availableIndex - count) & 0xffff;
   }
 
   // ── kick ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** `kick`, compiled apart: for where there is rarely anything to publish. */
+  kickRarely(): void {
+    this.kick();
+  }
+
   /** Publishes what was added, and tells the device if it wants to be told. [virtio-1.2 §2.7.13.3, §2.7.13.4] */
+  @inline
   kick(): void {
     const before = this.publishedIndex;
     const now = this.availableIndex;
@@ -337,18 +344,19 @@ export class Virtqueue {
     // The index reaches the device before we read whether it sleeps; the other side is the device, which says that
     // it wants notifications and then looks at avail.idx once more. One of the two sees the other's write.
     mb();
-    const wanted = this.eventIndex
-      ? needEvent(readAvailEvent(this.used, this.size), now, before)
-      : (readFlags(this.used) & VIRTQ_USED_F_NO_NOTIFY) == 0;
-    if (wanted) {
-      this.notifications++;
-      notify(this.device, this.index);
+    if (this.eventIndex) {
+      if (!needEvent(readAvailEvent(this.used, this.size), now, before)) return;
+    } else if (readFlags(this.used) & VIRTQ_USED_F_NO_NOTIFY) {
+      return;
     }
+    this.notifications++;
+    notify(this.device, this.index);
   }
 
   // ── get ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** How many chains can be taken; 0 and a broken device when the index moved further than there are chains. */
+  @inline
   pending(): u32 {
     if (this.draining) return this.outstanding;
     const moved = (readIndex(this.used) - this.usedIndex) & 0xffff;
@@ -363,38 +371,59 @@ export class Virtqueue {
   }
 
   /**
-   * Takes the next chain that the device has used, or, after a reset, one that it never will; at most `pending`
-   * times. `takenToken` and `takenLength` say which and how much.
+   * Takes the next chain that the device has used; at most `pending` times, and not while `draining`. `tokenOf` and
+   * `writtenInto` say which and how much, until the next chain is added or taken.
    *
    * @returns the chain's head, or -1 when what the device says makes no sense; the device is then broken
    */
+  @inline
   take(): i32 {
-    if (this.draining) return this.drain();
-    const element = usedElement(this.used, this.usedIndex & (this.size - 1));
+    const usedIndex = this.usedIndex;
+    const size = this.size;
+    const element = usedElement(this.used, usedIndex & (size - 1));
     const head = read32(element);
-    const length = read32(element + 4);
-    if (head >= this.size || this.state(head).length == 0) {
-      this.device.break(Message.BAD_USED_ID, this.index);
-      return -1;
-    }
-    this.usedIndex = (this.usedIndex + 1) & 0xffff;
+    if (head >= size) return this.refuse();
     const state = this.state(head);
-    this.takenToken = state.token;
-    this.takenLength = min(length, state.writable & ~GENERATION);
-    this.release(head, state);
+    const chainLength = <u32>state.length;
+    if (chainLength == 0) return this.refuse();
+    this.usedIndex = (usedIndex + 1) & 0xffff;
+    this.release(head, state, chainLength);
     return head;
   }
 
+  /** The driver's name for the chain that began at `head`, until a chain is added. */
+  @inline
+  tokenOf(head: u32): u64 {
+    return this.state(head).token;
+  }
+
+  /**
+   * Bytes that the device says it wrote into the chain taken last, which began at `head`; never more than it had room
+   * for, and 0 of one that it never finished. To be asked for once: the device can still write what it says.
+   */
+  @inline
+  writtenInto(head: u32): u32 {
+    const element = usedElement(this.used, (this.usedIndex - 1) & (this.size - 1));
+    const writable = this.state(head).writable & ~GENERATION;
+    return writable == 0 ? 0 : min(read32(element + 4), writable);
+  }
+
+  /** What the device says it has used is not what it was given. */
+  private refuse(): i32 {
+    this.device.break(Message.BAD_USED_ID, this.index);
+    return -1;
+  }
+
   /** Puts a chain's descriptors back onto the free list. */
-  private release(head: u32, state: DescriptorState): void {
-    let last = state;
-    for (let step: u32 = 1; step < state.length; step++) last = this.state(last.next);
+  @inline
+  private release(head: u32, state: DescriptorState, length: u32): void {
+    const last = length == 1 ? state : this.lastOf(state, length);
     last.next = <u16>this.freeHead;
     this.freeHead = head;
-    this.freeCount += state.length;
+    this.freeCount += length;
     state.length = 0;
     this.outstanding--;
-    if ((state.writable & GENERATION) == this.generation) this.young--;
+    if ((state.writable ^ this.generation) & GENERATION) this.old--;
   }
 
   /**
@@ -407,23 +436,36 @@ export class Virtqueue {
     if (this.timeout == 0 || this.outstanding == 0) return;
     const now = now_ns();
     if (now - this.generationStart < this.timeout) return;
-    if (this.outstanding != this.young) {
+    if (this.old != 0) {
       this.device.break(Message.TIMED_OUT, this.index);
     } else {
       this.generation ^= GENERATION;
       this.generationStart = now;
-      this.young = 0;
+      this.old = this.outstanding;
     }
   }
 
-  /** The lowest head still in flight when the device was reset; with the last of them the queue is usable again. */
-  private drain(): i32 {
+  /** The last descriptor of a chain of `length`. */
+  @inline
+  private lastOf(head: DescriptorState, length: u32): DescriptorState {
+    let last = head;
+    for (let step: u32 = 1; step < length; step++) last = this.state(last.next);
+    return last;
+  }
+
+  /**
+   * In the place of `take` while `draining`: takes the lowest chain still in flight when the device was reset. With the
+   * last of them the queue is usable again.
+   *
+   * @returns the chain's head
+   */
+  drain(): u32 {
     let head = this.drained;
     while (this.state(head).length == 0) head++;
+    const state = this.state(head);
     this.drained = head;
-    this.takenToken = this.state(head).token;
-    this.takenLength = 0;
-    this.release(head, this.state(head));
+    state.writable = 0;
+    this.release(head, state, state.length);
     if (this.outstanding == 0) this.freeAll();
     return head;
   }

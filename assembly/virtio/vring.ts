@@ -11,7 +11,7 @@
  *     └────────────────┴──────────────────────────────┴─────┴───────────────────────────────┘
  *       driver writes    driver writes                        device writes, none of it trusted
  */
-import { PAGE_BYTES, read16, write16, write32, write64 } from "../memory/shared";
+import { PAGE_BYTES, read16, write16, write32, write32Pair, write64 } from "../memory/shared";
 
 // Descriptor: address u64, length u32, flags u16, next u16. [virtio-1.2 §2.7.5]
 export const DESCRIPTOR_BYTES: u32 = 16;
@@ -55,38 +55,51 @@ export function ringBytes(size: u32): u32 {
   return usedOffset(size) + alignToPage(RING_ELEMENTS + USED_ELEMENT_BYTES * size + 2);
 }
 
+
+@inline
 export function writeDescriptor(descriptor: u32, address: u64, length: u32, flags: u32, next: u32): void {
   write64(descriptor, address);
+  write32Pair(descriptor + 8, length, flags | (next << 16));
+}
+
+/** Changes how long the buffer is, or the table. */
+@inline
+export function writeLength(descriptor: u32, length: u32): void {
   write32(descriptor + 8, length);
-  write32(descriptor + 12, flags | (next << 16));
 }
 
-/** Makes the descriptor the last of its chain. */
-export function endChain(descriptor: u32, flags: u32): void {
-  write16(descriptor + 12, flags);
-}
 
+@inline
 export function readFlags(ring: u32): u32 {
   return read16(ring + RING_FLAGS);
 }
 
+
+@inline
 export function writeFlags(ring: u32, flags: u32): void {
   write16(ring + RING_FLAGS, flags);
 }
 
+
+@inline
 export function readIndex(ring: u32): u32 {
   return read16(ring + RING_INDEX);
 }
 
+
+@inline
 export function writeIndex(ring: u32, index: u32): void {
   write16(ring + RING_INDEX, index);
 }
 
+
+@inline
 export function writeAvailable(available: u32, position: u32, head: u32): void {
   write16(available + RING_ELEMENTS + 2 * position, head);
 }
 
 /** Pointer to an element of the used ring; its id is at +0, its len at +4. */
+@inline
 export function usedElement(used: u32, position: u32): u32 {
   return used + RING_ELEMENTS + USED_ELEMENT_BYTES * position;
 }
@@ -97,11 +110,13 @@ export function writeUsedEvent(available: u32, size: u32, index: u32): void {
 }
 
 /** avail_event: the device wants a notification once the available index passes it. */
+@inline
 export function readAvailEvent(used: u32, size: u32): u32 {
   return read16(used + RING_ELEMENTS + USED_ELEMENT_BYTES * size);
 }
 
 /** Whether an index that moved from `before` to `now` has passed `event`, modulo 2^16. [virtio-1.2 §2.7.10.1] */
+@inline
 export function needEvent(event: u32, now: u32, before: u32): bool {
   return ((now - event - 1) & 0xffff) < ((now - before) & 0xffff);
 }

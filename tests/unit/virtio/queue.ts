@@ -3,7 +3,7 @@ import { forget_translations } from "../../../assembly/memory/addresses";
 import { Device } from "../../../assembly/virtio/device";
 import { Virtqueue } from "../../../assembly/virtio/virtqueue";
 import { freshArena } from "../scripted/arena";
-import { Chain, Ring, WRITE } from "../scripted/ring";
+import { Chain, NEXT, Ring, WRITE } from "../scripted/ring";
 import { device_add, device_queue, script_clear, trace_clear } from "../scripted/script";
 
 export const REGISTERS: u32 = 0xc000;
@@ -49,11 +49,15 @@ export function newQueue(size: u32, features: u64, tableEntries: u32 = 0): void 
  * @returns its head
  */
 export function addChain(token: u64, readable: u32, writable: u32): u32 {
-  queue.beginChain();
-  for (let at: u32 = 0; at < readable + writable; at++) {
-    queue.append((token << 20) + at * 16, 16, at < readable ? 0 : WRITE);
+  const tables = queue.tables;
+  const count = readable + writable;
+  const table = queue.chainTable(tables);
+  let position = queue.chainStart(tables);
+  for (let at: u32 = 0; at < count; at++) {
+    const flags = (at < readable ? 0 : WRITE) | (at + 1 < count ? NEXT : 0);
+    position = queue.append(tables, table, position, (token << 20) + at * 16, 16, flags);
   }
-  return queue.add(token);
+  return queue.add(tables, token, position, count, writable * 16);
 }
 
 /** Whether a chain is what `addChain` made of these numbers. */
@@ -66,9 +70,14 @@ export function isChain(chain: Chain, token: u64, readable: u32, writable: u32):
   return true;
 }
 
+/** Most descriptors that a chain can have at the moment, 0 when none can be added. */
+export function room(): u32 {
+  return queue.draining || queue.freeCount == 0 ? 0 : queue.room(queue.tables);
+}
+
 /** Adds single descriptors until the queue is full, and returns their heads in order. */
 export function fill(): u32[] {
   const heads: u32[] = [];
-  while (queue.room != 0) heads.push(addChain(heads.length, 1, 0));
+  while (room() != 0) heads.push(addChain(heads.length, 1, 0));
   return heads;
 }

@@ -5,7 +5,7 @@ import { VIRTIO_F_INDIRECT_DESC } from "../../../assembly/virtio/features";
 import { random, seedRandom } from "../scripted/random";
 import { Chain, INDIRECT, NEXT, WRITE } from "../scripted/ring";
 import { memory_read16, memory_read32, Trace, trace_count, trace_find, trace_number } from "../scripted/script";
-import { addChain, device, fill, HANDLE, isChain, newQueue, queue, QUEUE, ring } from "./queue";
+import { addChain, device, fill, HANDLE, isChain, newQueue, queue, QUEUE, ring, room } from "./queue";
 
 function expectBroken(message: u32): void {
   expect(device.state).toBe(DeviceState.BROKEN);
@@ -28,7 +28,7 @@ describe("add", () => {
     expect(chain.flags[2]).toBe(WRITE);
     expect(chain.isIndirect).toBe(false);
     expect(ring.head(0)).toBe(head);
-    expect(queue.room).toBe(5);
+    expect(room()).toBe(5);
     expect(queue.outstanding).toBe(1);
   });
 
@@ -37,7 +37,7 @@ describe("add", () => {
     const first = ring.chain(addChain(1, 1, 2));
     const second = ring.chain(addChain(2, 0, 4));
     const third = ring.chain(addChain(3, 1, 0));
-    expect(queue.room).toBe(0);
+    expect(room()).toBe(0);
     let seen: u32 = 0;
     const chains: Chain[] = [first, second, third];
     for (let at = 0; at < 3; at++) {
@@ -58,30 +58,29 @@ describe("add", () => {
     expect(isChain(chain, 7, 1, 3)).toBe(true);
     expect(chain.flags[3]).toBe(WRITE);
     expect(queue.freeCount).toBe(7);
-    expect(queue.room).toBe(4);
+    expect(room()).toBe(4);
   });
 
   it("never gives two chains in flight the same table", () => {
     newQueue(8, VIRTIO_F_INDIRECT_DESC, 4);
     const heads: u32[] = [];
-    for (let token: u64 = 1; queue.room != 0; token++) heads.push(addChain(token, 2, 2));
+    for (let token: u64 = 1; room() != 0; token++) heads.push(addChain(token, 2, 2));
     expect(heads.length).toBe(8);
     for (let at = 0; at < 8; at++) expect(isChain(ring.chain(heads[at]), at + 1, 2, 2)).toBe(true);
   });
 
   it("forgets a chain that was begun and not added", () => {
     newQueue(8, 0);
-    queue.beginChain();
-    queue.append(0x1000, 1, 0);
-    queue.append(0x2000, 1, WRITE);
+    const table = queue.chainTable(0);
+    const position = queue.append(0, table, queue.chainStart(0), 0x1000, 1, NEXT);
+    queue.append(0, table, position, 0x2000, 1, WRITE);
     const head = addChain(9, 1, 0);
     expect(isChain(ring.chain(head), 9, 1, 0)).toBe(true);
     expect(queue.freeCount).toBe(7);
     queue.kick();
     ring.complete(head, 1);
     queue.pending();
-    queue.take();
-    expect(queue.takenLength).toBe(0, "nothing of the other chain could be written");
+    expect(queue.writtenInto(queue.take())).toBe(0, "nothing of the other chain could be written");
   });
 });
 
@@ -149,7 +148,7 @@ describe("free descriptors", () => {
         if (random(100) < (step % 1000 < 500 ? 60 : 40)) {
           const reads = random(4);
           const writes = random(4) + (reads == 0 ? 1 : 0);
-          if (queue.room < reads + writes) {
+          if (room() < reads + writes) {
             full++;
             continue;
           }
@@ -166,8 +165,8 @@ describe("free descriptors", () => {
           while (readable[head] + writable[head] == 0) head = (head + 1) % 32;
           if (!isChain(ring.chain(head), tokens[head], readable[head], writable[head])) wrong++;
           ring.complete(head, 0xffff);
-          if (queue.pending() != 1 || queue.take() != <i32>head || queue.takenToken != tokens[head]) wrong++;
-          if (queue.takenLength != writable[head] * 16) wrong++;
+          if (queue.pending() != 1 || queue.take() != <i32>head || queue.tokenOf(head) != tokens[head]) wrong++;
+          if (queue.writtenInto(head) != writable[head] * 16) wrong++;
           used -= indirect ? 1 : readable[head] + writable[head];
           readable[head] = 0;
           writable[head] = 0;

@@ -11,7 +11,7 @@ import {
   trace_find,
   trace_number,
 } from "../scripted/script";
-import { addChain, device, fill, HANDLE, newQueue, queue, QUEUE, ring } from "./queue";
+import { addChain, device, fill, HANDLE, newQueue, queue, QUEUE, ring, room } from "./queue";
 
 /** Adds, publishes, completes and takes `count` chains of one buffer, so that all indices move on. */
 function turn(count: u32): void {
@@ -55,7 +55,6 @@ function inFlight(features: u64): StaticArray<u32> {
 function expectNothingTaken(id: u32): void {
   const freeCount = queue.freeCount;
   const usedIndex = queue.usedIndex;
-  queue.takenToken = 99;
   ring.complete(id, 0);
   expect(queue.pending()).toBe(1);
   expect(queue.take()).toBe(-1);
@@ -63,7 +62,6 @@ function expectNothingTaken(id: u32): void {
   expect(queue.freeCount).toBe(freeCount);
   expect(queue.usedIndex).toBe(usedIndex);
   expect(queue.outstanding).toBe(2);
-  expect(queue.takenToken).toBe(99);
 }
 
 describe("take", () => {
@@ -75,17 +73,17 @@ describe("take", () => {
     ring.complete(heads[2], 0);
     expect(queue.pending()).toBe(2);
     expect(queue.take()).toBe(heads[1]);
-    expect(queue.takenToken).toBe(u64.MAX_VALUE);
-    expect(queue.takenLength).toBe(20);
+    expect(queue.tokenOf(heads[1])).toBe(u64.MAX_VALUE);
+    expect(queue.writtenInto(heads[1])).toBe(20);
     expect(queue.take()).toBe(heads[2]);
-    expect(queue.takenToken).toBe(30);
+    expect(queue.tokenOf(heads[2])).toBe(30);
     expect(queue.pending()).toBe(0);
     ring.complete(heads[0], 16);
     expect(queue.pending()).toBe(1);
-    queue.take();
-    expect(queue.takenToken).toBe(10);
-    expect(queue.takenLength).toBe(16);
-    expect(queue.room).toBe(8);
+    const last = queue.take();
+    expect(queue.tokenOf(last)).toBe(10);
+    expect(queue.writtenInto(last)).toBe(16);
+    expect(room()).toBe(8);
     expect(queue.outstanding).toBe(0);
     expect(device.state).toBe(DeviceState.RUNNING);
   });
@@ -100,8 +98,7 @@ describe("take", () => {
     ring.complete(head, 3);
     memory_ambush(Trace.RMB, ring.used + 8, 7);
     expect(queue.pending()).toBe(1);
-    queue.take();
-    expect(queue.takenLength).toBe(7);
+    expect(queue.writtenInto(queue.take())).toBe(7);
   });
 
   it("believes no length beyond what the device may write", () => {
@@ -113,15 +110,13 @@ describe("take", () => {
         queue.kick();
         ring.complete(ring.take(), claims[at]);
         queue.pending();
-        queue.take();
-        expect(queue.takenLength).toBe(min(claims[at], 32));
+        expect(queue.writtenInto(queue.take())).toBe(min(claims[at], 32));
       }
       addChain(1, 3, 0);
       queue.kick();
       ring.complete(ring.take(), 48);
       queue.pending();
-      queue.take();
-      expect(queue.takenLength).toBe(0);
+      expect(queue.writtenInto(queue.take())).toBe(0);
       expect(device.state).toBe(DeviceState.RUNNING);
     }
   });
@@ -139,8 +134,8 @@ describe("take", () => {
       ring.complete(second, 1);
       ring.complete(first, 0);
       if (queue.pending() != 2) wrong++;
-      if (queue.take() != second || queue.takenToken != token + 100) wrong++;
-      if (queue.take() != first || queue.takenToken != token) wrong++;
+      if (queue.take() != second || queue.tokenOf(second) != token + 100) wrong++;
+      if (queue.take() != first || queue.tokenOf(first) != token) wrong++;
       if (queue.pending() != 0) wrong++;
     }
     expect(wrong).toBe(0);
@@ -158,10 +153,10 @@ describe("take", () => {
     for (let at: i32 = 32767; at >= 0; at--) ring.complete(heads[at], 0);
     expect(queue.pending()).toBe(32768);
     for (let at: i32 = 32767; at >= 0; at--) {
-      if (queue.take() != heads[at] || queue.takenToken != at) wrong++;
+      if (queue.take() != heads[at] || queue.tokenOf(heads[at]) != at) wrong++;
     }
     expect(wrong).toBe(0);
-    expect(queue.room).toBe(32768);
+    expect(room()).toBe(32768);
     expect(fill().length).toBe(32768);
   });
 });
@@ -222,10 +217,10 @@ describe("a device that breaks the rules", () => {
     ring.complete(heads[2], 100);
     expect(queue.pending()).toBe(2);
     expect(queue.take()).toBe(heads[1]);
-    expect(queue.takenToken).toBe(2);
-    expect(queue.takenLength).toBe(32);
+    expect(queue.tokenOf(heads[1])).toBe(2);
+    expect(queue.writtenInto(heads[1])).toBe(32);
     expect(queue.take()).toBe(heads[2]);
-    expect(queue.takenLength).toBe(16);
+    expect(queue.writtenInto(heads[2])).toBe(16);
     expect(queue.freeCount).toBe(8);
     expect(device.state).toBe(DeviceState.RUNNING);
   });

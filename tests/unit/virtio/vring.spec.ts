@@ -1,7 +1,6 @@
 /** Where the parts of a ring lie, what its fields are, and when an index has passed another. */
 import {
   availableOffset,
-  endChain,
   needEvent,
   readAvailEvent,
   readFlags,
@@ -13,6 +12,7 @@ import {
   writeDescriptor,
   writeFlags,
   writeIndex,
+  writeLength,
   writeUsedEvent,
 } from "../../../assembly/virtio/vring";
 import { availableAt, usedAt } from "../scripted/ring";
@@ -75,8 +75,9 @@ describe("fields", () => {
     expect(memory_read16(page + 12)).toBe(3);
     expect(memory_read16(page + 14)).toBe(0x7654);
     expect(memory_read32(page + 16)).toBe(0xffff_ffff);
-    endChain(page, 2);
-    expect(memory_read16(page + 12)).toBe(2);
+    writeLength(page, 0x1234);
+    expect(memory_read32(page + 8)).toBe(0x1234);
+    expect(memory_read16(page + 12)).toBe(3);
     expect(memory_read16(page + 14)).toBe(0x7654);
   });
 
