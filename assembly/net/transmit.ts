@@ -70,26 +70,24 @@ export function addFrame(device: NetDevice, frame: TransmitFrame): i32 {
   if (room == 0) return Result.E_FULL;
   const headerBytes = device.headerBytes;
   const headerOffset = queue.freeHead * HEADER_STRIDE;
-  let header = device.headers + headerOffset;
   const table = queue.chainTable(0);
   let position = queue.chainStart(0);
   let count: u32 = 0;
-  let joinedBytes: u32 = 0;
-  if (frame.header_room >= headerBytes) {
-    if (headerJoins(device, frame)) joinedBytes = headerBytes;
-  }
-  if (joinedBytes != 0) {
-    header = changetype<Segment>(segments).pointer - headerBytes;
+  let segment = segments;
+  let pointer = changetype<Segment>(segment).pointer;
+  let length = changetype<Segment>(segment).length;
+  let header = device.headers + headerOffset;
+  if (frame.header_room >= headerBytes && headerJoins(device, pointer)) {
+    pointer -= headerBytes;
+    length += headerBytes;
+    header = pointer;
   } else {
-    position = queue.append(0, table, position, device.headersAddress + headerOffset, headerBytes, VIRTQ_DESC_F_NEXT);
+    const address = device.headersAddress + headerOffset;
+    position = queue.append(0, table, position, address, headerBytes, VIRTQ_DESC_F_NEXT);
     count = 1;
   }
-  let segment = segments;
-  do {
-    let pointer = changetype<Segment>(segment).pointer - joinedBytes;
-    let length = changetype<Segment>(segment).length + joinedBytes;
+  while (true) {
     segment += offsetof<Segment>();
-    joinedBytes = 0;
     do {
       if (count == room) return room == queue.size ? Result.E_SEGMENTS : Result.E_FULL;
       const address = lookUpAddress(pointer);
@@ -101,7 +99,10 @@ export function addFrame(device: NetDevice, frame: TransmitFrame): i32 {
       position = queue.append(0, table, position, address, run, (isLast ^ 1) * VIRTQ_DESC_F_NEXT);
       count++;
     } while (length != 0);
-  } while (segment != segmentsEnd);
+    if (segment == segmentsEnd) break;
+    pointer = changetype<Segment>(segment).pointer;
+    length = changetype<Segment>(segment).length;
+  }
   writeHeader(header, headerBytes, frame);
   const head = queue.add(0, frame.token, position, count, 0);
   store<u32>(device.frameLengths + head * 4, <u32>bytes);
@@ -112,9 +113,8 @@ export function addFrame(device: NetDevice, frame: TransmitFrame): i32 {
  * Whether the packet header goes directly before the frame, where there is room for it; otherwise it has a descriptor
  * of its own: the device wants that, or it would not be in one piece.
  */
-function headerJoins(device: NetDevice, frame: TransmitFrame): bool {
+function headerJoins(device: NetDevice, pointer: u32): bool {
   const headerBytes = device.headerBytes;
-  const pointer = changetype<Segment>(frame.segments).pointer;
   if (!device.anyLayout || pointer < headerBytes) return false;
   // Memory outside of linear memory is written in aligned words.
   if (isDefined(PORTED) && (pointer - headerBytes) & 3) return false;
