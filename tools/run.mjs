@@ -13,7 +13,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
-const commands = ["build", "start", "test", "fuzz", "mutants", "check", "format", "unikernel"];
+const commands = ["build", "start", "test", "bench", "fuzz", "mutants", "check", "format", "unikernel"];
 const commandsWithoutModules = ["build", "format"];
 const oldestNode = [20, 12];
 

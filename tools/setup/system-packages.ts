@@ -17,6 +17,8 @@ const packageOf = {
   mcopy: "mtools",
   gcc: "gcc",
   clang: "clang",
+  "wasm-ld": "lld",
+  valgrind: "valgrind",
 } as const;
 
 export type Program = keyof typeof packageOf;

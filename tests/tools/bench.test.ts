@@ -1,0 +1,77 @@
+/** `npm run bench -- --quick`: everything is measured, counts are judged, times are not. */
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { test } from "node:test";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import type { BenchResult } from "../../tools/bench/result.js";
+import { withFolder } from "./start-command.js";
+
+const COMMAND = fileURLToPath(new URL("../../tools/bench/main.ts", import.meta.url));
+const TSX = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
+/** What a quick run takes is less than a minute where nothing else runs. */
+const TIMEOUT_MILLISECONDS = 400_000;
+
+function bench(parameters: readonly string[]) {
+  return spawnSync(process.execPath, ["--import", TSX, COMMAND, ...parameters], {
+    encoding: "utf8",
+    timeout: TIMEOUT_MILLISECONDS,
+  });
+}
+
+test("a quick run measures every kind of thing, and holds the budgets that do not depend on time", () => {
+  withFolder((folder) => {
+    const chart = path.join(folder, "chart.svg");
+    const { status, stdout, stderr } = bench(["--quick", "--json", "--chart", chart]);
+    assert.equal(stderr, "");
+    assert.equal(status, 0);
+    const result = JSON.parse(stdout.slice(stdout.indexOf("{"))) as BenchResult;
+
+    assert.equal(result.quick, true);
+    for (const build of ["mapped", "ported"] as const) {
+      for (const kind of ["block", "transmit", "receive"] as const) {
+        const rows = result.dataPath.filter((row) => row.build === build && row.path === kind);
+        assert.ok(rows.length >= 6, `${build} ${kind}`);
+        for (const { stack, reference, counts, batch } of rows) {
+          assert.ok(stack.quick > 0 && stack.quick <= stack.median && stack.median <= stack.slow);
+          assert.ok(reference.quick > 0);
+          assert.equal(counts.allocations, 0);
+          assert.ok(counts.portAccesses * batch <= 1);
+          assert.equal(counts.memoryAccesses > 0, build === "ported");
+        }
+      }
+    }
+    assert.deepEqual([...new Set(result.native.map(({ compiler }) => compiler))], ["gcc", "clang"]);
+    for (const { stackInstructions, referenceInstructions } of result.native) {
+      assert.ok(stackInstructions > 100 && referenceInstructions > 100);
+    }
+    assert.deepEqual([...new Set(result.growth.map(({ what }) => what))], ["ring size", "devices", "instances"]);
+    assert.ok(result.footprint.every(({ fixedBytes }) => fixedBytes > 0));
+    assert.deepEqual(
+      result.scan.map(({ buses, configurationReads }) => [buses, configurationReads > 0]),
+      [
+        [1, true],
+        [8, true],
+      ],
+    );
+    assert.ok(result.budgets.some(({ holds }) => holds === true));
+    assert.ok(result.budgets.every(({ holds }) => holds !== false));
+    assert.match(readFileSync(chart, "utf8"), /^<svg /);
+  });
+});
+
+test("an option that does not exist ends it before anything is measured", () => {
+  const { status, stdout, stderr } = bench(["--slow"]);
+  assert.equal(status, 2);
+  assert.equal(stdout, "");
+  assert.match(stderr, /--slow/);
+});
+
+test("--help names the options", () => {
+  const { status, stdout } = bench(["--help"]);
+  assert.equal(status, 0);
+  for (const option of ["--quick", "--json", "--no-native", "--chart"]) assert.ok(stdout.includes(option));
+});
