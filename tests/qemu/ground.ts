@@ -19,7 +19,7 @@ import {
 import os from "node:os";
 import path from "node:path";
 import { loadStack } from "../../kernel-shim/javascript/index.js";
-import type { Properties, QemuDevice, QemuOptions } from "../../kernel-shim/qemu/options.js";
+import type { BlockDevice, Properties, QemuDevice, QemuOptions } from "../../kernel-shim/qemu/options.js";
 import { QemuMachine } from "../../kernel-shim/qemu/qemu-machine.js";
 import { sleep } from "../../kernel-shim/qemu/sleep.js";
 import type {
@@ -100,7 +100,7 @@ function fillDisk(file: string, { sectors = DEFAULT_SECTORS, content }: DiskDesc
   }
 }
 
-function diskDevice(file: string, index: number, description: DiskDescription): QemuDevice {
+function diskDevice(file: string, index: number, description: DiskDescription): BlockDevice {
   const { readOnly = false, serial, blockSize, queueSize, failingSectors, offers, bridges = 0 } = description;
   const image = { driver: "file", filename: file, "read-only": readOnly };
   const failing = failingSectors && {
@@ -242,6 +242,14 @@ function cardDevice(
   };
 }
 
+/** What tests change of the machines that a ground makes. */
+export interface GroundChanges {
+  /** Called before the stack is put onto a machine: its imports can be replaced. */
+  readonly started?: (machine: QemuMachine) => void;
+  /** Puts something between a disk and its image, or changes its properties. */
+  readonly disk?: (device: BlockDevice) => BlockDevice;
+}
+
 class QemuSetting implements Setting {
   readonly machine: QemuMachine;
   readonly stack;
@@ -254,7 +262,7 @@ class QemuSetting implements Setting {
   private refusalsSeen = 0;
   private stderrSeen = 0;
 
-  constructor(options: QemuOptions, wanted: Case) {
+  constructor(options: QemuOptions, wanted: Case, { started, disk: changed = (device) => device }: GroundChanges) {
     const disks = wanted.disks ?? [];
     const cards = wanted.cards ?? [];
     const networks = new Map<string, number>();
@@ -265,7 +273,7 @@ class QemuSetting implements Setting {
         ...options,
         devices: [
           ...bridgesFor(disks),
-          ...disks.map((disk, index) => diskDevice(this.file(index), index, disk)),
+          ...disks.map((disk, index) => changed(diskDevice(this.file(index), index, disk))),
           ...cardParts.map(({ device }) => device),
         ],
         extraArguments: cardParts.flatMap(({ extraArguments }) => extraArguments),
@@ -275,6 +283,7 @@ class QemuSetting implements Setting {
       throw error;
     }
     const { machine } = this;
+    started?.(machine);
     this.lentPages = countLentPages(machine.kernel);
     const { arenaBytes } = wanted;
     this.stack = loadStack(machine, undefined, arenaBytes === undefined ? {} : { arenaBytes });
@@ -309,7 +318,9 @@ class QemuSetting implements Setting {
   takeComplaints(): string[] {
     const refusals = this.machine.refusals.slice(this.refusalsSeen);
     this.refusalsSeen += refusals.length;
-    const words = this.machine.stderr.slice(this.stderrSeen);
+    const { stderr } = this.machine;
+    // QEMU writes a line in pieces: what is not complete yet is the next call's.
+    const words = stderr.slice(this.stderrSeen, stderr.lastIndexOf("\n") + 1);
     this.stderrSeen += words.length;
     return [
       ...refusals.map(({ kind, address, bytes }) => `refused: ${kind} of ${bytes} bytes at 0x${address.toString(16)}`),
@@ -347,6 +358,7 @@ export class QemuGround implements Ground {
     readonly name: string,
     private readonly options: QemuOptions,
     readonly effort: number,
+    private readonly changes: GroundChanges = {},
   ) {}
 
   prepare(wanted: Case): Setting {
@@ -358,7 +370,7 @@ export class QemuGround implements Ground {
       return idle.setting;
     }
     idle?.setting.close();
-    const setting = new QemuSetting(this.options, wanted);
+    const setting = new QemuSetting(this.options, wanted, this.changes);
     this.used.set(setting, { key, setting });
     return setting;
   }
