@@ -39,7 +39,11 @@ interface ReceivedPart {
 
 const REFUSALS: readonly number[] = [Result.E_FULL, Result.E_FRAME_SIZE, Result.E_SEGMENTS];
 
+/** For frames that no card can send. */
+const NONSENSE: readonly number[] = [Result.E_ARGUMENT, Result.E_ADDRESS, Result.E_UNSUPPORTED];
+
 export class CardGuest extends DeviceGuest {
+  readonly kind = "net";
   private readonly ledger = new Ledger<SentFrame>();
   private received: ReceivedLedger | undefined;
   private readonly freeBuffers: number[];
@@ -114,7 +118,7 @@ export class CardGuest extends DeviceGuest {
         this.release(random.below(8));
         return;
       default:
-        this.commonStep(random.below(7));
+        this.commonStep(random.below(8));
     }
   }
 
@@ -238,6 +242,53 @@ export class CardGuest extends DeviceGuest {
     });
     module.records.reset();
     return accepted;
+  }
+
+  protected submitNonsense(): void {
+    const { module, machine, random } = this.context;
+    const buffer = this.freeBuffers[0];
+    if (buffer === undefined) return;
+    const frame = { pointer: buffer + ROOM, length: 60 };
+    const segments = pick(random, [
+      [],
+      [{ ...frame, length: 0 }, frame],
+      [frame, { ...frame, length: 0 }],
+      [{ ...frame, length: 13 }],
+      [
+        { ...frame, length: 0xffff_ffff },
+        { ...frame, length: 0xffff_ffff },
+      ],
+      // Not lent: nobody's, and the page behind a buffer's last.
+      [{ pointer: 4096, length: 60 }],
+      [frame, { pointer: machine.lent.endOf(buffer), length: 60 }],
+      [{ pointer: 0xffff_fff0, length: 60 }],
+    ]);
+    const isPastRecords = random.below(8) === 0;
+    const wantsOffload = random.below(8) === 0;
+    const array = module.pass(
+      TransmitFrameLayout,
+      [
+        {
+          token: 0xbadn,
+          segments: isPastRecords ? module.view.byteLength - 4 : module.pass(SegmentLayout, segments),
+          segment_count: isPastRecords ? 1 : segments.length,
+          header_room: pick(random, [0, ROOM, 0xffff_ffff]),
+          flags: wantsOffload ? 1 : 0,
+        },
+      ],
+      "result",
+    );
+    // The place of the header may have been written before the frame was found to be none.
+    module.lendRoom(buffer, ROOM);
+    const bound = bounds.submitImports(this.ring, 1, 2 ** 20, segments.length);
+    const accepted = module.call("net_transmit", bound, this.handle, array, 1);
+    const { result } = readRecord(module.view, TransmitFrameLayout, array);
+    expect(
+      accepted === Result.E_BROKEN || (accepted === 0 && [...REFUSALS, ...NONSENSE].includes(result)),
+      "a frame that makes no sense is refused",
+      () => `${JSON.stringify(segments)}: ${accepted}, ${result}`,
+    );
+    module.records.reset();
   }
 
   private reclaim(capacity: number): number {

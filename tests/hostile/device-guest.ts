@@ -7,6 +7,7 @@ import { pick } from "../../kernel-shim/emulated-pc/hostile/values.js";
 import * as bounds from "./bounds.js";
 import { expect } from "./finding.js";
 import { expectResult, type HostedModule } from "./hosted-module.js";
+import { Mistakes } from "./mistakes.js";
 
 /** What a guest works with. */
 export interface GuestContext {
@@ -45,12 +46,16 @@ const PATIENCE_TIME = 50_000;
 
 export abstract class DeviceGuest {
   /** 0: not open. */
-  protected handle = 0;
+  handle = 0;
+  abstract readonly kind: "block" | "net";
+  private readonly mistakes: Mistakes;
 
   constructor(
     protected readonly context: GuestContext,
-    protected readonly pciAddress: number,
-  ) {}
+    readonly pciAddress: number,
+  ) {
+    this.mistakes = new Mistakes(context);
+  }
 
   get isOpen(): boolean {
     return this.handle !== 0;
@@ -74,6 +79,8 @@ export abstract class DeviceGuest {
   protected abstract callWhileClosing(): void;
   /** What is in flight will not be done any more. */
   protected abstract deviceWasReset(): void;
+  /** Hands in something that no device may ever see. */
+  protected abstract submitNonsense(): void;
 
   protected get lentBytes(): number {
     return this.context.machine.lent.stackBytes;
@@ -132,6 +139,10 @@ export abstract class DeviceGuest {
         return;
       case 5:
         if (random.below(4) === 0) this.reset();
+        return;
+      case 6:
+        if (random.below(2) === 0) this.submitNonsense();
+        else this.mistakes.make(this);
         return;
       default:
         if (random.below(8) === 0) this.close();

@@ -53,7 +53,11 @@ const REFUSALS: readonly number[] = [
   Result.E_SEGMENTS,
 ];
 
+/** For requests that no disk can do. */
+const NONSENSE: readonly number[] = [Result.E_ARGUMENT, Result.E_ADDRESS];
+
 export class DiskGuest extends DeviceGuest {
+  readonly kind = "block";
   private ledger = new Ledger<DiskRequest>();
   private readonly freeBuffers: number[];
   private ring = { entries: 0, descriptors: 0 };
@@ -111,7 +115,7 @@ export class DiskGuest extends DeviceGuest {
         this.poll(1 + this.context.random.below(8));
         return;
       default:
-        this.commonStep(this.context.random.below(7));
+        this.commonStep(this.context.random.below(8));
     }
   }
 
@@ -255,6 +259,55 @@ export class DiskGuest extends DeviceGuest {
     });
     module.records.reset();
     return accepted;
+  }
+
+  protected submitNonsense(): void {
+    const { module, machine, random } = this.context;
+    const buffer = this.freeBuffers[0];
+    if (buffer === undefined) return;
+    const end = machine.lent.endOf(buffer);
+    const sector = { pointer: buffer, length: SECTOR_BYTES };
+    const [operation, ...segments] = pick<[number, ...{ pointer: number; length: number }[]]>(random, [
+      [99, sector],
+      [0xffff_ffff],
+      [BlockOperation.READ],
+      [BlockOperation.READ, { ...sector, length: 0 }, sector],
+      [BlockOperation.READ, { ...sector, length: 0xffff_ffff }, { ...sector, length: 0xffff_ffff }],
+      [BlockOperation.READ, { ...sector, length: 1 }],
+      // Not lent: nobody's, and the page behind a buffer's last.
+      [BlockOperation.READ, { pointer: 4096, length: SECTOR_BYTES }],
+      [BlockOperation.WRITE, sector, { pointer: end, length: SECTOR_BYTES }],
+      [BlockOperation.WRITE, { pointer: 0xffff_f000, length: 2 * SECTOR_BYTES }],
+      [BlockOperation.FLUSH, sector],
+      [BlockOperation.FLUSH, { ...sector, length: 0xffff_ffff }],
+      [BlockOperation.GET_ID, { ...sector, length: ID_BYTES + 1 }],
+    ]);
+    const { isPastRecords, array } = this.passNonsense(operation, segments);
+    const bound = bounds.submitImports(this.ring, 1, 2 ** 20, segments.length);
+    const accepted = module.call("block_submit", bound, this.handle, array, 1);
+    const { result } = readRecord(module.view, BlockRequestLayout, array);
+    expect(
+      accepted === Result.E_BROKEN || (accepted === 0 && [...REFUSALS, ...NONSENSE].includes(result)),
+      "a request that makes no sense is refused",
+      () => `operation ${operation}, ${isPastRecords ? "wrong" : segments.length} segments: ${accepted}, ${result}`,
+    );
+    module.records.reset();
+  }
+
+  /** A request whose segments are these, now and then at an address where there is nothing. */
+  private passNonsense(
+    operation: number,
+    segments: readonly { pointer: number; length: number }[],
+  ): { array: number; isPastRecords: boolean } {
+    const { module, random } = this.context;
+    const isPastRecords = segments.length > 0 && random.below(4) === 0;
+    const place = isPastRecords ? module.view.byteLength - 4 : module.pass(SegmentLayout, segments);
+    const array = module.pass(
+      BlockRequestLayout,
+      [{ token: 0xbadn, sector: 0n, operation, segments: place, segment_count: segments.length }],
+      "result",
+    );
+    return { array, isPastRecords };
   }
 
   private poll(capacity: number): number {

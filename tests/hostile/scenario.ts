@@ -107,8 +107,9 @@ export function runScenario(options: ScenarioOptions): Outcome {
     const context: GuestContext = { module, machine, mutations, random, relaxTime: RELAX_TIME };
     if (isEnumerated) {
       const kernel = new PciGuest(context);
+      kernel.plugMore();
       kernel.lookAround(machine.pc.addressOf(devices[0] ?? block));
-      kernel.recover(firmware);
+      kernel.recover();
     }
     const guests = devices.map((device): DeviceGuest => {
       const address = machine.pc.addressOf(device);

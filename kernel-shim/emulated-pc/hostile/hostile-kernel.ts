@@ -99,6 +99,10 @@ export function createHostileKernel(parts: HostileKernelParts): KernelImports {
     out32: (port, value) => portWrite(port >>> 0, 4, () => inner.out32(port, value)),
     dma_alloc: (pages) =>
       between(() => {
+        if (mutations.at("shortage") !== null) {
+          mutations.describe(`dma_alloc(${pages >>> 0}): 0`);
+          return 0;
+        }
         const pointer = inner.dma_alloc(pages);
         if (pointer !== 0) lent.lent(pointer >>> 0, pages >>> 0, "stack");
         return pointer;

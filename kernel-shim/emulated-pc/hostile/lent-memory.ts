@@ -75,6 +75,13 @@ export class LentMemory {
     return this.loanOfPage.get(Math.floor(pointer / PAGE_BYTES));
   }
 
+  /** The first byte behind the loans that follow each other from `pointer` on: nobody's. */
+  endOf(pointer: number): number {
+    let end = pointer - (pointer % PAGE_BYTES);
+    while (this.loanAt(end) !== undefined) end += PAGE_BYTES;
+    return end;
+  }
+
   /** Whether every byte is lent; neighbouring loans count as one. */
   isLent(pointer: number, length: number): boolean {
     for (let at = pointer; at < pointer + length; at += PAGE_BYTES - (at % PAGE_BYTES)) {

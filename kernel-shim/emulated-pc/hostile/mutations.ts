@@ -29,6 +29,8 @@ export const SITES = [
   "work",
   /** A request that is lost, late, or fails. */
   "request",
+  /** The kernel has no pages to lend: no device's doing, but what is lent by then has to come back. */
+  "shortage",
   /** The header of a received frame, and how many of its buffers come back. */
   "received header",
 ] as const;
