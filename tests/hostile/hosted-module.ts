@@ -93,12 +93,12 @@ export class HostedModule {
     } finally {
       machine.importLimit = Infinity;
     }
-    const refusal = machine.refusals[0] ?? (machine.isDeceivedAboutPci ? undefined : machine.portRefusals[0]);
-    expect(refusal === undefined, "the stack reaches only what it was granted", () => `${name}: ${refusal}`);
     if (name.startsWith("pci_")) {
       const port = machine.portRefusals[portRefusals];
       expect(port === undefined, "an enumeration reaches the ports of configuration space", () => `${name}: ${port}`);
     }
+    const refusal = machine.refusals[0] ?? (machine.isDeceivedAboutPci ? undefined : machine.portRefusals[0]);
+    expect(refusal === undefined, "the stack reaches only what it was granted", () => `${name}: ${refusal}`);
     this.records.check();
     const { isThorough = false } = this.options;
     // What changed stays so; a thorough run finds the call.

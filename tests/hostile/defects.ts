@@ -1,0 +1,228 @@
+/**
+ * Stacks that break the rules, one each, to see whether the campaign notices: the exports of the right one, wrapped in
+ * what is wrong. They are compiled once; which defect a run has is decided by an import.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Build } from "../../kernel-shim/machine.js";
+import { compile } from "../../tools/build/compile.js";
+import { entryFile, moduleTargets, projectFolder } from "../../tools/build/project.js";
+import type { InstrumentedModule } from "../../tools/fuzz/coverage/coverage.js";
+
+export interface Defect {
+  /** What the stack does. */
+  readonly name: string;
+  /** The rule that is broken. */
+  readonly rule: string;
+  /** The export that does it, and where it comes from. */
+  readonly call: string;
+  readonly file: string;
+  /** The body of its wrapper in AssemblyScript, with the call's parameters and `right`, the call itself. */
+  readonly body: string;
+}
+
+const LENT = "the stack writes nothing to memory that is the caller's";
+
+const parameters: Readonly<Record<string, readonly string[]>> = {
+  block_submit: ["handle", "requests", "count"],
+  block_poll: ["handle", "completions", "capacity"],
+  net_transmit: ["handle", "frames", "count"],
+  net_receive: ["handle", "records", "capacity"],
+  pci_scan: ["records", "capacity"],
+  pci_bar: ["address", "index", "record"],
+  pci_assign: ["ranges"],
+  interrupt: ["handle"],
+  events: ["handle"],
+  close: ["handle"],
+};
+
+function defect(name: string, rule: string, call: string, file: string, body: string): Defect {
+  return { name, rule, call, file, body };
+}
+
+export const defects: readonly Defect[] = [
+  defect(
+    "writes to the buffer of a read that it hands in",
+    LENT,
+    "block_submit",
+    "./block/driver",
+    `const request = changetype<BlockRequest>(requests);
+     const accepted = right;
+     if (accepted > 0 && request.operation == BlockOperation.READ) spoil(changetype<Segment>(request.segments).pointer);
+     return accepted;`,
+  ),
+  defect(
+    "writes to a frame that it sends",
+    LENT,
+    "net_transmit",
+    "./net/driver",
+    `const accepted = right;
+     if (accepted > 0) spoil(changetype<Segment>(changetype<TransmitFrame>(frames).segments).pointer);
+     return accepted;`,
+  ),
+  defect(
+    "writes to a frame that it hands over",
+    "received bytes are the device's",
+    "net_receive",
+    "./net/driver",
+    `const written = right;
+     if (written > 0) spoil(changetype<ReceivedBuffer>(records).pointer);
+     return written;`,
+  ),
+  defect(
+    "writes to a frame that it handed over before",
+    LENT,
+    "net_receive",
+    "./net/driver",
+    `if (kept) spoil(kept);
+     const written = right;
+     kept = written > 0 ? changetype<ReceivedBuffer>(records).pointer : 0;
+     return written;`,
+  ),
+  defect(
+    "completes a request twice",
+    "a request completes exactly once",
+    "block_poll",
+    "./block/driver",
+    `const taken = right;
+     const bytes = offsetof<Completion>();
+     if (taken < 1 || <u32>taken == capacity) return taken;
+     memory.copy(completions + taken * bytes, completions, bytes);
+     return taken + 1;`,
+  ),
+  defect(
+    "counts bytes of a request that failed",
+    "a completion's length is what was moved",
+    "block_poll",
+    "./block/driver",
+    `const taken = right;
+     for (let index = 0; index < taken; index++) {
+       const completion = changetype<Completion>(completions + index * offsetof<Completion>());
+       if (completion.result != Result.OK) completion.length = 512;
+     }
+     return taken;`,
+  ),
+  defect(
+    "writes behind the records",
+    "the stack wrote beside a record",
+    "pci_scan",
+    "./pci/scan",
+    `const found = right;
+     if (found >= 0 && capacity > 0) store<u8>(records + capacity * offsetof<PciFunction>(), 1);
+     return found;`,
+  ),
+  defect(
+    "reads the keyboard while it enumerates",
+    "an enumeration reaches the ports of configuration space",
+    "pci_bar",
+    "./pci/bar",
+    "in8(0x60); return right;",
+  ),
+  defect(
+    "hands out more ports than it has",
+    "no more is assigned than was granted",
+    "pci_assign",
+    "./pci/assign",
+    `const result = right;
+     if (result == Result.OK) changetype<PciRanges>(ranges).io_next = changetype<PciRanges>(ranges).io_end + 1;
+     return result;`,
+  ),
+  defect(
+    "reads the keyboard when it is interrupted",
+    "the stack reaches only what it was granted",
+    "interrupt",
+    "./drivers",
+    "in8(0x60); return right;",
+  ),
+  defect("traps", "no trap", "events", "./drivers", "const zero = 0; return right / zero;"),
+  defect(
+    "asks for the time for ever",
+    "a call makes a bounded number of imports",
+    "events",
+    "./drivers",
+    "while (true) now_ns(); return right;",
+  ),
+  defect(
+    "writes to memory that is nobody's",
+    "memory that is nobody's changed",
+    "close",
+    "./drivers",
+    "store<u8>(4096, 1); return right;",
+  ),
+  defect(
+    "keeps a page when it closes a device",
+    "closed devices leave no memory lent",
+    "close",
+    "./drivers",
+    "const left = right; if (left >= 0) dma_alloc(1); return left;",
+  ),
+  defect(
+    "forgets a request that is out",
+    "close says how much is still out",
+    "close",
+    "./drivers",
+    "const left = right; return left > 0 ? left - 1 : left;",
+  ),
+];
+
+const IMPORTS = "defects";
+
+/** The entry with every call of the list wrapped. The right ones stay exported by another name. */
+function defectiveEntry(): string {
+  const calls = new Map<string, number[]>();
+  defects.forEach(({ call }, number) => calls.set(call, [...(calls.get(call) ?? []), number]));
+  let entry = readFileSync(join(projectFolder, entryFile), "utf8");
+  const wrappers = Array.from(calls, ([call, numbers]) => {
+    entry = entry.replace(new RegExp(`\\b${call}\\b`), `${call} as right_${call}`);
+    const names = parameters[call] ?? [];
+    const right = `right_${call}(${names.join(", ")})`;
+    const file = defects.find((each) => each.call === call)?.file ?? "";
+    const cases = numbers.map(
+      (number) => `if (chosen() == ${number}) { ${(defects[number]?.body ?? "").replaceAll(/\bright\b/g, right)} }`,
+    );
+    return [
+      `import { ${call} as right_${call} } from "${file}";`,
+      `export function ${call}(${names.map((name) => `${name}: u32`).join(", ")}): i32 {`,
+      ...cases,
+      `return ${right};`,
+      "}",
+    ].join("\n");
+  });
+  return [
+    entry,
+    'import { BlockOperation, BlockRequest, Completion, PciFunction, PciRanges } from "./abi/records";',
+    'import { ReceivedBuffer, Segment, TransmitFrame } from "./abi/records";',
+    'import { Result } from "./abi/results";',
+    'import { dma_alloc, in8, now_ns, phys_read8, phys_write8 } from "./kernel";',
+    `@external("${IMPORTS}", "chosen") declare function chosen(): i32;`,
+    "let kept: u32 = 0;",
+    "function spoil(pointer: u32): void {",
+    "  if (isDefined(PORTED)) phys_write8(pointer, phys_read8(pointer) ^ 0xff);",
+    "  else store<u8>(pointer, load<u8>(pointer) ^ 0xff);",
+    "}",
+    ...wrappers,
+  ].join("\n");
+}
+
+/** Compiles the defective stack of a build. `choose` says which defect it has, by its place in the list; -1: none. */
+export async function compileDefective(
+  build: Build,
+): Promise<{ module: InstrumentedModule; choose: (defect: number) => void }> {
+  const target = moduleTargets.find((each) => each.build === build && each.isRelease)?.name ?? "";
+  const { binary } = await compile({
+    target,
+    entries: [entryFile],
+    options: ["--optimizeLevel", "0", "--shrinkLevel", "0"],
+    sources: new Map([[entryFile, defectiveEntry()]]),
+  });
+  let chosen = -1;
+  return {
+    module: {
+      module: new WebAssembly.Module(new Uint8Array(binary)),
+      imports: { [IMPORTS]: { chosen: () => chosen } },
+    },
+    choose: (defect) => {
+      chosen = defect;
+    },
+  };
+}
