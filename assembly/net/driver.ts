@@ -270,8 +270,13 @@ export function resetNet(device: Device): i32 {
   if (result == Result.OK && !receiveBuffersFit(net)) result = Result.E_CONFIGURATION;
   recallBuffers(net);
   if (result == Result.OK) result = activate(net);
-  if (result != Result.OK) net.transmitQueue.stop();
-  else if (callbacks) net.receiveQueue.enableCallbacks(0);
+  if (result != Result.OK) {
+    net.transmitQueue.stop();
+    // What the caller asked for holds after the reset that succeeds.
+    net.receiveQueue.callbacks = callbacks;
+  } else if (callbacks) {
+    net.receiveQueue.enableCallbacks(0);
+  }
   return result;
 }
 

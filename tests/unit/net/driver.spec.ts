@@ -309,6 +309,17 @@ describe("reset", () => {
     expect(transmitRing.availableFlags).toBe(1);
   });
 
+  it("asks for interrupts again after one that failed half way", () => {
+    newCard(0);
+    enable_interrupts(handle);
+    resizeQueue(1, 4);
+    expect(reset(handle)).toBe(Result.E_QUEUE_SIZE, "the receive queue was set up by then");
+    resizeQueue(1, 8);
+    expect(reset(handle)).toBe(Result.OK);
+    findRings();
+    expect(receiveRing.availableFlags).toBe(0);
+  });
+
   it("loses no buffer and no frame, however often", () => {
     newCard(ALL, 16);
     for (let count: u64 = 0; count < 20; count++) {
