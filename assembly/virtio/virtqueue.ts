@@ -138,9 +138,9 @@ export class Virtqueue {
     if (tableEntries != 0 && device.accepted(VIRTIO_F_INDIRECT_DESC)) {
       // A chain, tables included, is never longer than the queue. [virtio-1.2 §2.7.5.3.1]
       this.tableEntries = min(tableEntries, size);
+      // A kernel may have no piece of memory that large; chains then lie in the ring itself.
       this.tables = allocatePages(this.tableBytes);
-      if (this.tables == 0) return Result.E_DMA_MEMORY;
-      this.tablesAddress = physicalAddress(this.tables);
+      if (this.tables != 0) this.tablesAddress = physicalAddress(this.tables);
     }
     return Result.OK;
   }
