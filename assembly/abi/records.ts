@@ -203,7 +203,7 @@ export class BlockStatistics {
 export class NetOptions {
   /** The optional features that may be accepted; a feature whose bit is 0 is refused even if offered. */
   features: u64;
-  /** How many receive buffers to post; 0: as many as the ring holds. */
+  /** How many receive buffers to post; 0: as many as the ring holds. All of them together hold a frame at least. */
   receive_buffers: u32;
   /** Bytes of each, virtio-net header included, a multiple of 64; 0: 2048, or as the MTU requires. */
   receive_buffer_bytes: u32;

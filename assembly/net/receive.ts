@@ -43,7 +43,8 @@ const FRAME_BYTES_MAX: u32 = 65535 + 40 + 14 + 4;
  */
 export function allocateReceive(device: NetDevice, bufferCount: u32, bufferBytes: u32): i32 {
   const bytesMin = bufferBytesMin(device);
-  if (bufferBytes == 0) {
+  const isDefault = bufferBytes == 0;
+  if (isDefault) {
     const rounded = (bytesMin + BUFFER_BYTES_UNIT - 1) & ~(BUFFER_BYTES_UNIT - 1);
     bufferBytes = max(BUFFER_BYTES_DEFAULT, rounded);
   }
@@ -57,6 +58,7 @@ export function allocateReceive(device: NetDevice, bufferCount: u32, bufferBytes
   if (result != Result.OK) return result;
   const fit = queue.size / descriptors;
   device.bufferCount = bufferCount == 0 ? fit : min(bufferCount, fit);
+  if (!receiveBuffersFit(device)) return bufferCount == 0 && isDefault ? Result.E_QUEUE_SIZE : Result.E_ARGUMENT;
   device.piecesMax = device.mergeable ? min(FRAME_BYTES_MAX / bufferBytes + 1, device.bufferCount) : 1;
   device.piecesWanted = 1;
   device.pieces = allocatePrivate(device.piecesMax * offsetof<FramePiece>());
@@ -65,16 +67,22 @@ export function allocateReceive(device: NetDevice, bufferCount: u32, bufferBytes
   return allocateBuffers(device);
 }
 
-/** Smallest buffer that the device may be given. */
-function bufferBytesMin(device: NetDevice): u32 {
-  if (device.mergeable) return BUFFER_BYTES_UNIT;
-  const frameMax = device.headerBytes + ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES + device.mtu;
-  return max(RECEIVE_BUFFER_BYTES_MIN, frameMax);
+/** Bytes of the largest frame that the device receives, packet header included. */
+function frameBytesMax(device: NetDevice): u32 {
+  return device.headerBytes + ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES + device.mtu;
 }
 
-/** Whether the buffers taken before a reset still do after it. */
+/** Smallest buffer that the device may be given. */
+function bufferBytesMin(device: NetDevice): u32 {
+  return device.mergeable ? BUFFER_BYTES_UNIT : max(RECEIVE_BUFFER_BYTES_MIN, frameBytesMax(device));
+}
+
+/** Whether the buffers do for the device, also after a reset: each is large enough, and a frame fits into all of them. */
 export function receiveBuffersFit(device: NetDevice): bool {
-  return device.bufferBytes >= bufferBytesMin(device);
+  return (
+    device.bufferBytes >= bufferBytesMin(device) &&
+    <u64>device.bufferBytes * device.bufferCount >= frameBytesMax(device)
+  );
 }
 
 /** Small buffers share a page, so that none crosses one; a large one has pages of its own. */

@@ -19,6 +19,7 @@ import {
   ANY_LAYOUT,
   askInformation,
   askStatistics,
+  configure,
   deliver,
   deliverPiece,
   EVENT_IDX,
@@ -102,7 +103,7 @@ describe("posted buffers", () => {
   });
 
   it("are apart, and cross no page unless they are larger than one", () => {
-    const sizes: u32[] = [64, 1536, 2048, 2112, 4096, 4160];
+    const sizes: u32[] = [192, 1536, 2048, 2112, 4096, 4160];
     for (let size = 0; size < sizes.length; size++) {
       const bytes = sizes[size];
       expect(openWith(MERGING, 0, bytes)).toBeGreaterThan(0);
@@ -127,7 +128,7 @@ describe("posted buffers", () => {
   it("take no more pages than they need", () => {
     const ringPages: u32 = 4;
     const headerPages: u32 = 1;
-    openWith(MERGING, 0, 64);
+    openWith(MERGING, 0, 256);
     expect(memory_borrowed()).toBe(ringPages + headerPages + 1);
     openWith(MERGING, 0, 1536);
     expect(memory_borrowed()).toBe(ringPages + headerPages + 4);
@@ -153,7 +154,7 @@ describe("posted buffers", () => {
     expect(openWith(0, 0, 1537)).toBe(Result.E_ARGUMENT);
     expect(openWith(0, 0, 65600)).toBeGreaterThan(0);
     expect(openWith(0, 0, 65664)).toBe(Result.E_ARGUMENT);
-    expect(openWith(MERGING, 0, 64)).toBeGreaterThan(0);
+    expect(openWith(MERGING, 0, 256)).toBeGreaterThan(0);
     expect(openWith(MERGING, 0, 63)).toBe(Result.E_ARGUMENT);
     expect(openWith(MERGING, 0, 96)).toBe(Result.E_ARGUMENT);
     expect(openWith(MTU, 0, 1536)).toBeGreaterThan(0);
@@ -162,10 +163,23 @@ describe("posted buffers", () => {
     expect(memory_borrowed()).toBe(0);
   });
 
+  it("hold the largest ordinary frame together, or are refused", () => {
+    // 12 bytes of packet header, 14 of Ethernet's, 4 of a VLAN tag, 1500: two of 768 would do, and three of 512 do.
+    expect(openWith(MERGING, 1, 1472)).toBe(Result.E_ARGUMENT);
+    expect(openWith(MERGING, 1, 1536)).toBeGreaterThan(0);
+    expect(openWith(MERGING, 2, 512)).toBe(Result.E_ARGUMENT);
+    expect(openWith(MERGING, 3, 512)).toBeGreaterThan(0);
+    expect(openWith(MERGING, 0, 128)).toBe(Result.E_ARGUMENT, "eight are all that the ring holds");
+    plugCard(MERGING | MTU);
+    configure(10, 2, 65535);
+    expect(openCard()).toBe(Result.E_QUEUE_SIZE, "the caller asked for nothing");
+    expect(memory_borrowed()).toBe(0);
+  });
+
   it("are enough for the largest frame", () => {
     openWith(MRG_RXBUF | ANY_LAYOUT, 0, 16384);
     expect(askInformation().buffers_per_frame_max).toBe(5, "65,593 bytes in 16,384 each");
-    openWith(MRG_RXBUF | ANY_LAYOUT, 0, 64);
+    openWith(MRG_RXBUF | ANY_LAYOUT, 0, 256);
     expect(askInformation().buffers_per_frame_max).toBe(8, "all there are");
     openWith(ANY_LAYOUT, 0, 2048);
     expect(askInformation().buffers_per_frame_max).toBe(1);
