@@ -12,6 +12,7 @@ const assemblyScript = [
   "tests/unit/*/**/*.ts",
   "kernel-shim/unikernel/application/**/*.ts",
   "tests/unikernel/applications/**/*.ts",
+  "tools/bench/qemu/application/**/*.ts",
 ];
 
 const typeScriptRules = {
