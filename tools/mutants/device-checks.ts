@@ -18,6 +18,11 @@ const FIELDS = "assembly/virtio/configuration.ts";
 const LIFECYCLE = "assembly/virtio/lifecycle.ts";
 const DEVICE = "assembly/virtio/device.ts";
 const NET = "assembly/net/driver.ts";
+const CAPABILITIES = "assembly/pci/capabilities.ts";
+const BASE_ADDRESS = "assembly/pci/bar.ts";
+const WALK = "assembly/pci/walk.ts";
+const PCI_CONFIGURATION = "assembly/pci/configuration.ts";
+const ASSIGNMENT = "assembly/pci/assign.ts";
 const NET_CONFIGURATION = "assembly/net/configuration.ts";
 const RECEIVE = "assembly/net/receive.ts";
 const TRANSMIT = "assembly/net/transmit.ts";
@@ -148,5 +153,22 @@ export const deviceChecks: readonly DeviceCheck[] = [
     REQUESTS,
     "const length = min(min(rest, sizeMax), movedMax - moved);",
     "const length = rest;",
+  ),
+  check("capability in the header", CAPABILITIES, "offset >= FIRST_OFFSET && ", ""),
+  check("capability list without an end", CAPABILITIES, " && (visited & dwordBit(offset)) == 0 ?", " ?"),
+  check("capabilities of no function", CAPABILITIES, "if (!functionExists(address)) return Result.E_NOT_FOUND;", ""),
+  check("base addresses of no function", BASE_ADDRESS, "if (!functionExists(address)) return Result.E_NOT_FOUND;", ""),
+  check("size that is no power of two", BASE_ADDRESS, "valid = valid && (size & (size - 1)) == 0;", ""),
+  check("size of nothing", BASE_ADDRESS, "    valid = valid && mask != 0;\n    // A device", "    // A device"),
+  check("base address that changes its kind", BASE_ADDRESS, " && ((low ^ lowMask) & flags) == 0;", ";"),
+  check("reserved bit of a base address", BASE_ADDRESS, "(low & BaseAddress.RESERVED) == 0 && ", ""),
+  check("base that is no multiple of the size", BASE_ADDRESS, "valid ? base & mask : 0", "valid ? base : 0"),
+  check("vendor 0", PCI_CONFIGURATION, "vendor != 0 && ", ""),
+  check("bus that was entered before", WALK, "secondary <= bus || load<u32>(entry)", "secondary <= bus"),
+  check(
+    "window that does not open",
+    ASSIGNMENT,
+    "if (readWindow(bridge, isIo) != (begin | (last << 16))) return false;",
+    "",
   ),
 ];
