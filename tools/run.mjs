@@ -53,7 +53,8 @@ if (major < oldestNode[0] || (major === oldestNode[0] && minor < oldestNode[1]))
 }
 
 if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(wanted).mtimeMs) {
-  console.log("Installing packages (npm ci) …");
+  // What a command prints may be meant for a program.
+  console.error("Installing packages (npm ci) …");
   await run("npm", ["ci", "--no-audit", "--no-fund"]);
 }
 if (!commandsWithoutModules.includes(command)) await runTypeScript("tools/build/main.ts", ["--quiet"]);

@@ -7,7 +7,9 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { documentFile, sectionOf, withSection } from "../../tools/bench/document.js";
 import type { BenchResult } from "../../tools/bench/result.js";
+import { projectFolder } from "../../tools/build/project.js";
 import { withFolder } from "./start-command.js";
 
 const COMMAND = fileURLToPath(new URL("../../tools/bench/main.ts", import.meta.url));
@@ -57,10 +59,40 @@ test("a quick run measures every kind of thing, and holds the budgets that do no
         [8, true],
       ],
     );
+    assert.ok(result.qemu !== undefined);
+    const { block, network, gaps } = result.qemu;
+    assert.deepEqual(gaps, ["Linux: left out of the quick form"]);
+    for (const { guest, perSecond, counts } of [...block, ...network]) {
+      assert.equal(guest, "unikernel");
+      assert.ok(perSecond.median > 0);
+      assert.ok(counts !== undefined && counts.count > 0);
+    }
     assert.ok(result.budgets.some(({ holds }) => holds === true));
     assert.ok(result.budgets.every(({ holds }) => holds !== false));
     assert.match(readFileSync(chart, "utf8"), /^<svg /);
+
+    const section = sectionOf(readFileSync(path.join(projectFolder, documentFile), "utf8"));
+    for (const { name, limit } of result.budgets) {
+      assert.ok(section.includes(`| ${name} `), `${documentFile} says what became of: ${name}`);
+      assert.ok(section.includes(` ${limit} `), `${documentFile} states the limit ${limit}`);
+    }
   });
+});
+
+test("a section replaces the one that was there, and nothing else", () => {
+  const marked = (text: string): string => `before\n<!-- bench:begin -->${text}<!-- bench:end -->\nbehind\n`;
+  assert.equal(withSection(marked("\n\nold $& text\n\n"), "new $& text"), marked("\n\nnew $& text\n\n"));
+  assert.equal(withSection(marked(""), "first"), marked("\n\nfirst\n\n"));
+  assert.throws(() => withSection("no marks", "text"), /bench:begin/);
+});
+
+test("what only a full run can tell does not go into the README after another one", () => {
+  for (const option of ["--quick", "--no-native", "--no-qemu"]) {
+    const { status, stdout, stderr } = bench(["--readme", option]);
+    assert.equal(status, 2);
+    assert.equal(stdout, "");
+    assert.match(stderr, /--readme is for full runs/);
+  }
 });
 
 test("an option that does not exist ends it before anything is measured", () => {
@@ -73,5 +105,6 @@ test("an option that does not exist ends it before anything is measured", () => 
 test("--help names the options", () => {
   const { status, stdout } = bench(["--help"]);
   assert.equal(status, 0);
-  for (const option of ["--quick", "--json", "--no-native", "--chart"]) assert.ok(stdout.includes(option));
+  for (const option of ["--quick", "--json", "--no-native", "--no-qemu", "--readme", "--chart"])
+    assert.ok(stdout.includes(option));
 });

@@ -2,6 +2,8 @@
 
 import { builds } from "./data-path.js";
 import { flatFrom } from "./growth.js";
+import { isKept } from "./qemu/budgets.js";
+import type { QemuResult } from "./qemu/result.js";
 import type { BenchResult, Budget, DataPathRow, GrowthRow, NativeRow, Point } from "./result.js";
 
 /** What two runs of the same thing still differ by, on a machine that is not quite quiet. */
@@ -98,9 +100,9 @@ function nativeBudgets(rows: readonly NativeRow[]): Budget[] {
   if (best?.row === undefined) return [];
   return [
     {
-      name: `native instructions to C, worst point (${best.kind})`,
+      name: "native instructions to C, worst point, with the compiler that does best",
       limit: `at most ${nativeRatio}`,
-      measured: `${best.row.ratio.toFixed(2)} (${describePoint(best.row)})`,
+      measured: `${best.row.ratio.toFixed(2)} (${describePoint(best.row)}; ${best.kind})`,
       holds: best.row.ratio <= nativeRatio,
     },
   ];
@@ -119,6 +121,16 @@ function growthBudgets(rows: readonly GrowthRow[], isJudged: boolean): Budget[] 
   });
 }
 
+/** The budgets of QEMU's devices; counts are judged whenever they were counted. */
+function qemuBudgets(qemu: QemuResult | undefined, isJudged: boolean): Budget[] {
+  return (qemu?.budgets ?? []).map((budget) => ({
+    name: `QEMU's ${budget.name}`,
+    limit: `${budget.relation} ${String(budget.limit)}`,
+    measured: `${String(Number(budget.value.toFixed(3)))} (${budget.worst})`,
+    holds: budget.isTime && !isJudged ? undefined : isKept(budget),
+  }));
+}
+
 export function judge(result: Measured): Budget[] {
   const isJudged = !result.quick;
   const footprint = worst(result.footprint, (row) => row.fixedBytes);
@@ -133,5 +145,6 @@ export function judge(result: Measured): Budget[] {
       measured: footprint === undefined ? "nothing" : `${Math.round(footprint.fixedBytes)} bytes (${footprint.path})`,
       holds: footprint !== undefined && footprint.fixedBytes < fixedBytes,
     },
+    ...qemuBudgets(result.qemu, isJudged),
   ];
 }

@@ -1,6 +1,8 @@
 /** The tables that the benchmarks print. */
 
 import Table from "cli-table3";
+import type { QemuResult } from "./qemu/result.js";
+import { bootTable, pointTable } from "./qemu/table.js";
 import type { BenchResult, DataPathRow, FootprintRow, GrowthRow, NativeRow, ScanRow, Spread } from "./result.js";
 
 function tableOf(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -87,6 +89,18 @@ function budgetTable({ budgets }: BenchResult): string {
   );
 }
 
+function qemuSections(qemu: QemuResult | undefined): string[] {
+  if (qemu === undefined) return [];
+  const points = pointTable(qemu);
+  const boot = bootTable(qemu.boot);
+  return [
+    `QEMU ${qemu.qemu}'s devices, beside ${qemu.linux ?? "nothing"}: requests or frames a second, and calls for each.`,
+    tableOf(points.head, points.rows),
+    tableOf(boot.head, boot.rows),
+    ...[...qemu.gaps, ...qemu.caveats].map((text) => `- ${text}`),
+  ];
+}
+
 /** Everything, in the order of the measurements. */
 export function formatResult(result: BenchResult): string {
   const { host } = result;
@@ -107,6 +121,7 @@ export function formatResult(result: BenchResult): string {
     footprintTable(result.footprint),
     "PCI scan.",
     scanTable(result.scan),
+    ...qemuSections(result.qemu),
     budgetTable(result),
   ];
   return sections.join("\n");

@@ -1,6 +1,7 @@
 /** What a run of the benchmarks measured: the document that `--json` prints. */
 
 import type { Build } from "../build/project.js";
+import type { QemuResult } from "./qemu/result.js";
 import type { Path } from "./wasm-machine.js";
 
 /**
@@ -117,5 +118,7 @@ export interface BenchResult {
   readonly growth: readonly GrowthRow[];
   readonly footprint: readonly FootprintRow[];
   readonly scan: readonly ScanRow[];
+  /** What QEMU's devices cost; undefined when they were left out. */
+  readonly qemu: QemuResult | undefined;
   readonly budgets: readonly Budget[];
 }

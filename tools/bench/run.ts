@@ -6,6 +6,8 @@ import { judge } from "./budgets.js";
 import { builds, fullEffort, loadSubjects, measurePoint, pointsOf, quickEffort } from "./data-path.js";
 import { measureFootprint, measureGrowth, measureScan } from "./growth.js";
 import { compilePrograms, compilers, measureNative, nativePoints } from "./native.js";
+import { measureQemu } from "./qemu/measure.js";
+import type { QemuResult } from "./qemu/result.js";
 import type { BenchResult, DataPathRow, NativeRow } from "./result.js";
 import { compileBenchModules } from "./toolchain.js";
 
@@ -19,9 +21,20 @@ export interface Progress {
 export interface RunOptions {
   readonly quick: boolean;
   readonly native: boolean;
+  readonly qemu: boolean;
 }
 
-export async function runBenchmarks({ quick, native }: RunOptions, progress: Progress): Promise<BenchResult> {
+async function measureDevices(quick: boolean, progress: Progress): Promise<QemuResult> {
+  let last = 0;
+  const result = await measureQemu(quick ? "quick" : "full", (_, done, total) => {
+    if (done === 0) progress.begin("QEMU's devices", total);
+    for (; last < done; last++) progress.step();
+  });
+  progress.end();
+  return result;
+}
+
+export async function runBenchmarks({ quick, native, qemu }: RunOptions, progress: Progress): Promise<BenchResult> {
   // The optimising compiler from the start, or the first rows would be measured in code that nobody runs for long.
   v8.setFlagsFromString("--no-liftoff");
   const effort = quick ? quickEffort : fullEffort;
@@ -62,6 +75,9 @@ export async function runBenchmarks({ quick, native }: RunOptions, progress: Pro
   }
 
   const host = { processor: cpus()[0]?.model ?? "unknown", cores: cpus().length, node: process.version };
-  const measured = { quick, host, dataPath, native: nativeRows, growth, footprint, scan };
+  const measured = {
+    ...{ quick, host, dataPath, native: nativeRows, growth, footprint, scan },
+    qemu: qemu ? await measureDevices(quick, progress) : undefined,
+  };
   return { ...measured, budgets: judge(measured) };
 }

@@ -73,9 +73,10 @@ export function ensurePrograms(programs: readonly Program[]): void {
   const prefix = administratorPrefix();
   if (prefix === undefined) throw new MissingPrograms(advice);
 
-  console.log(`Installing ${packages.join(", ")} …`);
+  // What a command prints may be meant for a program.
+  console.error(`Installing ${packages.join(", ")} …`);
   const asRoot = [...prefix, "env", "DEBIAN_FRONTEND=noninteractive", "sh", "-c", command];
-  const { status } = spawnSync("env", asRoot, { stdio: ["ignore", "inherit", "inherit"] });
+  const { status } = spawnSync("env", asRoot, { stdio: ["ignore", process.stderr.fd, "inherit"] });
   if (status !== 0 || missingPackages(programs).length > 0) throw new MissingPrograms(`That did not work. ${advice}`);
 }
 
