@@ -4,31 +4,19 @@
  */
 
 import assert from "node:assert/strict";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
-import { after } from "node:test";
+import { fileURLToPath } from "node:url";
 import { Result } from "../../../kernel-shim/javascript/index.js";
-import { findQemu } from "../../../kernel-shim/qemu/find-qemu.js";
 import { perform, performAll, performWell, SECTOR_BYTES, segment, writeRequest } from "../../cases/block/requests.js";
 import { initialSectors, pattern } from "../../cases/pattern.js";
 import { assertResult } from "../../cases/results.js";
 import { runCases } from "../../cases/run.js";
 import { QemuGround } from "../ground.js";
 
-/** The first sector that cannot be written. `ulimit -f` counts blocks of 512 bytes. */
+/** The first sector that cannot be written, as the program below has it. */
 const LIMIT = 1024;
 const SECTORS = 2048;
 
-const folder = mkdtempSync(path.join(tmpdir(), "virtio-limited-"));
-const program = path.join(folder, "qemu-with-limit");
-writeFileSync(
-  program,
-  `#!/bin/sh\ntrap "" XFSZ\nulimit -f ${LIMIT}\nexec "${findQemu()?.path ?? "qemu-system-x86_64"}" "$@"\n`,
-);
-chmodSync(program, 0o755);
-after(() => rmSync(folder, { recursive: true }));
-
+const program = fileURLToPath(new URL("./qemu-with-file-limit.sh", import.meta.url));
 const reported = { rerror: "report", werror: "report" };
 const ground = new QemuGround("QEMU pc, a file that cannot be written to its end", { program }, 1, {
   disk: (device) => ({ ...device, properties: { ...device.properties, ...reported } }),
