@@ -23,6 +23,7 @@ const CAPABILITIES = 8;
 const CAPABILITIES_MAX = 48;
 const BASE_ADDRESSES = 6;
 const PORTS = 0x1_0000;
+const MEMORY_END = 2 ** 32;
 
 type Ranges = RecordOf<typeof PciRangesLayout>;
 
@@ -193,7 +194,9 @@ export class PciGuest {
       [ranges.io_next, left.io_next, ranges.io_end],
       [ranges.memory_next, left.memory_next, ranges.memory_last + 1],
     ] as const) {
-      const isInside = after === before || (before !== 0 && after > before && after <= end);
+      // 0 says that all is used: of memory, that is what follows its last byte.
+      const next = after === 0 && before !== 0 ? MEMORY_END : after;
+      const isInside = next === before || (before !== 0 && next > before && next <= end);
       expect(isInside, "no more is assigned than was granted", () => `${before} to ${after} of ${end}`);
     }
     module.records.reset();
