@@ -1,8 +1,9 @@
 /**
  * The two interrupt controllers of a PC, in cascade. [Intel 8259A data sheet] [Intel 82371AB (PIIX4) §4.2.5, ELCR]
  *
- * PCI functions share lines and hold them until they are quieted, so a line is masked when it arrives, acknowledged
- * at once, and let through again by the next wait.
+ * PCI functions share lines and hold them until they are quieted, so a line that arrives is acknowledged by the next wait
+ * and not before. Until then the controllers hold it back, and no mask has to be written: an access to a controller is an
+ * exit to the hypervisor.
  */
 #include "interrupts.h"
 
@@ -19,17 +20,18 @@
 
 #define INITIALIZE_WITH_WORD_4 0x11
 #define MODE_8086 0x01
-#define END_OF_INTERRUPT 0x20
+#define SPECIFIC_END_OF_INTERRUPT 0x60
 #define READ_IN_SERVICE 0x0b
 
 #define LINES 16
 #define TIMER_LINE 0
 #define CASCADE_LINE 2
 
-static uint32_t allowed;
-static uint32_t masked = 0xffff & ~(1u << CASCADE_LINE);
+static uint32_t masked = 0xffff & ~(1u << CASCADE_LINE | 1u << TIMER_LINE);
 /** Written by the handler, read while interrupts are off. */
 static volatile uint32_t arrived;
+/** Lines that the last wait returned, and that are not acknowledged. */
+static uint32_t held;
 static uint64_t sleeps, slept_ns;
 
 static void write_masks(void) {
@@ -54,7 +56,8 @@ bool interrupts_allow(unsigned line) {
   /* Firmware has made the lines of PCI level-triggered; where it has not, a shared line would lose interrupts. */
   const uint16_t port = line < 8 ? MASTER_TRIGGER : SLAVE_TRIGGER;
   port_out8(port, port_in8(port) | (uint8_t)(1u << line % 8));
-  allowed |= 1u << line;
+  masked &= ~(1u << line);
+  write_masks();
   return true;
 }
 
@@ -66,23 +69,40 @@ static bool is_spurious(unsigned line) {
   return (port_in8(port) & 0x80) == 0;
 }
 
-void line_arrived(unsigned line) {
-  const bool spurious = is_spurious(line);
-  if (!spurious && line != TIMER_LINE) {
-    arrived |= 1u << line;
-    masked |= 1u << line;
-    write_masks();
+static void acknowledge_cascade(void) {
+  port_out8(MASTER_COMMAND, SPECIFIC_END_OF_INTERRUPT | CASCADE_LINE);
+}
+
+static void acknowledge(unsigned line) {
+  if (line < 8) {
+    port_out8(MASTER_COMMAND, (uint8_t)(SPECIFIC_END_OF_INTERRUPT | line));
+  } else {
+    port_out8(SLAVE_COMMAND, (uint8_t)(SPECIFIC_END_OF_INTERRUPT | (line - 8)));
+    acknowledge_cascade();
   }
-  if (line >= 8 && !spurious) port_out8(SLAVE_COMMAND, END_OF_INTERRUPT);
-  if (line >= 8 || !spurious) port_out8(MASTER_COMMAND, END_OF_INTERRUPT);
+}
+
+void line_arrived(unsigned line) {
+  if (is_spurious(line)) {
+    /* A spurious line of the slave is none to the master. */
+    if (line >= 8) acknowledge_cascade();
+  } else if (line == TIMER_LINE) {
+    acknowledge(line);
+  } else {
+    arrived |= 1u << line;
+  }
 }
 
 uint32_t interrupts_wait(uint64_t deadline) {
-  masked &= ~(allowed | 1u << TIMER_LINE);
-  write_masks();
+  for (unsigned line = 0; held != 0; line++) {
+    if ((held >> line & 1) == 0) continue;
+    held &= ~(1u << line);
+    acknowledge(line);
+  }
   for (;;) {
     const uint32_t lines = arrived;
     arrived = 0;
+    held = lines;
     if (lines != 0) return lines;
     const uint64_t before = clock_now();
     if (before >= deadline) return 0;

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** Sets the interrupt controller up with every line masked. */
+/** Sets the interrupt controllers up with every line masked but the timer's. */
 void interrupts_start(void);
 
 /**
@@ -22,7 +22,7 @@ bool interrupts_allow(unsigned line);
 
 /**
  * Sleeps until an allowed line is asserted or the clock reaches `deadline` nanoseconds; UINT64_MAX: no deadline.
- * The line stays masked until the next call: by then its devices must have been asked, with `interrupt(handle)`.
+ * The line is held back until the next call: by then its devices must have been asked, with `interrupt(handle)`.
  *
  * @returns the lines that were asserted, one bit each; 0 at the deadline
  */
