@@ -26,9 +26,11 @@ static struct w2c_kernel kernel;
 static struct w2c_unikernel unikernel;
 
 static void run(void) {
-  sha256_load();
   wasm2c_virtio_instantiate(&module, &kernel, &unikernel);
   kernel.memory = unikernel.memory = w2c_virtio_memory(&module);
+  // The module's code may have been compiled for that place, and so no other module comes first.
+  if ((uintptr_t)kernel.memory->data != LINEAR_MEMORIES) fail(EXIT_MACHINE, "the module's memory is in a wrong place");
+  sha256_load();
   kernel.physical = linear_memory_physical(kernel.memory);
   devices_grant(&module, &kernel);
   const uint32_t status = w2c_virtio_main(&module);

@@ -6,6 +6,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { outputFolder, projectFolder } from "../build/project.js";
+import { withMemoryAt } from "../unikernel/memory-place.js";
 import { runProgram, runScript } from "../unikernel/programs.js";
 import type { Effort } from "./data-path.js";
 import { spreadOf } from "./measure.js";
@@ -56,26 +57,8 @@ async function translate(memoryBase: MemoryBase): Promise<string> {
   mkdirSync(folder, { recursive: true });
   const path = join(folder, "module.c");
   await runScript("wabt/bin/wasm2c", [join(outputFolder, "virtio.wasm"), "--module-name=virtio", "-o", path]);
-  if (memoryBase === "constant") writeFileSync(path, withConstantBase(readFileSync(path, "utf8")));
+  if (memoryBase === "constant") writeFileSync(path, withMemoryAt(readFileSync(path, "utf8"), `${constantBase}u`));
   return path;
-}
-
-/**
- * Changes two macros of wasm2c's output: where memory is, and that loads happen whose value nobody uses, which is only
- * of use to whoever wants them to trap.
- */
-function withConstantBase(source: string): string {
-  const changes = [
-    [
-      "#define MEM_ADDR(mem, addr, n) &((mem)->data[addr])",
-      `#define MEM_ADDR(mem, addr, n) ((u8*)${constantBase}u + (addr))`,
-    ],
-    ['#define FORCE_READ_INT(var) __asm__("" ::"r"(var));', "#define FORCE_READ_INT(var)"],
-  ] as const;
-  return changes.reduce((text, [from, to]) => {
-    if (!text.includes(from)) throw new Error(`wasm2c does not write ${from}`);
-    return text.replace(from, to);
-  }, source);
 }
 
 export interface NativePrograms {

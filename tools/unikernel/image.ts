@@ -10,6 +10,7 @@ import { dirname, join, relative } from "node:path";
 import { outputFolder, projectFolder } from "../build/project.js";
 import { devicePagesEnd, devicePagesStart } from "./layout.js";
 import { link, type Linking } from "./link.js";
+import { withMemoryAt } from "./memory-place.js";
 import { runProgram, runScript } from "./programs.js";
 
 export type Compiler = "gcc" | "clang";
@@ -89,7 +90,10 @@ export async function buildImage({
   if (isUpToDate && !force) return { path, bytes: statSync(path).size };
 
   mkdirSync(folder, { recursive: true });
-  await translate(await link(application, linking, folder), "virtio", join(folder, "module.c"));
+  const module = join(folder, "module.c");
+  await translate(await link(application, linking, folder), "virtio", module);
+  const isPlaceKnown = memoryCheck === "guard-pages";
+  if (isPlaceKnown) writeFileSync(module, withMemoryAt(readFileSync(module, "utf8"), "LINEAR_MEMORIES"));
   const sha256 = createRequire(import.meta.url).resolve("@chainsafe/as-sha256/build/optimized.wasm");
   await translate(sha256, "sha256", join(folder, "sha256-module.c"));
 
@@ -108,9 +112,9 @@ export async function buildImage({
     await runProgram(compiler, [...common, ...flags, "-c", source, "-o", path]);
     objects.push(path);
   };
-  for (const module of ["module", "sha256-module"]) {
-    await compileFile(join(folder, `${module}.c`), moduleFlags, `${module}.o`);
-  }
+  const layout = ["-include", join(kernelFolder, "memory/layout.h")];
+  await compileFile(module, isPlaceKnown ? [...moduleFlags, ...layout] : moduleFlags, "module.o");
+  await compileFile(join(folder, "sha256-module.c"), moduleFlags, "sha256-module.o");
   for (const source of kernelSources()) {
     await compileFile(source, kernelFlags, `${relative(kernelFolder, source).replaceAll("/", "-")}.o`);
   }

@@ -18,7 +18,8 @@
 
 /**
  * An access of WebAssembly adds two 32-bit numbers, an index and a constant, and reads up to 16 bytes there. A window
- * of 16 GiB holds all sums; with nothing mapped behind the memory, each access outside ends in a page fault.
+ * of 16 GiB holds all sums; with nothing mapped behind the memory, each access outside ends in a page fault. The first
+ * memory is the one that the driver stack and the application share.
  */
 #define LINEAR_MEMORIES 0x10000000000ull
 #define LINEAR_MEMORY_WINDOW 0x400000000ull
