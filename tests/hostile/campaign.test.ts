@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Build } from "../../kernel-shim/machine.js";
 import { newTotals, runSeed } from "./campaign.js";
+import { moduleOf } from "./modules.js";
 import { describeFinding } from "./report.js";
 import { runScenario } from "./scenario.js";
 import { shrink } from "./shrink.js";
@@ -27,6 +28,19 @@ describe("hostile devices, at random", () => {
         assert.ok(totals.mutations > 20 * PART, `only ${totals.mutations} mutations`);
       });
     }
+
+    it(`are met by every export: ${build}`, () => {
+      // Called before every run, and not in it.
+      const called = new Set(["abi_version", "heap_base"]);
+      for (let seed = 1; seed <= PART; seed++) {
+        for (const name of runScenario({ build, seed }).called) called.add(name);
+      }
+      const exported = WebAssembly.Module.exports(moduleOf(build)).map(({ name }) => name);
+      assert.deepEqual(
+        exported.filter((name) => !called.has(name)),
+        [],
+      );
+    });
 
     it(`do the same with the same seed: ${build}`, () => {
       const first = runScenario({ build, seed: 7 });

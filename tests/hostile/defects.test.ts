@@ -12,13 +12,13 @@ const SEEDS_WITHOUT = 30;
 for (const build of ["mapped", "ported"] satisfies Build[]) {
   const { module, choose } = await compileDefective(build);
   describe(`a stack with a defect, ${build}`, () => {
-    defects.forEach(({ name, rule }, number) => {
+    defects.forEach(({ name, rules }, number) => {
       it(`${name}: found out`, () => {
         choose(number);
         for (let seed = 1; seed <= SEEDS; seed++) {
           const { finding } = runScenario({ build, seed, instrumented: module, isThorough: true });
           if (finding === undefined) continue;
-          assert.equal(finding.oracle, rule, finding.message);
+          assert.ok(rules.includes(finding.oracle), finding.message);
           return;
         }
         assert.fail(`${SEEDS} seeds did not find it`);

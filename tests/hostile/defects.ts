@@ -12,8 +12,8 @@ import type { InstrumentedModule } from "../../tools/fuzz/coverage/coverage.js";
 export interface Defect {
   /** What the stack does. */
   readonly name: string;
-  /** The rule that is broken. */
-  readonly rule: string;
+  /** The rule that is broken, or those of which one is. */
+  readonly rules: readonly string[];
   /** The export that does it, and where it comes from. */
   readonly call: string;
   readonly file: string;
@@ -22,6 +22,7 @@ export interface Defect {
 }
 
 const LENT = "the stack writes nothing to memory that is the caller's";
+const RECEIVED = "received bytes are the device's";
 
 const parameters: Readonly<Record<string, readonly string[]>> = {
   block_submit: ["handle", "requests", "count"],
@@ -36,8 +37,8 @@ const parameters: Readonly<Record<string, readonly string[]>> = {
   close: ["handle"],
 };
 
-function defect(name: string, rule: string, call: string, file: string, body: string): Defect {
-  return { name, rule, call, file, body };
+function defect(name: string, rule: string | string[], call: string, file: string, body: string): Defect {
+  return { name, rules: [rule].flat(), call, file, body };
 }
 
 export const defects: readonly Defect[] = [
@@ -62,7 +63,7 @@ export const defects: readonly Defect[] = [
   ),
   defect(
     "writes to a frame that it hands over",
-    "received bytes are the device's",
+    RECEIVED,
     "net_receive",
     "./net/driver",
     `const written = right;
@@ -71,11 +72,13 @@ export const defects: readonly Defect[] = [
   ),
   defect(
     "writes to a frame that it handed over before",
-    LENT,
+    // When the caller gave it back in between, it is the next frame that is spoilt.
+    [LENT, RECEIVED],
     "net_receive",
     "./net/driver",
-    `if (kept) spoil(kept);
+    `if (kept && keptHandle == handle) spoil(kept);
      const written = right;
+     keptHandle = handle;
      kept = written > 0 ? changetype<ReceivedBuffer>(records).pointer : 0;
      return written;`,
   ),
@@ -196,6 +199,7 @@ function defectiveEntry(): string {
     'import { dma_alloc, in8, now_ns, phys_read8, phys_write8 } from "./kernel";',
     `@external("${IMPORTS}", "chosen") declare function chosen(): i32;`,
     "let kept: u32 = 0;",
+    "let keptHandle: u32 = 0;",
     "function spoil(pointer: u32): void {",
     "  if (isDefined(PORTED)) phys_write8(pointer, phys_read8(pointer) ^ 0xff);",
     "  else store<u8>(pointer, load<u8>(pointer) ^ 0xff);",

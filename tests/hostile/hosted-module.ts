@@ -38,6 +38,8 @@ export interface HostedModuleOptions {
 export class HostedModule {
   readonly view: DataView;
   readonly records: CallRecords;
+  /** The exports that were called so far. */
+  readonly called = new Set<string>();
   private readonly exports: VirtioExports;
   /** The same, for calls by name. */
   private readonly callables: Record<CheckedCall, (...parameters: number[]) => number>;
@@ -82,6 +84,7 @@ export class HostedModule {
    */
   call(name: CheckedCall, bound: number, ...parameters: number[]): number {
     const { machine } = this;
+    this.called.add(name);
     machine.act();
     machine.importLimit = machine.imports + bound;
     const portRefusals = machine.portRefusals.length;
@@ -154,6 +157,7 @@ export class HostedModule {
 
   /** Forgets what devices were told of memory, as a kernel that takes some back does. */
   forgetTranslations(): void {
+    this.called.add("forget_translations");
     this.exports.forget_translations();
   }
 

@@ -46,6 +46,8 @@ export interface Outcome {
   readonly imports: number;
   /** Calls of the stack, by what became of opening: for people who wonder whether devices ever come up. */
   readonly opened: number;
+  /** Exports that were called. */
+  readonly called: ReadonlySet<string>;
 }
 
 export interface ScenarioOptions {
@@ -97,6 +99,7 @@ export function runScenario(options: ScenarioOptions): Outcome {
     ...(memory === undefined ? {} : { memory }),
   });
   let opened = 0;
+  let called: ReadonlySet<string> = new Set();
   let finding: Finding | undefined;
   try {
     const module = new HostedModule(machine, {
@@ -104,6 +107,7 @@ export function runScenario(options: ScenarioOptions): Outcome {
       isThorough: options.isThorough ?? false,
       ...(options.instrumented === undefined ? {} : { instrumented: options.instrumented }),
     });
+    ({ called } = module);
     const context: GuestContext = { module, machine, mutations, random, relaxTime: RELAX_TIME };
     if (isEnumerated) {
       const kernel = new PciGuest(context);
@@ -133,7 +137,7 @@ export function runScenario(options: ScenarioOptions): Outcome {
       error instanceof Finding ? error : new Finding("the machine itself failed", String((error as Error).stack));
   }
   machine.close();
-  return { finding, mutations: mutations.applied, imports: machine.imports, opened };
+  return { finding, mutations: mutations.applied, imports: machine.imports, opened, called };
 }
 
 /** Every run is hostile in some ways and correct in others: what always breaks at once hides what breaks later. */
