@@ -15,4 +15,11 @@ export {
   net_receive,
   net_release,
 } from "./net/driver";
-export { block_open, block_information, block_statistics, block_submit, block_poll } from "./block/driver";
+export {
+  block_open,
+  block_information,
+  block_statistics,
+  block_submit,
+  block_poll,
+  block_await_all,
+} from "./block/driver";

@@ -22,7 +22,7 @@ import {
   unregisterDevice,
 } from "../virtio/device";
 import { VIRTIO_F_ANY_LAYOUT, VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC } from "../virtio/features";
-import { fail, negotiate, openDevice, refusal, run, start } from "../virtio/lifecycle";
+import { fail, negotiate, openDevice, refusal, run, runningResult, start } from "../virtio/lifecycle";
 import { describeDisk, readConfiguration, updateCapacity } from "./configuration";
 import { BLOCK_DEVICE_BYTES, BlockDevice, RequestState } from "./device";
 import { addRequest, CHAIN_MIN, completePart, partResult, prepareRequests } from "./requests";
@@ -220,6 +220,21 @@ function pollStopped(device: BlockDevice, completions: u32, capacity: u32): i32 
   if (device.state == DeviceState.CLOSING && device.inFlight == 0) finishClose(device);
   else if (taken == 0 && device.state == DeviceState.BROKEN) return Result.E_BROKEN;
   return taken;
+}
+
+/**
+ * Asks for one interrupt, when all that is in flight has completed; `enable_interrupts` asks for one at the next
+ * completion. For who waits for a whole batch; a request that never completes holds up the word of all others. Without
+ * EVENT_IDX there is no difference. [virtio-1.2 §2.7.7.1]
+ *
+ * @returns 1 when all of it can be polled already and no interrupt may come for it; 0; E_HANDLE, E_BROKEN
+ */
+export function block_await_all(handle: u32): i32 {
+  const device = changetype<BlockDevice>(deviceOfType(handle, VIRTIO_ID_BLOCK));
+  const state = runningResult(device);
+  if (state != Result.OK) return state;
+  const queue = device.queue;
+  return queue.enableCallbacks(max(queue.outstanding, 1) - 1);
 }
 
 

@@ -113,6 +113,15 @@ export class BlockDevice extends Device {
     return completions;
   }
 
+  /**
+   * As `enableInterrupts`, but asks for one interrupt when all that is in flight has completed, where the device can do
+   * that. True when all of it can be taken already.
+   */
+  awaitAll(): boolean {
+    this.interruptsWanted = true;
+    return check("block_await_all", this.context.exports.block_await_all(this.handle)) > 0;
+  }
+
   /** Reads `count` sectors from `first` on, and waits for them. */
   readSectors(first: number, count: number): Uint8Array {
     const bytes = new Uint8Array(count * SECTOR_BYTES);

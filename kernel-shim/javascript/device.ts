@@ -30,7 +30,7 @@ export abstract class Device implements CompletionSource {
   private state: "open" | "closing" | "gone" = "open";
   /** Completions and receive buffers to be taken or given back before a closed handle goes. */
   private outstanding = 0;
-  private interruptsWanted = false;
+  protected interruptsWanted = false;
 
   protected constructor(
     protected readonly context: StackContext<Device>,

@@ -118,6 +118,38 @@ export const notifications: readonly Case[] = [
     },
   })),
   ...eventIndexChoices.map(([name, allowed]): Case => ({
+    name: `a batch that is waited for as a whole interrupts when all of it is done, where the device can (${name})`,
+    disks: [{}],
+    run(context) {
+      const disk = context.openDisk(0, { features: allowed });
+      const buffer = context.allocate(2 * PAGE_BYTES);
+      const { features_accepted, queue_size } = disk.information();
+      const hasEventIndex = (features_accepted & VIRTIO_F_EVENT_IDX) !== 0n;
+      const rounds = 20;
+      // Header, data and status, where a request has no table of its own.
+      const batch = Math.min(16, Math.floor(queue_size / 3));
+      let interrupts = 0;
+      assert.equal(disk.awaitAll(), false, "an idle disk");
+      for (let round = 0; round < rounds; round++) {
+        submitAll(disk, reads(buffer, batch));
+        let taken = 0;
+        while (taken < batch) {
+          const isComplete = disk.awaitAll();
+          if (!isComplete) {
+            expectInterrupt(context, disk);
+            interrupts++;
+          }
+          const count = disk.poll().length;
+          // A device may interrupt once before it has looked at the index for the first time.
+          if (hasEventIndex && round > 0) assert.equal(count, batch, "nothing was said before all was done");
+          taken += count;
+        }
+      }
+      assert.ok(interrupts <= (hasEventIndex ? rounds + 1 : rounds * batch));
+      assert.equal(disk.awaitAll(), false, "nothing is left");
+    },
+  })),
+  ...eventIndexChoices.map(([name, allowed]): Case => ({
     name: `enabling interrupts says when something is there already (${name})`,
     disks: [{}],
     run(context) {

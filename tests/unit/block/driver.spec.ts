@@ -2,6 +2,7 @@
 import { BlockOptions } from "../../../assembly/abi/records";
 import { Event, Interrupt, Message, Result } from "../../../assembly/abi/results";
 import {
+  block_await_all,
   block_information,
   block_open,
   block_poll,
@@ -283,6 +284,43 @@ describe("interrupts", () => {
     expect(askStatistics().interrupts).toBe(1);
     expect(disable_interrupts(handle)).toBe(Result.OK);
     expect(ring.availableFlags).toBe(1);
+  });
+});
+
+describe("waiting for all that is in flight", () => {
+  it("asks for an interrupt behind the last completion", () => {
+    newDisk(EVENT_IDX);
+    expect(block_await_all(handle)).toBe(0, "nothing is in flight");
+    expect(ring.usedEvent).toBe(0, "the next completion");
+    for (let token: u64 = 1; token <= 3; token++) read(token, 0, 512);
+    expect(block_await_all(handle)).toBe(0);
+    expect(ring.usedEvent).toBe(2);
+    completePart(takePart(), 0);
+    completePart(takePart(), 0);
+    expect(block_await_all(handle)).toBe(0, "one of them is still out");
+    completePart(takePart(), 0);
+    expect(block_await_all(handle)).toBe(1, "no interrupt may come for them");
+    expect(poll()).toBe(3);
+    expect(block_await_all(handle)).toBe(0);
+    expect(ring.usedEvent).toBe(3);
+  });
+
+  it("asks for every interrupt where the device counts no completions", () => {
+    newDisk(0);
+    read(1, 0, 512);
+    read(2, 0, 512);
+    expect(block_await_all(handle)).toBe(0);
+    expect(ring.availableFlags).toBe(0);
+    completePart(takePart(), 0);
+    expect(block_await_all(handle)).toBe(1, "there is something to poll");
+  });
+
+  it("is refused where nothing can be waited for", () => {
+    expect(block_await_all(0)).toBe(Result.E_HANDLE);
+    newDisk(0);
+    ring.complete(0x77, 0);
+    poll();
+    expect(block_await_all(handle)).toBe(Result.E_BROKEN);
   });
 });
 
