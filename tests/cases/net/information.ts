@@ -109,11 +109,11 @@ export const information: readonly Case[] = [
     name: "the options say how many buffers there are, and how large",
     cards: [{ queueSizeMin: 32, offers: { mergeable: true } }],
     run(context) {
-      const few = context.openCard(0, { receive_buffers: 5, receive_buffer_bytes: 256 });
+      const few = context.openCard(0, { receive_buffers: 7, receive_buffer_bytes: 256 });
       const found = few.information();
-      assert.equal(found.receive_buffers, 5);
+      assert.equal(found.receive_buffers, 7);
       assert.equal(found.receive_buffer_bytes, 256);
-      assert.equal(found.buffers_per_frame_max, 5);
+      assert.equal(found.buffers_per_frame_max, 7);
       few.close();
       const many = context.openCard(0, { receive_buffers: 1_000_000 }).information();
       assert.ok(many.receive_buffers <= many.receive_queue_size, "never more than the ring holds");
