@@ -12,17 +12,17 @@ import type { MeasuredPoint } from "../../tools/bench/qemu/result.js";
 import { spreadOf } from "../../tools/bench/qemu/statistics.js";
 import { countTrace, TraceCounter, type Counts } from "../../tools/bench/qemu/trace.js";
 
-const batch: Point = { operation: "read", pattern: "random", bytes: 4096, depth: 32, waiting: "linger" };
+const batch: Point = { operation: "read", pattern: "random", bytes: 4096, depth: 32, waiting: "all" };
 
 describe("the lines of guests", () => {
   test("name the point, how much was done, and how long it took", () => {
-    assert.deepEqual(parseBegin("begin read random 4096 32 linger"), batch);
-    assert.deepEqual(parseEnd("end read random 4096 32 linger 6400 32000000"), {
+    assert.deepEqual(parseBegin("begin read random 4096 32 all"), batch);
+    assert.deepEqual(parseEnd("end read random 4096 32 all 6400 32000000"), {
       point: batch,
       count: 6400,
       nanoseconds: 32_000_000,
     });
-    assert.equal(pointName(batch), "read random 4096 32 linger");
+    assert.equal(pointName(batch), "read random 4096 32 all");
   });
 
   test("are found among others, also with carriage returns", () => {
@@ -62,15 +62,15 @@ describe("a trace", () => {
   const controller = "memory_region_ops_write cpu 0 mr 0x5 addr 0x20 value 0x20 size 1 name 'pic'";
   const lines = [
     ...[notification, status],
-    ...printed("begin read random 4096 32 linger"),
+    ...printed("begin read random 4096 32 all"),
     ...[notification, interrupt, status, controller, controller, notification, cardInterrupt],
-    ...printed("end read random 4096 32 linger 64 1000"),
+    ...printed("end read random 4096 32 all 64 1000"),
     ...[notification, interrupt],
     ...printed("begin read random 4096 1 poll"),
     ...printed("end read random 4096 1 poll 5 1000"),
   ];
   const expected = new Map<string, Counts>([
-    ["read random 4096 32 linger", { count: 64, notifications: 2, interrupts: 2, deviceAccesses: 1, otherAccesses: 2 }],
+    ["read random 4096 32 all", { count: 64, notifications: 2, interrupts: 2, deviceAccesses: 1, otherAccesses: 2 }],
     ["read random 4096 1 poll", { count: 5, notifications: 0, interrupts: 0, deviceAccesses: 0, otherAccesses: 0 }],
   ]);
 
@@ -193,7 +193,7 @@ describe("budgets", () => {
   test("hold the best way of waiting for each work against Linux, and take the worst work", () => {
     const points = [
       measured({ point: single, againstLinux: spreadOf([5]) }),
-      measured({ point: { ...single, waiting: "linger" }, againstLinux: spreadOf([2]) }),
+      measured({ point: { ...single, waiting: "all" }, againstLinux: spreadOf([2]) }),
       measured({ point: { ...single, operation: "write" }, againstLinux: spreadOf([2.9]) }),
       measured({ againstLinux: spreadOf([0.9]) }),
       measured({ point: { ...batch, bytes: 65536 }, againstLinux: spreadOf([1]) }),

@@ -62,19 +62,20 @@ function bestRates(points: readonly MeasuredPoint[]): Value[] {
 /**
  * All budgets that there are measurements for.
  *
- * Sleeping until the next completion is measured, but not judged: when a batch is to be waited for, and the device takes
- * long between two of it, this means more than one interrupt. Lingering is the remedy.
+ * Interrupts of a batch are judged where the driver was told to wait for all of it, or not to wait. Who asks for the next
+ * completion may have one interrupt for each that comes late.
  */
 export function judge(block: readonly MeasuredPoint[], network: readonly MeasuredPoint[]): Budget[] {
   const own = block.filter(({ guest, point }) => guest === "unikernel" && point.waiting !== "sleep");
   const linux = block.filter(({ guest }) => guest === "Linux");
   const batches = own.filter(({ point }) => point.depth > 1);
+  const awaited = batches.filter(({ point }) => point.waiting === "all" || point.waiting === "poll");
   const singles = own.filter(({ point }) => point.depth === 1);
   const transmit = network.filter(({ point }) => point.operation === "transmit");
   const polledTransmit = transmit.filter(({ point }) => point.waiting === "poll" || point.waiting === "pause");
   return [
     ...budget("disk: notifications per batch of 32", "at most", 1, false, counted(batches, perBatch("notifications"))),
-    ...budget("disk: interrupts per batch of 32", "at most", 1, false, counted(batches, perBatch("interrupts"))),
+    ...budget("disk: interrupts per batch of 32", "at most", 1, false, counted(awaited, perBatch("interrupts"))),
     ...budget("disk: notifications against Linux", "at most", 1, false, againstLinux(own, linux, "notifications")),
     ...budget("disk: interrupts against Linux", "at most", 1, false, againstLinux(own, linux, "interrupts")),
     ...[4096, 65536].flatMap((bytes) =>

@@ -12,9 +12,9 @@ export type Pattern = "sequential" | "random" | "frames";
 
 /**
  * How a guest passes the time until the device is done: it looks again at once, or after a `pause` instruction; it sleeps
- * until an interrupt; or it sleeps, and once awake looks for a while before it sleeps again.
+ * until the next is done; or it sleeps until all is done.
  */
-export type Waiting = "poll" | "pause" | "sleep" | "linger";
+export type Waiting = "poll" | "pause" | "sleep" | "all";
 
 /** One kind of work, done one way. */
 export interface Point {
@@ -35,7 +35,7 @@ export interface Timing {
   readonly nanoseconds: number;
 }
 
-const pointPattern = /^(read|write|transmit|receive) (sequential|random|frames) (\d+) (\d+) (poll|pause|sleep|linger)/;
+const pointPattern = /^(read|write|transmit|receive) (sequential|random|frames) (\d+) (\d+) (poll|pause|sleep|all)/;
 
 /** The name of a point: the same for the same point, and its order of words is that of the lines. */
 export function pointName({ operation, pattern, bytes, depth, waiting }: Point): string {

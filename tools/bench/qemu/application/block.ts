@@ -4,7 +4,7 @@ import { Disk } from "../../../../kernel-shim/unikernel/application/disk";
 import { allocateRecords, allocateShared, recordAt } from "../../../../kernel-shim/unikernel/application/records";
 import { block_poll, block_submit, disable_interrupts } from "../../../../kernel-shim/unikernel/application/stack";
 import { nextPlace, startPlaces } from "./places";
-import { begin, end, expectDelay, expectMore, pause, Waiting } from "./points";
+import { begin, end, pause, Waiting } from "./points";
 
 const BATCH: u32 = 32;
 const SMALLEST_BYTES: u32 = 4096;
@@ -43,7 +43,6 @@ function warmUp(disk: Disk): bool {
 function workOff(handle: i32, depth: u32, waiting: Waiting): bool {
   for (let index: u32 = 0; index < depth; index++) recordAt<BlockRequest>(requests, index).sector = nextPlace();
   if (block_submit(handle, requests, depth) != depth) return false;
-  expectDelay();
   let left = depth;
   while (left != 0) {
     const count = block_poll(handle, completions, left);
@@ -52,7 +51,6 @@ function workOff(handle: i32, depth: u32, waiting: Waiting): bool {
       if (recordAt<Completion>(completions, index).result != 0) return false;
     }
     if (count == 0) pause(waiting, handle);
-    else expectMore();
     left -= count;
   }
   return true;
@@ -88,7 +86,7 @@ function measureDepth(disk: Disk, depth: u32, count: u32): bool {
   for (let operation = BlockOperation.READ; operation <= BlockOperation.WRITE; operation++) {
     for (let random: u32 = 0; random < 2; random++) {
       for (let bytes = SMALLEST_BYTES; bytes <= LARGEST_BYTES; bytes *= LARGEST_BYTES / SMALLEST_BYTES) {
-        for (let waiting = Waiting.POLL; waiting < Waiting.COUNT; waiting++) {
+        for (let waiting = Waiting.POLL; waiting <= Waiting.ALL; waiting++) {
           if (!measurePoint(disk, operation, random != 0, bytes, depth, waiting, count)) return false;
         }
       }

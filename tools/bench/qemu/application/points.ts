@@ -8,7 +8,7 @@
  * the serial port, and so say which of its events belong to the point.
  */
 import { now_ns, relax } from "../../../../assembly/kernel";
-import { enable_interrupts, interrupt } from "../../../../kernel-shim/unikernel/application/stack";
+import { block_await_all, enable_interrupts, interrupt } from "../../../../kernel-shim/unikernel/application/stack";
 import { print, printNumber } from "../../../../kernel-shim/unikernel/application/text";
 import { wait } from "../../../../kernel-shim/unikernel/application/unikernel";
 
@@ -20,16 +20,10 @@ export const enum Waiting {
   PAUSE = 1,
   /** It sleeps until an interrupt. */
   SLEEP = 2,
-  /** It sleeps until an interrupt, and then looks for a while whether more is coming before it sleeps again. */
-  LINGER = 3,
-  COUNT = 4,
+  /** It sleeps until all that was asked for is done. Disks only. */
+  ALL = 3,
 }
 
-/** How often one who lingers looks in vain before it sleeps: longer than a disk takes between two of a batch. */
-const LINGER_TURNS: u32 = 20000;
-
-/** How often the one who lingers may still look in vain. */
-let turnsLeft: u32 = 0;
 let startedAt: u64 = 0;
 
 function printWaiting(waiting: Waiting): void {
@@ -41,7 +35,7 @@ function printWaiting(waiting: Waiting): void {
     case Waiting.SLEEP:
       return print(" sleep");
     default:
-      return print(" linger");
+      return print(" all");
   }
 }
 
@@ -78,25 +72,12 @@ export function end(what: string, pattern: string, bytes: u32, depth: u32, waiti
   print("\n");
 }
 
-/** To be called when the device has been given something that will take a while. */
-export function expectDelay(): void {
-  turnsLeft = 0;
-}
-
-/** To be called when the device has been found to have done something. More may follow at once. */
-export function expectMore(): void {
-  turnsLeft = LINGER_TURNS;
-}
-
 /** Passes the time until polling the device may find something. It is the only one that interrupts. */
 export function pause(waiting: Waiting, handle: i32): void {
   if (waiting == Waiting.POLL) return;
   if (waiting == Waiting.PAUSE) return relax();
-  if (waiting == Waiting.LINGER && turnsLeft != 0) {
-    turnsLeft--;
-    return;
-  }
-  if (enable_interrupts(handle) != 0) return;
+  const isPending = waiting == Waiting.ALL ? block_await_all(handle) : enable_interrupts(handle);
+  if (isPending != 0) return;
   wait(u64.MAX_VALUE);
   interrupt(handle);
 }
