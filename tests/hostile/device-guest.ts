@@ -105,7 +105,7 @@ export abstract class DeviceGuest {
 
   /** A call on the handle alone. */
   protected callOnHandle(
-    name: "interrupt" | "events" | "enable_interrupts" | "disable_interrupts",
+    name: "interrupt" | "events" | "enable_interrupts" | "disable_interrupts" | "block_await_all",
     bound: number,
     allowed: readonly number[],
   ): number {

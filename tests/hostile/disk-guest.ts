@@ -95,7 +95,10 @@ export class DiskGuest extends DeviceGuest {
   }
 
   step(): void {
-    switch (this.context.random.below(16)) {
+    switch (this.context.random.below(17)) {
+      case 16:
+        this.callOnHandle("block_await_all", bounds.SWITCH_INTERRUPTS_IMPORTS, [Result.E_BROKEN]);
+        return;
       case 0:
         this.inform(false);
         return;

@@ -14,6 +14,7 @@ const onHandle: readonly CheckedCall[] = [
   "disable_interrupts",
   "reset",
   "close",
+  "block_await_all",
 ];
 
 /** Calls on the handle of a device of this kind, with records; how many when their number is no parameter. */
