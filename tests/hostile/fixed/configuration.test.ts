@@ -91,6 +91,21 @@ describe("the capacity", () => {
     ground.recovers();
   });
 
+  onBothBuilds("is where requests end, also when a reset has made it less", (build) => {
+    const ground = new DiskGround(build);
+    const [request] = ground.reads(1);
+    assert.ok(request !== undefined);
+    const refusalAt = (sector: bigint): number => ground.disk.submit([{ ...request, sector }]).refusal;
+    const { capacity } = ground.disk.information();
+    assert.equal(refusalAt(capacity), Result.E_RANGE);
+    assert.equal(refusalAt(2n ** 64n - 1n), Result.E_RANGE);
+    tell(ground, CAPACITY, 8);
+    ground.disk.reset();
+    assert.equal(refusalAt(8n), Result.E_RANGE);
+    assert.equal(refusalAt(7n), Result.OK);
+    ground.recovers();
+  });
+
   for (const [low, high] of [
     [0xffff_ffff, 0xffff_ffff],
     [0, 0xffff_ffff],
