@@ -57,13 +57,14 @@ const freeBytesWanted = 2 * diskBytes;
 
 const caveats = [
   "QEMU translates instructions (TCG), so processor time in the guest is dearer than with KVM, and leaving it is cheaper.",
-  "The guest's processor and QEMU's main loop are two threads; whatever else runs on the computer slows both.",
-  "Both guests: -M pc -accel tcg -smp 1 -m 256, the same raw image in memory, cache=writeback, aio=threads, rings of 256.",
+  "Without an iothread, QEMU's main loop sleeps between single requests, and waking it is most of what they take, in both guests.",
+  "The guest's processor and QEMU's threads share this computer's processors; whatever else runs on the computer slows both.",
+  "Both guests: -M pc -accel tcg -smp 1 -m 256, the same raw image in memory, cache=writeback, aio=threads, rings of 256; an iothread serves the disk.",
   "Linux's requests come from a program, with O_DIRECT, through system calls and the block layer; the unikernel's do not.",
   "Linux merges adjacent requests of a batch into one where requests are sequential; where they are random, it cannot.",
   "Linux has mitigations=off, its default I/O scheduler, and MSI-X; the unikernel has one shared interrupt line.",
   "Linux's poll is idle=poll: its processor does not sleep, but the driver still waits for an interrupt.",
-  "Counts are of runs of their own, with QEMU's trace on, which slows QEMU and can change who waits for whom.",
+  "Counts are of runs of their own, without the iothread, which takes up requests untold, and with QEMU's trace on.",
   "Frames travel over a Unix socket to a Node process on the same computer, which has its share in their rates.",
 ];
 
@@ -156,27 +157,27 @@ class Measurement {
     for (let round = 1; round <= rounds; round++) {
       const label = `round ${round} of ${rounds}`;
       this.step(`the unikernel's disk, ${label}`);
-      const { timings, startedAfter } = await run(unikernelWithDisk(image, this.disk, work));
+      const { timings, startedAfter } = await run(unikernelWithDisk(image, this.disk, "iothread", work));
       own.add(timings);
       this.started.unikernel.push(startedAfter);
       if (linux !== undefined) {
         this.step(`Linux's disk, ${label}`);
-        const sleeping = await run(linuxWithDisk(linux, this.disk, work, false));
+        const sleeping = await run(linuxWithDisk(linux, this.disk, "iothread", work, false));
         others.add(sleeping.timings);
         this.started.linux.push(sleeping.startedAfter);
         this.step(`Linux's disk, polling, ${label}`);
-        others.add((await run(linuxWithDisk(linux, this.disk, work, true))).timings, "poll");
+        others.add((await run(linuxWithDisk(linux, this.disk, "iothread", work, true))).timings, "poll");
       }
       this.step(`the unikernel's network card, ${label}`);
       network.add((await this.runWithPeer(image, work)).timings);
     }
 
     this.step("counting what the unikernel's disk takes");
-    const ownCounts = await this.count(unikernelWithDisk(image, this.disk, countedWork));
+    const ownCounts = await this.count(unikernelWithDisk(image, this.disk, "main loop", countedWork));
     this.step("counting what the unikernel's network card takes");
     const networkCounts = await this.countWithPeer(image);
     if (linux !== undefined) this.step("counting what Linux's disk takes");
-    const otherCounts = linux && (await this.count(linuxWithDisk(linux, this.disk, countedWork, false)));
+    const otherCounts = linux && (await this.count(linuxWithDisk(linux, this.disk, "main loop", countedWork, false)));
 
     const block = [
       ...table("unikernel", own, ownCounts, linux && others),
