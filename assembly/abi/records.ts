@@ -232,7 +232,8 @@ export class TransmitFrame {
   csum_offset: u16;
   /**
    * Bytes directly before the first segment that the stack may overwrite until completion. With at least
-   * `header_bytes` of `NetInformation`, header and frame go out as one descriptor where ANY_LAYOUT allows.
+   * `header_bytes` of `NetInformation`, header and frame go out as one descriptor where ANY_LAYOUT
+   * allows and both begin in the same page.
    */
   header_room: u16;
   /** Written by the stack: OK when accepted, otherwise why the frame was refused. */

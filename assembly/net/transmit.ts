@@ -6,6 +6,7 @@ import { contiguousBytes, lookUpAddress, physicalAddress, pointerRangeFits } fro
 import { allocatePrivate, freePrivate } from "../memory/arena";
 import { allocatePages, freePages } from "../memory/pages";
 import { recordsFit } from "../memory/records";
+import { PAGE_BYTES } from "../memory/shared";
 import { VIRTQ_DESC_F_NEXT } from "../virtio/vring";
 import { HEADER_STRIDE, NetDevice } from "./device";
 import { ETHERNET_HEADER_BYTES, TRANSMIT_QUEUE, VLAN_TAG_BYTES, writeHeader } from "./wire";
@@ -77,7 +78,7 @@ export function addFrame(device: NetDevice, frame: TransmitFrame): i32 {
   let pointer = changetype<Segment>(segment).pointer;
   let length = changetype<Segment>(segment).length;
   let header = device.headers + headerOffset;
-  if (frame.header_room >= headerBytes && headerJoins(device, pointer)) {
+  if (frame.header_room >= headerBytes && headerJoins(device, pointer, headerBytes)) {
     pointer -= headerBytes;
     length += headerBytes;
     header = pointer;
@@ -111,15 +112,13 @@ export function addFrame(device: NetDevice, frame: TransmitFrame): i32 {
 
 /**
  * Whether the packet header goes directly before the frame, where there is room for it; otherwise it has a descriptor
- * of its own: the device wants that, or it would not be in one piece.
+ * of its own: the device wants that, or the header would begin in another page, which may lie anywhere.
  */
-function headerJoins(device: NetDevice, pointer: u32): bool {
-  const headerBytes = device.headerBytes;
-  if (!device.anyLayout || pointer < headerBytes) return false;
+@inline
+function headerJoins(device: NetDevice, pointer: u32, headerBytes: u32): bool {
   // Memory outside of linear memory is written in aligned words.
   if (isDefined(PORTED) && (pointer - headerBytes) & 3) return false;
-  const address = physicalAddress(pointer - headerBytes);
-  return address != NO_ADDRESS && address + headerBytes == physicalAddress(pointer);
+  return device.anyLayout && (pointer & (PAGE_BYTES - 1)) >= headerBytes;
 }
 
 /** The transmit ring is full: the caller will be told when it is not. */
