@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { outputFolder, type Build } from "../build/project.js";
-import { spreadOf, time, timeInTurn, typicalOf } from "./measure.js";
+import { quietest, spreadOf, time, timeInTurn, typicalOf } from "./measure.js";
 import type { DataPathRow, Point, RequestCounts } from "./result.js";
 import type { BenchModules } from "./toolchain.js";
 import { WasmMachine, type Counts, type Path } from "./wasm-machine.js";
@@ -42,7 +42,7 @@ export interface Effort {
   readonly batches: readonly number[];
 }
 
-export const fullEffort: Effort = { rounds: 30, instances: 5, segments: 16384, batches: [1, 8, 32, 128] };
+export const fullEffort: Effort = { rounds: 20, instances: 11, segments: 16384, batches: [1, 8, 32, 128] };
 export const quickEffort: Effort = { rounds: 2, instances: 1, segments: 4096, batches: [1, 32] };
 
 export const builds: readonly Build[] = ["mapped", "ported"];
@@ -137,15 +137,15 @@ export function measurePoint(subjects: Subjects, build: Build, point: Point, eff
       machines.map((machine) => () => time(indexRange, () => machine.runAlone(indexRange, batch))),
     ).flat(),
   ).quick;
-  const times = timeInTurn(
-    effort.rounds,
-    machines.map((machine) => () => time(requests, () => machine.run(requests, batch)) - alone),
-  );
+  const [stack, reference] = quietest(() => {
+    const times = timeInTurn(
+      effort.rounds,
+      machines.map((machine) => () => time(requests, () => machine.run(requests, batch)) - alone),
+    );
+    const spreads = times.map(spreadOf);
+    return drivers.map((_, driver) => typicalOf(spreads.filter((_, index) => index % drivers.length === driver)));
+  });
   for (const machine of machines) machine.check();
-  const spreads = times.map(spreadOf);
-  const [stack, reference] = drivers.map((_, driver) =>
-    typicalOf(spreads.filter((_, index) => index % drivers.length === driver)),
-  );
   if (stack === undefined || reference === undefined) throw new Error("nothing was measured");
   return { ...point, build, counts, stack, reference, alone, ratio: stack.quick / reference.quick };
 }

@@ -1,6 +1,6 @@
 /** How cost and memory change with the size of rings, the number of devices and instances, and the number of buses. */
 
-import { spreadOf, time, timeInTurn } from "./measure.js";
+import { quietest, spreadOf, time, timeInTurn, typicalOf } from "./measure.js";
 import type { Effort, Subjects } from "./data-path.js";
 import type { FootprintRow, GrowthRow, ScanRow } from "./result.js";
 import { wasmPageBytes } from "./toolchain.js";
@@ -36,7 +36,9 @@ function measureKind(
   values: readonly number[],
   base: number,
 ): GrowthRow[] {
-  const runs = values.map((value) => {
+  const copies = what === "instances" ? 1 : effort.instances;
+  const runs = Array.from({ length: copies * values.length }, (_, index) => {
+    const value = values[index % values.length] ?? 0;
     const machines = Array.from({ length: what === "instances" ? value : 1 }, () =>
       startMachine(subjects, { path, what, value }),
     );
@@ -53,7 +55,10 @@ function measureKind(
         for (const machine of machines) machine.run(share, rowBatch);
       });
   });
-  const spreads = timeInTurn(effort.rounds, runs).map(spreadOf);
+  const spreads = quietest(() => {
+    const all = timeInTurn(effort.rounds, runs).map(spreadOf);
+    return values.map((_, row) => typicalOf(all.filter((_, index) => index % values.length === row)));
+  });
   const compared = spreads[values.indexOf(base)]?.quick ?? NaN;
   return values.map((value, index) => {
     const nanoseconds = spreads[index] ?? spreadOf([]);
