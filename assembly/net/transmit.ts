@@ -87,22 +87,25 @@ export function addFrame(device: NetDevice, frame: TransmitFrame): i32 {
     position = queue.append(0, table, position, address, headerBytes, VIRTQ_DESC_F_NEXT);
     count = 1;
   }
+  segment += offsetof<Segment>();
   while (true) {
-    segment += offsetof<Segment>();
-    do {
-      if (count == room) return room == queue.size ? Result.E_SEGMENTS : Result.E_FULL;
-      const address = lookUpAddress(pointer);
-      if (address == NO_ADDRESS) return Result.E_ADDRESS;
-      const run = contiguousBytes(pointer, length, address);
+    if (count == room) return room == queue.size ? Result.E_SEGMENTS : Result.E_FULL;
+    const address = lookUpAddress(pointer);
+    if (address == NO_ADDRESS) return Result.E_ADDRESS;
+    const run = contiguousBytes(pointer, length, address);
+    count++;
+    length -= run;
+    if (length != 0) {
       pointer += run;
-      length -= run;
-      const isLast = (<u32>(length == 0)) & (<u32>(segment == segmentsEnd));
-      position = queue.append(0, table, position, address, run, (isLast ^ 1) * VIRTQ_DESC_F_NEXT);
-      count++;
-    } while (length != 0);
-    if (segment == segmentsEnd) break;
-    pointer = changetype<Segment>(segment).pointer;
-    length = changetype<Segment>(segment).length;
+    } else if (segment != segmentsEnd) {
+      pointer = changetype<Segment>(segment).pointer;
+      length = changetype<Segment>(segment).length;
+      segment += offsetof<Segment>();
+    } else {
+      position = queue.append(0, table, position, address, run, 0);
+      break;
+    }
+    position = queue.append(0, table, position, address, run, VIRTQ_DESC_F_NEXT);
   }
   writeHeader(header, headerBytes, frame);
   const head = queue.add(0, frame.token, position, count, 0);

@@ -8,7 +8,7 @@ import { WasmMachine, type Path } from "./wasm-machine.js";
 
 const frameBytes = 512;
 const batch = 8;
-const requests = 8192;
+const requests = 32768;
 
 type Scale = Pick<GrowthRow, "path" | "what" | "value">;
 
