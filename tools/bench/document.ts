@@ -2,7 +2,7 @@
 
 import { describePoint } from "./budgets.js";
 import { bootTable, pointTable, type TextTable } from "./qemu/table.js";
-import type { BenchResult, DataPathRow } from "./result.js";
+import type { BenchResult, DataPathRow, NativeRow } from "./result.js";
 
 /** The file with the section, relative to the project's folder. */
 export const documentFile = "README.md";
@@ -39,12 +39,17 @@ function budgets({ budgets }: BenchResult): TextTable {
   };
 }
 
-/** The engine's points of one batch size. */
-function dataPath(rows: readonly DataPathRow[], batch: number): TextTable {
+/** Tables that few read to the end. */
+function folded(summary: string, ...parts: readonly string[]): string {
+  return ["<details>", `<summary>${summary}</summary>`, ...parts, "</details>"].join("\n\n");
+}
+
+/** The engine's points of some batch sizes. */
+function dataPath(rows: readonly DataPathRow[], batches: readonly number[]): TextTable {
   return {
     head: ["Driver alone, a request or frame", "Build", "ns", "ns in C", "Ratio", "Imports", "Port accesses"],
     rows: rows
-      .filter((row) => row.batch === batch)
+      .filter((row) => batches.includes(row.batch))
       .map((row) => [
         ...[describePoint(row), row.build, row.stack.quick.toFixed(1), row.reference.quick.toFixed(1)],
         ...[row.ratio.toFixed(2), row.counts.imports.toFixed(2), row.counts.portAccesses.toFixed(2)],
@@ -52,23 +57,43 @@ function dataPath(rows: readonly DataPathRow[], batch: number): TextTable {
   };
 }
 
-/** The batch whose points the section lists. */
-const batchShown = 32;
+/** Instructions in native code, all points. */
+function nativeCode(rows: readonly NativeRow[]): TextTable {
+  return {
+    head: ["Driver alone, a request or frame", "Compiler", "Memory by", "Instructions", "In C", "Ratio"],
+    rows: rows.map((row) => [
+      ...[describePoint(row), row.compiler, row.memoryBase],
+      ...[row.stackInstructions.toFixed(0), row.referenceInstructions.toFixed(0), row.ratio.toFixed(2)],
+    ]),
+  };
+}
+
+/** The batches whose points the section lists. */
+const batchesShown = [1, 32];
 
 /** What a full run measured, for people. */
 export function describeBench(result: BenchResult): string {
   const { host, qemu } = result;
   const parts = [
-    `Measured on ${String(host.cores)} cores of an ${host.processor}, Node ${host.node}, nothing else running.`,
+    `Measured on ${String(host.cores)} cores, ${host.processor}, Node ${host.node}.`,
     markdown(budgets(result)),
-    `In this engine, batches of ${String(batchShown)}; all batches, native code and growth are in the output of the command.`,
-    markdown(dataPath(result.dataPath, batchShown)),
+    folded(
+      `In this engine, batches of ${batchesShown.join(" and ")}`,
+      markdown(dataPath(result.dataPath, batchesShown)),
+      "All batches, times in native code and growth are in the output of the command.",
+    ),
+    folded(
+      "In native code, translated by wasm2c: memory where a pointer says, or at a constant place as in the unikernel",
+      markdown(nativeCode(result.native)),
+    ),
   ];
   if (qemu !== undefined) {
     parts.push(
-      `On QEMU ${qemu.qemu}'s devices${qemu.linux === undefined ? "" : `, beside ${qemu.linux}`}:`,
-      markdown(pointTable(qemu)),
-      markdown(bootTable(qemu.boot)),
+      folded(
+        `On QEMU ${qemu.qemu}'s devices${qemu.linux === undefined ? "" : `, beside ${qemu.linux}`}`,
+        markdown(pointTable(qemu)),
+        markdown(bootTable(qemu.boot)),
+      ),
       [...qemu.gaps, ...qemu.caveats].map((text) => `- ${text}`).join("\n"),
     );
   }
