@@ -224,10 +224,11 @@ function pollStopped(device: BlockDevice, completions: u32, capacity: u32): i32 
 
 /**
  * Asks for one interrupt, when all that is in flight has completed; `enable_interrupts` asks for one at the next
- * completion. For who waits for a whole batch; a request that never completes holds up the word of all others. Without
- * EVENT_IDX there is no difference. [virtio-1.2 §2.7.7.1]
+ * completion. For who waits for a whole batch; a request that never completes holds up the word of all others. With
+ * nothing in flight it is the next completion, and without EVENT_IDX there is no difference. [virtio-1.2 §2.7.7.1]
  *
- * @returns 1 when all of it can be polled already and no interrupt may come for it; 0; E_HANDLE, E_BROKEN
+ * @returns 1 when all of it, or without EVENT_IDX any of it, can be polled already and no interrupt may come for it; 0;
+ *   E_HANDLE, E_BROKEN
  */
 export function block_await_all(handle: u32): i32 {
   const device = changetype<BlockDevice>(deviceOfType(handle, VIRTIO_ID_BLOCK));

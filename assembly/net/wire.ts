@@ -42,11 +42,6 @@ export const RECEIVE_BUFFER_BYTES_MIN: u32 = 1526;
 //     │ flags │ gso_type │ hdr_len │ gso_size │ csum_start │ csum_offset │ num_buffers │
 //     └───────┴──────────┴─────────┴──────────┴────────────┴─────────────┴─────────────┘
 //                                                                  only with MRG_RXBUF
-export const HEADER_FLAGS: u32 = 0;
-export const HEADER_GSO_TYPE: u32 = 1;
-export const HEADER_HDR_LEN: u32 = 2;
-export const HEADER_GSO_SIZE: u32 = 4;
-export const HEADER_CSUM_START: u32 = 6;
 export const HEADER_CSUM_OFFSET: u32 = 8;
 export const HEADER_NUM_BUFFERS: u32 = 10;
 

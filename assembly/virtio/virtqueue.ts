@@ -470,7 +470,7 @@ export class Virtqueue {
     return head;
   }
 
-  /** The device has been reset: what is in flight comes back through `take`, and nothing is added until then. */
+  /** The device has been reset: what is in flight comes back through `drain`, and nothing is added until then. */
   stop(): void {
     this.draining = this.outstanding != 0;
     this.drained = 0;

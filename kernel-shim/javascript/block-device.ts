@@ -115,7 +115,7 @@ export class BlockDevice extends Device {
 
   /**
    * As `enableInterrupts`, but asks for one interrupt when all that is in flight has completed, where the device can do
-   * that. True when all of it can be taken already.
+   * that. True when all of it can be taken already. A call that waits asks for the next completion again.
    */
   awaitAll(): boolean {
     this.interruptsWanted = true;

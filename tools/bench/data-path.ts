@@ -93,7 +93,7 @@ function importsIn(counts: Counts): number {
  * Counts what a request of a point costs, once everything is warm. The device follows every chain meanwhile, and a
  * chain that is not as it has to be is an error here. Payload lies outside linear memory: a copy would trap.
  */
-export function countPoint(subjects: Subjects, driver: WebAssembly.Module, point: Point): RequestCounts {
+function countPoint(subjects: Subjects, driver: WebAssembly.Module, point: Point): RequestCounts {
   const machine = startMachine(subjects, driver, point.path, true);
   machine.prepare(point.size, point.segments);
   machine.run(countedRequests, point.batch);

@@ -15,7 +15,7 @@ import { benchFolder, loopsFile, machineFiles, referenceFiles } from "./toolchai
 
 export const compilers = ["gcc", "clang"] as const;
 export type Compiler = (typeof compilers)[number];
-export const memoryBases: readonly MemoryBase[] = ["pointer", "constant"];
+const memoryBases: readonly MemoryBase[] = ["pointer", "constant"];
 
 /** Where a program's linear memory lies when its code knows: nothing else is there, in valgrind neither. */
 const constantBase = "0x2000000000";

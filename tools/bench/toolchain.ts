@@ -23,7 +23,7 @@ export const modulesEnd = 5 * wasmPageBytes;
 const stackBytes = 16384;
 
 /** The C files of a folder of the benchmarks, in an order that does not depend on the file system. */
-export function cFiles(folder: string): string[] {
+function cFiles(folder: string): string[] {
   return readdirSync(join(sourceFolder, folder))
     .filter((name) => name.endsWith(".c"))
     .map((name) => join(sourceFolder, folder, name))

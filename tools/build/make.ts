@@ -30,8 +30,8 @@ export async function make(targets: readonly ModuleTarget[], fingerprint: string
     // The compiler goes first: of a source with mistakes it says most.
     const modules = [];
     for (const target of targets) {
-      const make = target.isRelease ? compileRelease : compile;
-      modules.push({ target, ...(await make({ target: target.name, entries: [entryFile] })) });
+      const compileTarget = target.isRelease ? compileRelease : compile;
+      modules.push({ target, ...(await compileTarget({ target: target.name, entries: [entryFile] })) });
     }
     const style = await resolveConfig(join(outputFolder, "abi.ts"), { editorconfig: true });
     const abi: Abi = readAbi((name) => readFileSync(join(projectFolder, name), "utf8"));

@@ -7,7 +7,7 @@
  */
 
 import binaryen from "binaryen";
-import { compile, type CompiledModule, type CompileOptions } from "./compile.js";
+import { compile, CompileError, type CompiledModule, type CompileOptions } from "./compile.js";
 
 /** What wasm-opt calls -Os. */
 const optimizeLevel = 2;
@@ -24,6 +24,7 @@ export async function compileRelease(options: CompileOptions): Promise<CompiledM
     binaryen.setShrinkLevel(shrinkLevel);
     binaryen.setLowMemoryUnused(true);
     module.optimize();
+    if (!module.validate()) throw new CompileError("what binaryen made of the module is not valid");
     return { ...compiled, binary: module.emitBinary(), text: module.emitText() };
   } finally {
     module.dispose();

@@ -1,6 +1,7 @@
 /**
  * Every check that the stack makes of what a device can tell it, and how to take it away: one line of source each, found
- * by its text. (That ports have room for the first twelve bytes of configuration is known: they are a power of two.) A text that is not there, or there twice, is an error, so that the list keeps up with the source.
+ * by its text. A text that is not there, or there twice, is an error, so that the list keeps up with the source. (That
+ * ports have room for the first twelve bytes of configuration is known: they are a power of two.)
  */
 
 export interface DeviceCheck {
