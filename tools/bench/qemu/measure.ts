@@ -65,6 +65,7 @@ const caveats = [
   "Linux has mitigations=off, its default I/O scheduler, and MSI-X; the unikernel has one shared interrupt line.",
   "Linux's poll is idle=poll: its processor does not sleep, but the driver still waits for an interrupt.",
   "Counts are of runs of their own, without the iothread, which takes up requests untold, and with QEMU's trace on.",
+  "Budgets are about ways of waiting other than sleep, which asks for the next completion; rates are of the best one.",
   "Frames travel over a Unix socket to a Node process on the same computer, which has its share in their rates.",
 ];
 
