@@ -4,11 +4,13 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test, type TestContext } from "node:test";
+import { test, type MockFunctionContext, type TestContext } from "node:test";
 import { ensurePrograms, findProgram, MissingPrograms, missingPackages } from "../../tools/setup/system-packages.js";
 
 /** A system of which only this much is installed. Programs are shell scripts; each notes that it was called. */
 class PretendedSystem {
+  readonly said: MockFunctionContext<typeof console.error>;
+  readonly printed: MockFunctionContext<typeof console.log>;
   private readonly folder = mkdtempSync(join(tmpdir(), "virtio-system-"));
 
   constructor(context: TestContext, user: "root" | "somebody") {
@@ -18,7 +20,8 @@ class PretendedSystem {
     process.env["PATH"] = this.folder;
     const { getuid } = process;
     process.getuid = () => (user === "root" ? 0 : 1000);
-    context.mock.method(console, "log", () => undefined);
+    this.said = context.mock.method(console, "error", () => undefined).mock;
+    this.printed = context.mock.method(console, "log", () => undefined).mock;
     context.after(() => {
       process.env["PATH"] = path;
       if (getuid !== undefined) process.getuid = getuid;
@@ -64,6 +67,8 @@ test("root installs what is missing", (context) => {
   system.addAptGet("qemu-img");
   ensurePrograms(["qemu-img"]);
   assert.deepEqual(system.calls, ["apt-get update", "apt-get install --yes --no-install-recommends qemu-utils"]);
+  assert.equal(system.said.callCount(), 1, "on stderr");
+  assert.equal(system.printed.callCount(), 0, "what a command prints may be meant for a program");
 });
 
 test("somebody for whom sudo asks no password installs with it", (context) => {
