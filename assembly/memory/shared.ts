@@ -66,8 +66,7 @@ export function write32(pointer: u32, value: u32): void {
 @inline
 export function write64(pointer: u32, value: u64): void {
   if (isDefined(PORTED)) {
-    phys_write32(pointer, <u32>value);
-    phys_write32(pointer + 4, <u32>(value >> 32));
+    write32Pair(pointer, <u32>value, <u32>(value >> 32));
   } else {
     store<u64>(pointer, value);
   }

@@ -2,6 +2,7 @@
 import { NetStatistics } from "../abi/records";
 import { Device } from "../virtio/device";
 import { Virtqueue } from "../virtio/virtqueue";
+import { ETHERNET_HEADER_BYTES, VLAN_TAG_BYTES } from "./wire";
 
 /** Who may touch a receive buffer. */
 export const enum Owner {
@@ -85,6 +86,12 @@ export class NetDevice extends Device {
   @inline
   get statistics(): NetStatistics {
     return changetype<NetStatistics>(changetype<usize>(this) + STATISTICS_OFFSET);
+  }
+
+  /** Bytes of the largest frame, packet header not included. */
+  @inline
+  get frameBytesMax(): u32 {
+    return this.mtu + (ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES);
   }
 
 

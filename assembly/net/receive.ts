@@ -23,7 +23,6 @@ import {
   HEADER_NUM_BUFFERS,
   RECEIVE_BUFFER_BYTES_MIN,
   RECEIVE_QUEUE,
-  VLAN_TAG_BYTES,
 } from "./wire";
 
 /** Bytes of a buffer where nothing asks for more: two a page, and an ordinary frame fits. */
@@ -68,20 +67,20 @@ export function allocateReceive(device: NetDevice, bufferCount: u32, bufferBytes
 }
 
 /** Bytes of the largest frame that the device receives, packet header included. */
-function frameBytesMax(device: NetDevice): u32 {
-  return device.headerBytes + ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES + device.mtu;
+function receivedBytesMax(device: NetDevice): u32 {
+  return device.headerBytes + device.frameBytesMax;
 }
 
 /** Smallest buffer that the device may be given. */
 function bufferBytesMin(device: NetDevice): u32 {
-  return device.mergeable ? BUFFER_BYTES_UNIT : max(RECEIVE_BUFFER_BYTES_MIN, frameBytesMax(device));
+  return device.mergeable ? BUFFER_BYTES_UNIT : max(RECEIVE_BUFFER_BYTES_MIN, receivedBytesMax(device));
 }
 
 /** Whether the buffers do for the device, also after a reset: each is large enough, and a frame fits into all of them. */
 export function receiveBuffersFit(device: NetDevice): bool {
   return (
     device.bufferBytes >= bufferBytesMin(device) &&
-    <u64>device.bufferBytes * device.bufferCount >= frameBytesMax(device)
+    <u64>device.bufferBytes * device.bufferCount >= receivedBytesMax(device)
   );
 }
 

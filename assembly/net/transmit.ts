@@ -9,7 +9,7 @@ import { recordsFit } from "../memory/records";
 import { PAGE_BYTES } from "../memory/shared";
 import { VIRTQ_DESC_F_NEXT } from "../virtio/vring";
 import { HEADER_STRIDE, NetDevice } from "./device";
-import { ETHERNET_HEADER_BYTES, TRANSMIT_QUEUE, VLAN_TAG_BYTES, writeHeader } from "./wire";
+import { ETHERNET_HEADER_BYTES, TRANSMIT_QUEUE, writeHeader } from "./wire";
 
 /** A header and a frame that may not share a descriptor. */
 const CHAIN_MIN: u32 = 2;
@@ -61,9 +61,8 @@ export function addFrame(device: NetDevice, frame: TransmitFrame): i32 {
   // All that asks for offloads, from flags to csum_start in one.
   const offload = load<u64>(changetype<usize>(frame), offsetof<TransmitFrame>("flags"));
   if ((offload | frame.csum_offset) != 0) return Result.E_UNSUPPORTED;
-  const bytesMax = device.mtu + (ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES);
   // Fewer than the smallest frame's make the largest number.
-  if (bytes - ETHERNET_HEADER_BYTES > bytesMax - ETHERNET_HEADER_BYTES) return Result.E_FRAME_SIZE;
+  if (bytes - ETHERNET_HEADER_BYTES > device.frameBytesMax - ETHERNET_HEADER_BYTES) return Result.E_FRAME_SIZE;
 
   const queue = device.transmitQueue;
   if (queue.draining) return Result.E_FULL;

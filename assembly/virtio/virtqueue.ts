@@ -312,8 +312,7 @@ export class Virtqueue {
     for (let undone: u32 = 0; undone < count; undone++) {
       // Descriptors leave the free list in order, so behind each chain the list leads to the next chain's head.
       const state = this.state(head);
-      let last = state;
-      for (let step: u32 = 1; step < state.length; step++) last = this.state(last.next);
+      const last = this.lastOf(state, state.length);
       this.freeCount += state.length;
       state.length = 0;
       head = last.next;
