@@ -7,7 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { format, resolveConfig } from "prettier";
-import { documentAbi, documentFile, MarkerError } from "../../tools/build/abi-document.js";
+import { MarkerError } from "../../tools/build/marked-section.js";
+import { documentAbi, documentFile } from "../../tools/build/abi-document.js";
 import { readAbi } from "../../tools/build/abi-model.js";
 import { projectFolder } from "../../tools/build/project.js";
 

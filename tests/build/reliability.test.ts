@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { suite, test } from "node:test";
 import { format, resolveConfig } from "prettier";
 import { outputFolder, projectFolder } from "../../tools/build/project.js";
-import { documentFile, documentReliability, MarkerError, readParts } from "../../tools/reliability/document.js";
+import { MarkerError } from "../../tools/build/marked-section.js";
+import { documentFile, documentReliability, readParts } from "../../tools/reliability/document.js";
 import { testNames, TestNamesError } from "../../tools/reliability/test-names.js";
 
 const begin = "<!-- reliability:begin -->";

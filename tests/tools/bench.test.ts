@@ -7,7 +7,8 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { documentFile, sectionOf, withSection } from "../../tools/bench/document.js";
+import { documentFile, sectionName } from "../../tools/bench/document.js";
+import { sectionOf, withSection } from "../../tools/build/marked-section.js";
 import type { BenchResult } from "../../tools/bench/result.js";
 import { projectFolder } from "../../tools/build/project.js";
 import { withFolder } from "./start-command.js";
@@ -71,7 +72,7 @@ test("a quick run measures every kind of thing, and holds the budgets that do no
     assert.ok(result.budgets.every(({ holds }) => holds !== false));
     assert.match(readFileSync(chart, "utf8"), /^<svg /);
 
-    const section = sectionOf(readFileSync(path.join(projectFolder, documentFile), "utf8"));
+    const section = sectionOf(readFileSync(path.join(projectFolder, documentFile), "utf8"), documentFile, sectionName);
     for (const { name, limit } of result.budgets) {
       assert.ok(section.includes(`| ${name} `), `${documentFile} says what became of: ${name}`);
       assert.ok(section.includes(` ${limit} `), `${documentFile} states the limit ${limit}`);
@@ -81,9 +82,12 @@ test("a quick run measures every kind of thing, and holds the budgets that do no
 
 test("a section replaces the one that was there, and nothing else", () => {
   const marked = (text: string): string => `before\n<!-- bench:begin -->${text}<!-- bench:end -->\nbehind\n`;
-  assert.equal(withSection(marked("\n\nold $& text\n\n"), "new $& text"), marked("\n\nnew $& text\n\n"));
-  assert.equal(withSection(marked(""), "first"), marked("\n\nfirst\n\n"));
-  assert.throws(() => withSection("no marks", "text"), /bench:begin/);
+  assert.equal(
+    withSection(marked("\n\nold $& text\n\n"), documentFile, sectionName, "new $& text"),
+    marked("\n\nnew $& text\n\n"),
+  );
+  assert.equal(withSection(marked(""), documentFile, sectionName, "first"), marked("\n\nfirst\n\n"));
+  assert.throws(() => withSection("no marks", documentFile, sectionName, "text"), /bench:begin/);
 });
 
 test("what only a full run can tell does not go into the README after another one", () => {

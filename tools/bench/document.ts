@@ -7,23 +7,8 @@ import type { BenchResult, DataPathRow, NativeRow } from "./result.js";
 /** The file with the section, relative to the project's folder. */
 export const documentFile = "README.md";
 
-const begin = "<!-- bench:begin -->";
-const end = "<!-- bench:end -->";
-
-/** The text between the marks, without them. Throws when a mark is missing. */
-export function sectionOf(document: string): string {
-  const from = document.indexOf(begin);
-  const to = document.indexOf(end);
-  if (from < 0 || to < from) throw new Error(`${documentFile} has no ${begin} with ${end} behind it`);
-  return document.slice(from + begin.length, to);
-}
-
-/** The document with a new section. */
-export function withSection(document: string, section: string): string {
-  const old = sectionOf(document);
-  const from = document.indexOf(begin) + begin.length;
-  return `${document.slice(0, from)}\n\n${section}\n\n${document.slice(from + old.length)}`;
-}
+/** What its markers begin with. */
+export const sectionName = "bench";
 
 function markdown({ head, rows }: TextTable): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;

@@ -10,10 +10,11 @@ import { join } from "node:path";
 import { SingleBar, Presets } from "cli-progress";
 import { Command } from "commander";
 import { format, resolveConfig } from "prettier";
+import { withSection } from "../build/marked-section.js";
 import { projectFolder } from "../build/project.js";
 import { ensurePrograms, MissingPrograms, searchPath } from "../setup/system-packages.js";
 import { drawChart } from "./chart.js";
-import { describeBench, documentFile, withSection } from "./document.js";
+import { describeBench, documentFile, sectionName } from "./document.js";
 import { formatResult } from "./report.js";
 import { runBenchmarks, type Progress } from "./run.js";
 import { benchFolder } from "./toolchain.js";
@@ -73,7 +74,7 @@ const result = await runBenchmarks(options, progressBar());
 mkdirSync(benchFolder, { recursive: true });
 writeFileSync(options.chart, drawChart(result));
 if (options.readme) {
-  const text = withSection(readFileSync(documentFile, "utf8"), describeBench(result));
+  const text = withSection(readFileSync(documentFile, "utf8"), documentFile, sectionName, describeBench(result));
   writeFileSync(documentFile, await format(text, { ...(await resolveConfig(documentFile)), parser: "markdown" }));
 }
 if (options.json) console.log(JSON.stringify(result, null, 2));

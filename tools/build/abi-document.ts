@@ -4,21 +4,13 @@
  */
 
 import type { Abi, Enumeration, FunctionSignature, RecordLayout, ValueType } from "./abi-model.js";
+import { withSection } from "./marked-section.js";
 
 export const documentFile = "kernel-shim/README.md";
 
-const begin = "<!-- abi:begin -->";
-const end = "<!-- abi:end -->";
-
-/** The document does not have both markers, in order. */
-export class MarkerError extends Error {}
-
 /** The document with its reference part as the model has it, not yet in the project's layout. */
 export function documentAbi(document: string, abi: Abi): string {
-  const first = document.indexOf(begin);
-  const last = document.indexOf(end);
-  if (first < 0 || last < first) throw new MarkerError(`${documentFile} needs ${begin} before ${end}`);
-  return `${document.slice(0, first)}${begin}\n\n${reference(abi)}\n\n${document.slice(last)}`;
+  return withSection(document, documentFile, "abi", reference(abi));
 }
 
 function reference(abi: Abi): string {

@@ -5,16 +5,11 @@
 
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { withSection } from "../build/marked-section.js";
 import { projectFolder } from "../build/project.js";
 import { testFilesIn, type TestName, testNames } from "./test-names.js";
 
 export const documentFile = "README.md";
-
-const begin = "<!-- reliability:begin -->";
-const end = "<!-- reliability:end -->";
-
-/** The document does not have both markers, in order. */
-export class MarkerError extends Error {}
 
 /** A part of the list. */
 export interface Part {
@@ -41,11 +36,7 @@ export function readParts(): Part[] {
 
 /** The document with its list, not yet in the project's layout. */
 export function documentReliability(document: string, parts: readonly Part[]): string {
-  const first = document.indexOf(begin);
-  const last = document.indexOf(end);
-  if (first < 0 || last < first) throw new MarkerError(`${documentFile} needs ${begin} before ${end}`);
-  const list = parts.map(describePart).join("\n\n");
-  return `${document.slice(0, first)}${begin}\n\n${list}\n\n${document.slice(last)}`;
+  return withSection(document, documentFile, "reliability", parts.map(describePart).join("\n\n"));
 }
 
 /** One entry for each machine, or whatever else is outermost; machines with the same rules share one. */
