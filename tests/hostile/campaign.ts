@@ -19,36 +19,33 @@ export function newTotals(): Totals {
 }
 
 /**
- * Runs one input on each build and adds it to the totals.
+ * Runs one input and adds it to the totals.
  *
  * @param found called with each finding
- * @param instrumented each input is run once more on this module, which has to do the same; only the first run counts
+ * @param instrumented the input is run once more on this module, which has to do the same; only the first run counts
  */
 export function runSeed(
   seed: number,
-  builds: readonly Build[],
+  build: Build,
   totals: Totals,
   found: (options: ScenarioOptions, outcome: Outcome) => void,
-  instrumented?: (build: Build) => InstrumentedModule,
+  instrumented?: InstrumentedModule,
 ): void {
-  for (const build of builds) {
-    const options = { build, seed };
-    const outcome = runScenario(options);
-    totals.inputs++;
-    totals.mutations += outcome.mutations.length;
-    totals.imports += outcome.imports;
-    if (outcome.finding !== undefined) {
-      totals.findings++;
-      found(options, outcome);
-    }
-    if (instrumented === undefined) continue;
-    totals.instrumentedInputs++;
-    const module = instrumented(build);
-    const finding = outcome.finding === undefined ? compare(outcome, { ...options, instrumented: module }) : undefined;
-    if (finding === undefined) continue;
+  const options = { build, seed };
+  const outcome = runScenario(options);
+  totals.inputs++;
+  totals.mutations += outcome.mutations.length;
+  totals.imports += outcome.imports;
+  if (outcome.finding !== undefined) {
     totals.findings++;
-    found(options, { ...outcome, finding });
+    found(options, outcome);
   }
+  if (instrumented === undefined) return;
+  totals.instrumentedInputs++;
+  const finding = outcome.finding === undefined ? compare(outcome, { ...options, instrumented }) : undefined;
+  if (finding === undefined) return;
+  totals.findings++;
+  found(options, { ...outcome, finding });
 }
 
 /** Looks for what the same input does otherwise to the same source, compiled in another way. */

@@ -1,15 +1,15 @@
 /** The campaign notices what it is for: each stack with a defect is found out, by the rule that it breaks. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { Build } from "../../kernel-shim/machine.js";
 import { compileDefective, defects } from "./defects.js";
+import { builds } from "./modules.js";
 import { runScenario } from "./scenario.js";
 
 /** Seeds until which each defect is found. */
 const SEEDS = 150;
 const SEEDS_WITHOUT = 30;
 
-for (const build of ["mapped", "ported"] satisfies Build[]) {
+for (const build of builds) {
   const { module, choose } = await compileDefective(build);
   describe(`a stack with a defect, ${build}`, () => {
     defects.forEach(({ name, rules }, number) => {

@@ -5,8 +5,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Build } from "../../kernel-shim/machine.js";
-import { compile } from "../../tools/build/compile.js";
-import { entryFile, moduleTargets, projectFolder } from "../../tools/build/project.js";
+import { compileUnoptimised } from "../../tools/build/compile.js";
+import { entryFile, projectFolder } from "../../tools/build/project.js";
 import type { InstrumentedModule } from "../../tools/fuzz/coverage/coverage.js";
 
 export interface Defect {
@@ -212,13 +212,7 @@ function defectiveEntry(): string {
 export async function compileDefective(
   build: Build,
 ): Promise<{ module: InstrumentedModule; choose: (defect: number) => void }> {
-  const target = moduleTargets.find((each) => each.build === build && each.isRelease)?.name ?? "";
-  const { binary } = await compile({
-    target,
-    entries: [entryFile],
-    options: ["--optimizeLevel", "0", "--shrinkLevel", "0"],
-    sources: new Map([[entryFile, defectiveEntry()]]),
-  });
+  const { binary } = await compileUnoptimised(build, new Map([[entryFile, defectiveEntry()]]));
   let chosen = -1;
   return {
     module: {

@@ -8,6 +8,8 @@ import type { Build } from "../../kernel-shim/machine.js";
 import { outputFolder } from "../../tools/build/project.js";
 
 const files: Record<Build, string> = { mapped: "virtio.wasm", ported: "virtio-ported.wasm" };
+export const builds: readonly Build[] = ["mapped", "ported"];
+
 const compiled = new Map<Build, WebAssembly.Module>();
 
 export function moduleOf(build: Build): WebAssembly.Module {

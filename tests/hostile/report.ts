@@ -1,7 +1,6 @@
 /** A finding in words: the rule, the mutations that matter, and the command that repeats it. */
 import type { Mutation } from "../../kernel-shim/emulated-pc/hostile/mutations.js";
-import type { ScenarioOptions } from "./scenario.js";
-import type { Shrunken } from "./shrink.js";
+import type { Outcome, ScenarioOptions } from "./scenario.js";
 
 /** Repeats a seed with these mutations alone. An empty list is one, too: what breaks without any mutation. */
 export function repeatCommand({ build, seed }: ScenarioOptions, mutations: readonly Mutation[]): string {
@@ -9,9 +8,9 @@ export function repeatCommand({ build, seed }: ScenarioOptions, mutations: reado
   return `npm run fuzz -- --build ${build} --replay ${seed} --mutations "${indices}"`;
 }
 
-export function describeFinding(options: ScenarioOptions, { outcome, mutations }: Shrunken): string {
+export function describeFinding(options: ScenarioOptions, { finding, mutations }: Outcome): string {
   return [
-    `${options.build} build, seed ${options.seed}: ${outcome.finding?.message ?? "no finding"}`,
+    `${options.build} build, seed ${options.seed}: ${finding?.message ?? "no finding"}`,
     ...mutations.map(({ index, site, detail }) => `  ${index}  ${site}: ${detail}`),
     `  repeat with: ${repeatCommand(options, mutations)}`,
   ].join("\n");

@@ -1,23 +1,16 @@
 /** Cuts the mutations of a run down to those that matter for its finding. */
-import type { Mutation } from "../../kernel-shim/emulated-pc/hostile/mutations.js";
 import { type Outcome, runScenario, type ScenarioOptions } from "./scenario.js";
 
 /** Runs that shrinking may take. */
 const ATTEMPTS = 400;
 
-export interface Shrunken {
-  /** The last run that had the finding. */
-  readonly outcome: Outcome;
-  /** What its devices did. */
-  readonly mutations: readonly Mutation[];
-}
-
 /**
  * Leaves out ever smaller parts of the mutations as long as the same rule is broken.
  *
  * @param outcome of the run with `options`, with a finding
+ * @returns that of the last run that had the finding
  */
-export function shrink(options: ScenarioOptions, outcome: Outcome): Shrunken {
+export function shrink(options: ScenarioOptions, outcome: Outcome): Outcome {
   const oracle = outcome.finding?.oracle;
   let best = outcome;
   let attempts = 0;
@@ -29,7 +22,7 @@ export function shrink(options: ScenarioOptions, outcome: Outcome): Shrunken {
     return true;
   };
   let indices = outcome.mutations.map(({ index }) => index);
-  if (stillFails([])) return { outcome: best, mutations: best.mutations };
+  if (stillFails([])) return best;
   for (let size = Math.ceil(indices.length / 2); size >= 1 && attempts < ATTEMPTS; size = Math.floor(size / 2)) {
     for (let start = 0; start < indices.length && attempts < ATTEMPTS;) {
       const rest = [...indices.slice(0, start), ...indices.slice(start + size)];
@@ -37,5 +30,5 @@ export function shrink(options: ScenarioOptions, outcome: Outcome): Shrunken {
       else start += size;
     }
   }
-  return { outcome: best, mutations: best.mutations };
+  return best;
 }

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { compile } from "../../tools/build/compile.js";
+import { compile, unoptimised } from "../../tools/build/compile.js";
 import { Coverage } from "../../tools/fuzz/coverage/coverage.js";
 import { COVERAGE_IMPORT, COVERAGE_MODULE, instrument } from "../../tools/fuzz/coverage/instrument.js";
 
@@ -73,9 +73,8 @@ interface Sample {
 }
 
 async function load(text: string, reached: (branch: number) => number): Promise<Sample> {
-  const options = ["--optimizeLevel", "0", "--shrinkLevel", "0"];
   const sources = new Map([[file, text]]);
-  const { binary } = await compile({ target: "release", entries: [file], options, sources });
+  const { binary } = await compile({ target: "release", entries: [file], options: unoptimised, sources });
   const memory = new WebAssembly.Memory({ initial: 2, maximum: 65536 });
   const imports = { env: { memory }, [COVERAGE_MODULE]: { [COVERAGE_IMPORT]: reached } };
   const instance = new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(binary)), imports);

@@ -6,7 +6,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import asc from "assemblyscript/asc";
-import { projectFolder } from "./project.js";
+import { entryFile, moduleTargets, projectFolder, type Build } from "./project.js";
 
 export interface CompiledModule {
   readonly binary: Uint8Array;
@@ -63,4 +63,14 @@ export async function compile({
     throw new CompileError(`${messages.toString().trim()}\n${result.error?.message ?? ""}`.trim());
   }
   return { binary, text, warnings: messages.toString().trim() };
+}
+
+/** Options of the compiler that keep the code as it is written. */
+export const unoptimised: readonly string[] = ["--optimizeLevel", "0", "--shrinkLevel", "0"];
+
+/** Compiles the stack as for release, not optimised, with these sources in the place of others. */
+export async function compileUnoptimised(build: Build, sources: ReadonlyMap<string, string>): Promise<CompiledModule> {
+  const target = moduleTargets.find((each) => each.isRelease && each.build === build);
+  if (target === undefined) throw new Error(`there is no release target of the ${build} build`);
+  return await compile({ target: target.name, entries: [entryFile], options: unoptimised, sources });
 }

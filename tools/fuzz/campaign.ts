@@ -4,7 +4,7 @@ import { setImmediate } from "node:timers/promises";
 import { Presets, SingleBar } from "cli-progress";
 import { newTotals, runSeed, type Totals } from "../../tests/hostile/campaign.js";
 import type { Outcome, ScenarioOptions } from "../../tests/hostile/scenario.js";
-import { type Shrunken, shrink } from "../../tests/hostile/shrink.js";
+import { shrink } from "../../tests/hostile/shrink.js";
 import { Coverage, type CoverageReport } from "./coverage/coverage.js";
 import { type Options, SEEDS } from "./options.js";
 import { startWatchdog } from "./watchdog.js";
@@ -14,8 +14,10 @@ const MILLISECONDS_PER_MINUTE = 60_000;
 /** Seeds between two turns for signals and output. */
 const PAUSE_EVERY = 16;
 
-export interface FoundFinding extends Shrunken {
+export interface FoundFinding {
   readonly options: ScenarioOptions;
+  /** Of a run with no more mutations than it takes. */
+  readonly outcome: Outcome;
 }
 
 export interface CampaignResult {
@@ -43,7 +45,7 @@ export async function runCampaign(options: Options, found: (finding: FoundFindin
   const interrupted = new AbortController();
   process.once("SIGINT", () => interrupted.abort());
   const note = (scenario: ScenarioOptions, outcome: Outcome): void => {
-    const finding = { options: scenario, ...shrink(scenario, outcome) };
+    const finding = { options: scenario, outcome: shrink(scenario, outcome) };
     findings.push(finding);
     found(finding);
   };
@@ -53,7 +55,7 @@ export async function runCampaign(options: Options, found: (finding: FoundFindin
     const instrumented = coverage !== null && seeds % coverageEvery === 0 ? coverage : undefined;
     for (const build of builds) {
       watchdog.begin(seed, build);
-      runSeed(seed, [build], totals, note, instrumented?.moduleOf.bind(instrumented));
+      runSeed(seed, build, totals, note, instrumented?.moduleOf(build));
     }
     seeds++;
     if (seeds % PAUSE_EVERY !== 0) continue;

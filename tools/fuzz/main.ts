@@ -10,7 +10,7 @@ import { runScenario, type ScenarioOptions } from "../../tests/hostile/scenario.
 import { runCampaign } from "./campaign.js";
 import { Coverage } from "./coverage/coverage.js";
 import { parseOptions } from "./options.js";
-import { describe, describeFound, toJson } from "./report.js";
+import { describe, toJson } from "./report.js";
 
 const EXIT_FOUND = 1;
 
@@ -20,8 +20,7 @@ function replay(options: ScenarioOptions, coverage: Coverage | null): boolean {
   const finding =
     first.finding ??
     (coverage === null ? undefined : compare(first, { ...options, instrumented: coverage.moduleOf(options.build) }));
-  const outcome = { ...first, finding };
-  console.log(describeFinding(options, { outcome, mutations: outcome.mutations }));
+  console.log(describeFinding(options, { ...first, finding }));
   if (finding?.stack !== undefined) console.log(finding.stack);
   return finding === undefined;
 }
@@ -31,7 +30,7 @@ const { replay: seed, mutations: only, builds } = options;
 let isFine: boolean;
 if (seed === undefined) {
   const result = await runCampaign(options, (finding) => {
-    if (!options.json) console.log(`\n${describeFound(finding)}`);
+    if (!options.json) console.log(`\n${describeFinding(finding.options, finding.outcome)}`);
   });
   console.log(options.json ? toJson(result) : describe(result, options.uncovered));
   isFine = result.totals.findings === 0;

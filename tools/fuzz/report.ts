@@ -1,8 +1,8 @@
 /** The result of a campaign, for people and for programs. */
 
 import Table from "cli-table3";
-import { describeFinding, repeatCommand } from "../../tests/hostile/report.js";
-import type { CampaignResult, FoundFinding } from "./campaign.js";
+import { repeatCommand } from "../../tests/hostile/report.js";
+import type { CampaignResult } from "./campaign.js";
 import type { CoverageReport } from "./coverage/coverage.js";
 
 const number = (value: number): string => value.toLocaleString("en");
@@ -55,19 +55,15 @@ export function toJson({ firstSeed, seeds, seconds, totals, findings, coverage }
     inputsPerSecond: totals.inputs / Math.max(seconds, 0.001),
     mutatedInteractions: totals.mutations,
     imports: totals.imports,
-    findings: findings.map(({ options, outcome, mutations }: FoundFinding) => ({
+    findings: findings.map(({ options, outcome: { finding, mutations } }) => ({
       build: options.build,
       seed: options.seed,
-      rule: outcome.finding?.oracle,
-      message: outcome.finding?.message,
+      rule: finding?.oracle,
+      message: finding?.message,
       mutations,
       repeat: repeatCommand(options, mutations),
     })),
     coverage: coverage === null ? null : { inputs: totals.instrumentedInputs, ...coverage },
   };
   return JSON.stringify(result, null, 2);
-}
-
-export function describeFound({ options, ...shrunken }: FoundFinding): string {
-  return describeFinding(options, shrunken);
 }

@@ -7,18 +7,20 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Command } from "commander";
-import { compile } from "../build/compile.js";
-import { entryFile, moduleTargets, projectFolder } from "../build/project.js";
+import { compileUnoptimised } from "../build/compile.js";
+import { moduleTargets, projectFolder } from "../build/project.js";
+import { testFilesIn } from "../reliability/test-names.js";
 import { type DeviceCheck, deviceChecks } from "./device-checks.js";
 
 const EXIT_SURVIVOR = 1;
 const EXIT_OUTDATED = 2;
-const tests = join(projectFolder, "tests", "hostile");
+const fixedCases = testFilesIn(["tests/hostile/fixed"]);
+const campaign = join(projectFolder, "tests/hostile/campaign.test.ts");
 /** Without a check, the stack may loop for ever. */
 const TEST_TIMEOUT = 120_000;
 
@@ -30,21 +32,16 @@ function mutate({ file, find, replacement }: DeviceCheck): string | null {
 
 /** Compiles both builds with these sources replaced. Not optimised: that takes longer than it helps. */
 async function compileWith(sources: ReadonlyMap<string, string>, folder: string): Promise<void> {
-  for (const { name, output, isRelease } of moduleTargets) {
+  for (const { build, output, isRelease } of moduleTargets) {
     if (!isRelease) continue;
-    const { binary } = await compile({
-      target: name,
-      entries: [entryFile],
-      options: ["--optimizeLevel", "0", "--shrinkLevel", "0"],
-      sources,
-    });
+    const { binary } = await compileUnoptimised(build, sources);
     writeFileSync(join(folder, `${output}.wasm`), binary);
   }
 }
 
 /** Whether a test fails with the modules in `folder`. All files run in one process: most of the time goes into starting. */
 function isNoticed(files: readonly string[], folder: string): boolean {
-  const script = files.map((file) => `import ${JSON.stringify(pathToFileURL(join(tests, file)).href)};`).join("\n");
+  const script = files.map((file) => `import ${JSON.stringify(pathToFileURL(file).href)};`).join("\n");
   const parameters = ["--import", "tsx", "--input-type=module", "--eval", script];
   const { status } = spawnSync(process.execPath, parameters, {
     cwd: projectFolder,
@@ -59,11 +56,8 @@ function isNoticed(files: readonly string[], folder: string): boolean {
 /** What notices that these sources are others; null when nothing does. */
 async function whatNotices(sources: ReadonlyMap<string, string>, folder: string): Promise<string | null> {
   await compileWith(sources, folder);
-  const fixed = readdirSync(join(tests, "fixed"))
-    .filter((file) => file.endsWith(".test.ts"))
-    .map((file) => join("fixed", file));
-  if (isNoticed(fixed, folder)) return "a fixed case";
-  return isNoticed(["campaign.test.ts"], folder) ? "the campaign" : null;
+  if (isNoticed(fixedCases, folder)) return "a fixed case";
+  return isNoticed([campaign], folder) ? "the campaign" : null;
 }
 
 const program = new Command("npm run mutants --")

@@ -6,8 +6,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Build } from "../../../kernel-shim/machine.js";
-import { compile } from "../../build/compile.js";
-import { entryFile, moduleTargets, projectFolder } from "../../build/project.js";
+import { compileUnoptimised } from "../../build/compile.js";
+import { projectFolder } from "../../build/project.js";
 import { type Branch, COVERAGE_IMPORT, COVERAGE_MODULE, instrument } from "./instrument.js";
 
 /** A module with more imports than the kernel's. */
@@ -68,14 +68,8 @@ export class Coverage {
       return 0;
     };
     const modules = new Map<Build, InstrumentedModule>();
-    for (const { name, build, isRelease } of moduleTargets) {
-      if (!isRelease || !builds.includes(build)) continue;
-      const { binary } = await compile({
-        target: name,
-        entries: [entryFile],
-        options: ["--optimizeLevel", "0", "--shrinkLevel", "0"],
-        sources,
-      });
+    for (const build of builds) {
+      const { binary } = await compileUnoptimised(build, sources);
       const module = new WebAssembly.Module(new Uint8Array(binary));
       modules.set(build, { module, imports: { [COVERAGE_MODULE]: { [COVERAGE_IMPORT]: reached } } });
     }
