@@ -7,7 +7,7 @@
  */
 
 /** How long a reset may take, in turns of its waiting loop: a second, or a million turns. */
-export function resetImports(relaxTime: number): number {
+function resetImports(relaxTime: number): number {
   const turns = Math.min(Math.ceil(1e9 / relaxTime) + 2, 1_000_000);
   return 3 * turns + 4;
 }

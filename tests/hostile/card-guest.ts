@@ -1,6 +1,5 @@
 /** A guest that sends and receives frames at random, and checks what it is told. */
 import {
-  CompletionLayout,
   NetInformationLayout,
   NetOptionsLayout,
   NetStatisticsLayout,
@@ -47,7 +46,6 @@ export class CardGuest extends DeviceGuest {
   private readonly ledger = new Ledger<SentFrame>();
   private received: ReceivedLedger | undefined;
   private readonly freeBuffers: number[];
-  private ring = { entries: 0, descriptors: 0 };
   private frameParts = 1;
   private arrived = 0;
 
@@ -292,23 +290,7 @@ export class CardGuest extends DeviceGuest {
   }
 
   private reclaim(capacity: number): number {
-    const { module } = this.context;
-    const array = module.passRoom(CompletionLayout, capacity);
-    const taken = module.call(
-      "net_reclaim",
-      bounds.takeImports(this.ring, this.lentBytes),
-      this.handle,
-      array,
-      capacity,
-    );
-    expectResult("net_reclaim", taken, BATCH_RESULTS);
-    expect(taken <= capacity, "no more is taken than there is room for", () => `${taken}`);
-    for (let index = 0; index < taken; index++) {
-      const { token, result, length } = readRecord(
-        module.view,
-        CompletionLayout,
-        array + index * CompletionLayout.size,
-      );
+    return this.takeCompletions("net_reclaim", capacity, (token, result, length) => {
       const frame = this.ledger.complete(token, result === Result.OK);
       this.freeBuffers.push(frame.buffer);
       expect(
@@ -318,9 +300,7 @@ export class CardGuest extends DeviceGuest {
       );
       const expected = result === Result.OK ? frame.bytes : 0;
       expect(length === expected, "a completion's length is what was moved", () => `${length}, not ${expected}`);
-    }
-    module.records.reset();
-    return taken;
+    });
   }
 
   /** Takes frames; returns their parts, frame by frame. */

@@ -1,5 +1,6 @@
 /** What the guests of a disk and of a card have in common: the handle, resets, and the end. */
-import { Result } from "../../kernel-shim/javascript/abi.js";
+import { CompletionLayout, Result } from "../../kernel-shim/javascript/abi.js";
+import { readRecord } from "../../kernel-shim/javascript/records.js";
 import type { HostileMachine } from "../../kernel-shim/emulated-pc/hostile/hostile-machine.js";
 import type { Mutations } from "../../kernel-shim/emulated-pc/hostile/mutations.js";
 import type { Random } from "../../kernel-shim/emulated-pc/random.js";
@@ -29,7 +30,7 @@ const BRING_UP_RESULTS = [
   Result.E_QUEUE_LIVE,
   Result.E_DMA_MEMORY,
 ];
-export const OPEN_RESULTS = [
+const OPEN_RESULTS = [
   ...BRING_UP_RESULTS,
   Result.E_NOT_FOUND,
   Result.E_NOT_VIRTIO,
@@ -48,6 +49,7 @@ export abstract class DeviceGuest {
   /** 0: not open. */
   handle = 0;
   abstract readonly kind: "block" | "net";
+  protected ring: bounds.RingFacts = { entries: 0, descriptors: 0 };
   private readonly mistakes: Mistakes;
 
   constructor(
@@ -112,6 +114,25 @@ export abstract class DeviceGuest {
     const result = this.context.module.call(name, bound, this.handle);
     expectResult(name, result, allowed);
     return result;
+  }
+
+  /** Takes up to `capacity` completions, each of which `complete` is told of. Returns how many, or the negative result. */
+  protected takeCompletions(
+    name: "block_poll" | "net_reclaim",
+    capacity: number,
+    complete: (token: bigint, result: number, length: number) => void,
+  ): number {
+    const { module } = this.context;
+    const array = module.passRoom(CompletionLayout, capacity);
+    const taken = module.call(name, bounds.takeImports(this.ring, this.lentBytes), this.handle, array, capacity);
+    expectResult(name, taken, BATCH_RESULTS);
+    expect(taken <= capacity, "no more is taken than there is room for", () => `${taken}`);
+    for (let index = 0; index < taken; index++) {
+      const record = readRecord(module.view, CompletionLayout, array + index * CompletionLayout.size);
+      complete(record.token, record.result, record.length);
+    }
+    module.records.reset();
+    return taken;
   }
 
   /** Steps that every device has. */

@@ -5,7 +5,6 @@ import {
   BlockOptionsLayout,
   BlockRequestLayout,
   BlockStatisticsLayout,
-  CompletionLayout,
   Result,
   SegmentLayout,
 } from "../../kernel-shim/javascript/abi.js";
@@ -60,7 +59,6 @@ export class DiskGuest extends DeviceGuest {
   readonly kind = "block";
   private ledger = new Ledger<DiskRequest>();
   private readonly freeBuffers: number[];
-  private ring = { entries: 0, descriptors: 0 };
   private capacity = 0;
   private blockSize = SECTOR_BYTES;
   private canFlush = false;
@@ -314,23 +312,9 @@ export class DiskGuest extends DeviceGuest {
   }
 
   private poll(capacity: number): number {
-    const { module } = this.context;
-    const array = module.passRoom(CompletionLayout, capacity);
-    const taken = module.call(
-      "block_poll",
-      bounds.takeImports(this.ring, this.lentBytes),
-      this.handle,
-      array,
-      capacity,
-    );
-    expectResult("block_poll", taken, BATCH_RESULTS);
-    expect(taken <= capacity, "no more is taken than there is room for", () => `${taken}`);
-    for (let index = 0; index < taken; index++) {
-      const completion = readRecord(module.view, CompletionLayout, array + index * CompletionLayout.size);
-      this.complete(completion.token, completion.result, completion.length);
-    }
-    module.records.reset();
-    return taken;
+    return this.takeCompletions("block_poll", capacity, (token, result, length) => {
+      this.complete(token, result, length);
+    });
   }
 
   private complete(token: bigint, result: number, length: number): void {

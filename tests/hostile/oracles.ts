@@ -134,10 +134,6 @@ export class Ledger<Request> {
     return this.open.size;
   }
 
-  get requests(): Request[] {
-    return Array.from(this.open.values(), ({ request }) => request);
-  }
-
   accept(token: bigint, request: Request): void {
     this.open.set(token, { request, mayBeOk: true });
   }
