@@ -1,11 +1,9 @@
 /** A live used ring under the hands of a hostile device: its fields as they lie in memory. [virtio-1.2 §2.7.8] */
 import type { DmaView } from "../memory/dma-view.js";
 import type { DeviceQueue } from "../virtio/queue.js";
-import { ringBytes } from "../virtio/ring.js";
+import { DESCRIPTOR_BYTES } from "../virtio/constants.js";
+import { usedOffset } from "../virtio/ring.js";
 import type { VirtioDevice } from "../virtio/device.js";
-
-const PAGE_BYTES = 4096;
-const DESCRIPTOR_BYTES = 16;
 
 export class UsedRing {
   readonly size: number;
@@ -27,7 +25,7 @@ export class UsedRing {
     this.size = size;
     this.descriptors = address;
     this.available = address + DESCRIPTOR_BYTES * size;
-    this.used = address + ringBytes(size) - Math.ceil((6 + 8 * size) / PAGE_BYTES) * PAGE_BYTES;
+    this.used = address + usedOffset(size);
   }
 
   get flags(): number {

@@ -11,7 +11,8 @@ export function ringBytes(size: number): number {
   return usedOffset(size) + align(6 + 8 * size);
 }
 
-function usedOffset(size: number): number {
+/** Where the used ring begins in it. */
+export function usedOffset(size: number): number {
   return align(DESCRIPTOR_BYTES * size + 2 * (3 + size));
 }
 
