@@ -10,7 +10,7 @@ import {
 } from "../../../kernel-shim/javascript/index.js";
 import type { Case, CaseContext } from "../context.js";
 import { initialSectors, pattern } from "../pattern.js";
-import { assertResult, assertThrowsResult } from "../results.js";
+import { assertResets, assertResult, assertThrowsResult } from "../results.js";
 import {
   assertRefused,
   cut,
@@ -41,15 +41,10 @@ function submitReads(context: CaseContext, disk: BlockDevice, count: number): vo
 
 /** Takes what a reset left, and checks that each request is there once. */
 function takeResets(disk: BlockDevice, count: number): void {
-  const completions = disk.poll();
-  assert.deepEqual(
-    completions.map(({ token }) => token).sort((left, right) => left - right),
+  assertResets(
+    disk.poll(),
     Array.from({ length: count }, (_, token) => token),
   );
-  for (const { result, length } of completions) {
-    assertResult(result, Result.E_RESET);
-    assert.equal(length, 0);
-  }
 }
 
 /** Every call that takes a handle answers E_HANDLE. */

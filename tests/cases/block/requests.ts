@@ -11,6 +11,7 @@ import {
   type Segment,
 } from "../../../kernel-shim/javascript/index.js";
 import type { CaseContext } from "../context.js";
+import { pattern } from "../pattern.js";
 import { assertResult } from "../results.js";
 
 export const SECTOR_BYTES = 512;
@@ -28,6 +29,21 @@ export function readRequest(sector: number | bigint, segments: readonly Segment[
 
 export function writeRequest(sector: number | bigint, segments: readonly Segment[], token = 0): BlockRequest {
   return { token, operation: BlockOperation.WRITE, sector, segments };
+}
+
+/** Writes of one sector each from `first` on, with data of their own: together, `pattern(seed, …)`. */
+export function sectorWrites(
+  context: CaseContext,
+  first: number,
+  count: number,
+  seed: number,
+  firstToken = 0,
+): BlockRequest[] {
+  const buffer = context.allocate(count * SECTOR_BYTES);
+  context.machine.writeBuffer(buffer, pattern(seed, count * SECTOR_BYTES));
+  return Array.from({ length: count }, (_, index) =>
+    writeRequest(first + index, [segment(buffer + index * SECTOR_BYTES, SECTOR_BYTES)], firstToken + index),
+  );
 }
 
 export function flushRequest(token = 0): BlockRequest {

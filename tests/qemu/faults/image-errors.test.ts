@@ -19,6 +19,7 @@ import {
   performWell,
   readRequest,
   SECTOR_BYTES,
+  sectorWrites,
   segment,
   submitAll,
   takeCompletions,
@@ -33,16 +34,7 @@ import { HOST_ERRORS, runWithFaults, type InjectedError } from "./faulty-image.j
 const SECTORS = 2048;
 const BAD = 40;
 
-/** Writes of one sector each, with data of their own. */
-function writes(context: CaseContext, first: number, count: number, seed: number): BlockRequest[] {
-  const buffer = context.allocate(count * SECTOR_BYTES);
-  context.machine.writeBuffer(buffer, pattern(seed, count * SECTOR_BYTES));
-  return Array.from({ length: count }, (_, index) =>
-    writeRequest(first + index, [segment(buffer + index * SECTOR_BYTES, SECTOR_BYTES)], index),
-  );
-}
-
-/** What `writes` writes. */
+/** What `sectorWrites` writes. */
 function written(index: number, count: number, seed: number): Uint8Array {
   return new Uint8Array(pattern(seed, count * SECTOR_BYTES).subarray(index * SECTOR_BYTES, (index + 1) * SECTOR_BYTES));
 }
@@ -79,7 +71,7 @@ for (const [errorName, errno] of Object.entries(HOST_ERRORS)) {
         run(context) {
           const disk = context.openDisk();
           const seed = 5;
-          const completions = performAll(context, disk, writes(context, BAD - 3, 8, seed));
+          const completions = performAll(context, disk, sectorWrites(context, BAD - 3, 8, seed));
           completions.forEach((completion, index) => {
             if (index === 3) {
               assertFails(completion);
@@ -91,7 +83,7 @@ for (const [errorName, errno] of Object.entries(HOST_ERRORS)) {
           });
           assert.deepEqual(disk.readSectors(BAD, 1), initialSectors(BAD, 1));
           for (let attempt = 0; attempt < 3; attempt++) {
-            const [again] = writes(context, BAD, 1, attempt);
+            const [again] = sectorWrites(context, BAD, 1, attempt);
             assert.ok(again);
             const completion = perform(context, disk, again);
             if (once) assertResult(completion.result, Result.OK);
@@ -129,7 +121,7 @@ for (const [errorName, errno] of Object.entries(HOST_ERRORS)) {
             );
           });
           // Writing it is something else.
-          const [write] = writes(context, BAD, 1, 6);
+          const [write] = sectorWrites(context, BAD, 1, 6);
           assert.ok(write);
           performWell(context, disk, write);
           const completion = perform(context, disk, readRequest(BAD, [segment(buffer, SECTOR_BYTES)], 9));
@@ -155,7 +147,7 @@ for (const [errorName, errno] of Object.entries(HOST_ERRORS)) {
           const disk = context.openDisk();
           let failed = 0;
           for (let attempt = 0; attempt < 4; attempt++) {
-            const batch = writes(context, 100 + 10 * attempt, 6, attempt);
+            const batch = sectorWrites(context, 100 + 10 * attempt, 6, attempt);
             for (const { result } of performAll(context, disk, batch)) assertResult(result, Result.OK);
             const completion = perform(context, disk, flushRequest(77));
             if (completion.result !== 0) {
@@ -186,7 +178,7 @@ runWithFaults(
     run(context) {
       const disk = context.openDisk();
       const { queue_size } = disk.information();
-      submitAll(disk, writes(context, 0, queue_size, 1));
+      submitAll(disk, sectorWrites(context, 0, queue_size, 1));
       const completions = takeCompletions(context, disk, queue_size);
       completions.forEach(assertFails);
       assert.equal(new Set(completions.map(({ token }) => token)).size, queue_size);
@@ -217,7 +209,7 @@ for (const once of [true, false]) {
         const bytes = pattern(8, sectors * SECTOR_BYTES);
         context.machine.writeBuffer(buffer, bytes);
         const write = writeRequest(0, [segment(buffer, bytes.length)], 1);
-        const [behind] = writes(context, sectors, 1, 2);
+        const [behind] = sectorWrites(context, sectors, 1, 2);
         assert.ok(behind);
         const [completion, other] = performAll(context, disk, [write, { ...behind, token: 2 }]);
         assert.ok(completion && other);
@@ -275,7 +267,7 @@ runWithFaults(
     disks: [{}],
     run(context) {
       const disk = context.openDisk();
-      const completions = performAll(context, disk, writes(context, 0, 200, 3));
+      const completions = performAll(context, disk, sectorWrites(context, 0, 200, 3));
       const failed = completions.filter(({ result }) => result !== 0);
       failed.forEach(assertFails);
       assert.ok(failed.some(({ token }) => token === BAD));
@@ -285,7 +277,9 @@ runWithFaults(
         assert.deepEqual(image, expected, `sector ${index}`);
       });
       assertQuiet(context, disk);
-      performAll(context, disk, writes(context, 0, 200, 4)).forEach(({ result }) => assertResult(result, Result.OK));
+      performAll(context, disk, sectorWrites(context, 0, 200, 4)).forEach(({ result }) =>
+        assertResult(result, Result.OK),
+      );
       assert.deepEqual(context.disk().contents(0, 200), pattern(4, 200 * SECTOR_BYTES));
     },
   },
@@ -405,7 +399,7 @@ runWithFaults(
 function stopAtFullDisk(context: CaseContext, disk: BlockDevice): QemuMachine {
   const { machine } = context;
   assert.ok(machine instanceof QemuMachine);
-  submitAll(disk, writes(context, BAD, 1, 7));
+  submitAll(disk, sectorWrites(context, BAD, 1, 7));
   context.waitUntil(
     () => JSON.stringify(machine.qmp("query-status")).includes('"io-error"'),
     "QEMU's stopping of the machine",

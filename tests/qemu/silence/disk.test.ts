@@ -9,6 +9,7 @@ import {
   flushRequest,
   readRequest,
   SECTOR_BYTES,
+  sectorWrites,
   segment,
   submitAll,
   writeRequest,
@@ -41,11 +42,7 @@ function makeSilent(context: CaseContext, disk: BlockDevice, way: Way): void {
 
 /** Writes of one sector each, from `UNTOUCHED` on. */
 function writes(context: CaseContext, count: number, firstToken = 0): BlockRequest[] {
-  const buffer = context.allocate(count * SECTOR_BYTES);
-  context.machine.writeBuffer(buffer, pattern(4711 + firstToken, count * SECTOR_BYTES));
-  return Array.from({ length: count }, (_, index) =>
-    writeRequest(UNTOUCHED + index, [segment(buffer + index * SECTOR_BYTES, SECTOR_BYTES)], firstToken + index),
-  );
+  return sectorWrites(context, UNTOUCHED, count, 4711 + firstToken, firstToken);
 }
 
 function timeOut(context: CaseContext, disk: BlockDevice): void {

@@ -11,7 +11,7 @@ import { readRequest, SECTOR_BYTES, segment, submitAll, writeRequest } from "../
 import type { Case, CaseContext } from "../../cases/context.js";
 import { frame, putFrame, receiveCopies, takeSent, transmitAll, transmitFrame } from "../../cases/net/frames.js";
 import { initialSectors, pattern } from "../../cases/pattern.js";
-import { assertResult, assertThrowsResult } from "../../cases/results.js";
+import { assertResets, assertResult, assertThrowsResult } from "../../cases/results.js";
 import { runCases } from "../../cases/run.js";
 import { QemuGround } from "../ground.js";
 import { COMMAND, configRead, configWrite } from "../shim/scratch-guest.js";
@@ -225,12 +225,7 @@ const staysAway: readonly Case[] = [
 
 /** As `takeResets`, where the device stays broken. */
 function takeResetsOfBroken(disk: BlockDevice, tokens: readonly number[]): void {
-  const completions = disk.poll();
-  for (const { result } of completions) assertResult(result, Result.E_RESET);
-  assert.deepEqual(
-    completions.map(({ token }) => token).sort((left, right) => left - right),
-    tokens,
-  );
+  assertResets(disk.poll(), tokens);
   assertThrowsResult(() => disk.poll(), Result.E_BROKEN);
 }
 

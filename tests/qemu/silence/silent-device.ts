@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { Event, Message, Result, type Completion, type Device } from "../../../kernel-shim/javascript/index.js";
 import type { CaseContext } from "../../cases/context.js";
-import { assertResult, assertThrowsResult } from "../../cases/results.js";
+import { assertResets, assertThrowsResult } from "../../cases/results.js";
 import type { MovableClock } from "./movable-clock.js";
 
 /** Longer than any device that works needs, however busy the computer is. Nobody waits for it: clocks are moved on. */
@@ -48,14 +48,6 @@ export function waitOutTime(
 
 /** What a reset left comes back at once, as E_RESET, each exactly once. */
 export function takeResets(poll: () => readonly Completion[], tokens: readonly number[]): void {
-  const completions = poll();
-  assert.deepEqual(
-    completions.map(({ token }) => token).sort((left, right) => left - right),
-    [...tokens].sort((left, right) => left - right),
-  );
-  for (const { result, length } of completions) {
-    assertResult(result, Result.E_RESET);
-    assert.equal(length, 0);
-  }
+  assertResets(poll(), tokens);
   assert.deepEqual(poll(), []);
 }

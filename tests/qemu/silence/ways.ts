@@ -21,7 +21,7 @@ export interface Way {
 }
 
 /** Whatever the device, virtio's own rules. [virtio-1.2 §2.7.4.2, §2.7.5] */
-export const ringWays: readonly Way[] = [
+const ringWays: readonly Way[] = [
   {
     name: "a head behind the last descriptor",
     words: /Guest says index \d+ is available/,
