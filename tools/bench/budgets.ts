@@ -4,6 +4,7 @@ import { builds } from "./data-path.js";
 import { flatFrom } from "./growth.js";
 import { isKept } from "./qemu/budgets.js";
 import type { QemuResult } from "./qemu/result.js";
+import { few } from "./qemu/table.js";
 import type { BenchResult, Budget, DataPathRow, GrowthRow, NativeRow, Point } from "./result.js";
 
 /** What two runs of the same thing still differ by, on a machine that is not quite quiet. */
@@ -39,7 +40,7 @@ function countBudget(
 ): Budget {
   const row = worst(rows, value);
   const measured = row === undefined ? NaN : value(row);
-  return { name, limit: `at most ${limit}`, measured: String(Number(measured.toFixed(3))), holds: measured <= limit };
+  return { name, limit: `at most ${limit}`, measured: few(measured), holds: measured <= limit };
 }
 
 /** Whether all buffers of a batch are remembered. */
@@ -126,7 +127,7 @@ function qemuBudgets(qemu: QemuResult | undefined, isJudged: boolean): Budget[] 
   return (qemu?.budgets ?? []).map((budget) => ({
     name: `QEMU's ${budget.name}`,
     limit: `${budget.relation} ${String(budget.limit)}`,
-    measured: `${String(Number(budget.value.toFixed(3)))} (${budget.worst})`,
+    measured: `${few(budget.value)} (${budget.worst})`,
     holds: budget.isTime && !isJudged ? undefined : isKept(budget),
   }));
 }

@@ -2,6 +2,7 @@
 
 import * as echarts from "echarts";
 import type { Build } from "../build/project.js";
+import { builds } from "./data-path.js";
 import type { BenchResult, DataPathRow } from "./result.js";
 
 const chartWidth = 1100;
@@ -28,7 +29,7 @@ function panel(rows: readonly DataPathRow[], build: Build, index: number) {
 }
 
 export function drawChart({ dataPath }: BenchResult): string {
-  const panels = (["mapped", "ported"] as const).map((build, index) => panel(dataPath, build, index));
+  const panels = builds.map((build, index) => panel(dataPath, build, index));
   const chart = echarts.init(null, null, {
     ...{ renderer: "svg" as const, ssr: true },
     ...{ width: chartWidth, height: panels.length * panelHeight },

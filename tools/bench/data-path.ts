@@ -66,27 +66,14 @@ function startMachine(subjects: Subjects, driver: WebAssembly.Module, path: Path
   return new WasmMachine({ driver, machine, loops: subjects.loops, path, queueSize: ringSize });
 }
 
-/** Every call of an import, `phys_*` included. */
+/** What adds up to every call of an import, `phys_*` included. */
+const importCounts = [
+  ...(["portReads", "portWrites", "wmb", "rmb", "mb", "relax", "now", "log"] as const),
+  ...(["dmaAlloc", "dmaFree", "dmaAddress", "memoryReads", "memoryWrites"] as const),
+] satisfies (keyof Counts)[];
+
 function importsIn(counts: Counts): number {
-  const { portReads, portWrites, wmb, rmb, mb, relax, now, log } = counts;
-  const { dmaAlloc, dmaFree, dmaAddress, memoryReads, memoryWrites } = counts;
-  return [
-    portReads,
-    portWrites,
-    wmb,
-    rmb,
-    mb,
-    relax,
-    now,
-    log,
-    dmaAlloc,
-    dmaFree,
-    dmaAddress,
-    memoryReads,
-    memoryWrites,
-  ]
-    .map(Number)
-    .reduce((sum, count) => sum + count, 0);
+  return importCounts.reduce((sum, name) => sum + counts[name], 0);
 }
 
 /**

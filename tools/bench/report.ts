@@ -2,7 +2,7 @@
 
 import Table from "cli-table3";
 import type { QemuResult } from "./qemu/result.js";
-import { bootTable, pointTable } from "./qemu/table.js";
+import { bootTable, few, pointTable } from "./qemu/table.js";
 import type { BenchResult, DataPathRow, FootprintRow, GrowthRow, NativeRow, ScanRow, Spread } from "./result.js";
 
 function tableOf(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -14,7 +14,6 @@ function tableOf(head: readonly string[], rows: readonly (readonly string[])[]):
 
 const time = ({ quick }: Spread): string => quick.toFixed(1);
 const spread = ({ quick, slow }: Spread): string => `${quick.toFixed(1)} – ${slow.toFixed(1)}`;
-const few = (value: number): string => String(Number(value.toFixed(3)));
 
 function dataPathTable(rows: readonly DataPathRow[]): string {
   return tableOf(

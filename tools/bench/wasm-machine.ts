@@ -87,7 +87,7 @@ const defaultArenaBytes = 4 << 20;
 const defaultTableBytes = 1 << 20;
 
 export class WasmMachine {
-  readonly memory: WebAssembly.Memory;
+  private readonly memory: WebAssembly.Memory;
   private readonly path: Path;
   private readonly devices: number;
   private readonly machine: MachineExports;

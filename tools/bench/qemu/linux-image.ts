@@ -26,8 +26,6 @@ export interface LinuxImage {
   /** Paths of what QEMU boots. */
   readonly kernel: string;
   readonly initramfs: string;
-  /** "6.1.0-56-cloud-amd64", as it calls itself. */
-  readonly release: string;
   /** The package and its version. */
   readonly origin: string;
 }
@@ -56,7 +54,6 @@ const compilerFlags = ["-std=c11", "-O2", "-ffreestanding", "-fno-stack-protecto
 
 /** What is remembered of the package. */
 interface Origin {
-  readonly release: string;
   readonly origin: string;
 }
 
@@ -112,7 +109,7 @@ async function fetchKernel(): Promise<void> {
       copyFileSync(path, join(whole, basename(module)));
     }
     const fields = await run("dpkg-deb", ["-W", file], temporary);
-    const origin: Origin = { release, origin: fields.trim().replaceAll("\t", " ") };
+    const origin: Origin = { origin: fields.trim().replaceAll("\t", " ") };
     writeFileSync(join(whole, basename(originFile)), JSON.stringify(origin));
     rmSync(folder, { recursive: true, force: true });
     renameSync(whole, folder);
@@ -124,7 +121,7 @@ async function fetchKernel(): Promise<void> {
 /** Gets everything ready to be booted. What was downloaded once is used again. Throws `NoLinux`. */
 export async function prepareLinux(): Promise<LinuxImage> {
   if (!existsSync(originFile)) await fetchKernel();
-  const { release, origin } = JSON.parse(readFileSync(originFile, "utf8")) as Origin;
+  const { origin } = JSON.parse(readFileSync(originFile, "utf8")) as Origin;
   const program = join(folder, "init");
   const source = join(dirname(fileURLToPath(import.meta.url)), "linux", "init.c");
   await run("gcc", [...compilerFlags, "-nostdlib", "-static", source, "-o", program], folder);
@@ -137,5 +134,5 @@ export async function prepareLinux(): Promise<LinuxImage> {
       ...modules.map((module) => ({ name: basename(module), contents: readFileSync(join(folder, basename(module))) })),
     ]),
   );
-  return { kernel: kernelFile, initramfs, release, origin };
+  return { kernel: kernelFile, initramfs, origin };
 }

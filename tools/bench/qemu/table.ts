@@ -10,7 +10,8 @@ export interface TextTable {
 }
 
 const whole = (value: number): string => Math.round(value).toLocaleString("en");
-const few = (value: number): string => String(Number(value.toFixed(3)));
+/** With as many digits behind the point as say something, three at most. */
+export const few = (value: number): string => String(Number(value.toFixed(3)));
 const rate = ({ median, least, most }: Spread): string => `${whole(median)} (${whole(least)} – ${whole(most)})`;
 
 function perRequest({ counts }: MeasuredPoint, event: "notifications" | "interrupts" | "deviceAccesses"): string {
