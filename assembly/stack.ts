@@ -1,6 +1,7 @@
 /** The stack as a whole: its version, and the memory that the kernel gives it. */
-import { arenaIsSet, setArena } from "./memory/arena";
 import { Result } from "./abi/results";
+import { arenaIsSet, setArena } from "./memory/arena";
+import { isLinearMemory, overlapsStaticData } from "./memory/linear";
 
 export { forget_translations } from "./memory/addresses";
 
@@ -24,13 +25,15 @@ export function heap_base(): u32 {
  *
  * @param arena address in linear memory, the stack's for good
  * @param bytes its size
- * @returns OK, E_ARGUMENT when it is outside linear memory or too small, E_INITIALIZE on a second call
+ * @returns OK; E_ARGUMENT when it is outside linear memory, over the module's own data, or too small; E_INITIALIZE on a
+ *   second call
  */
 export function initialize(arena: u32, bytes: u32): i32 {
   if (arenaIsSet()) return Result.E_INITIALIZE;
   const start = (<u64>arena + 15) & ~15;
   const end = <u64>arena + bytes;
-  if (start == 0 || end > (<u64>memory.size()) << 16 || end < start) return Result.E_ARGUMENT;
+  if (start == 0 || end < start || !isLinearMemory(arena, bytes)) return Result.E_ARGUMENT;
+  if (overlapsStaticData(arena, bytes)) return Result.E_ARGUMENT;
   // A block that ends exactly at 4 GiB would end at 0 in 32 bits.
   return setArena(<u32>start, <u32>min<u64>(end, 0xffff_fff0)) ? Result.OK : Result.E_ARGUMENT;
 }

@@ -1,8 +1,9 @@
 /**
  * Physical addresses of the memory that callers and the stack lend to devices.
  *
- * Asking the kernel costs an import call a page. The answers are kept in a small direct-mapped table, which is right
- * for as long as the kernel does not take a page back or move it; when it does, it calls `forget_translations`.
+ * The kernel is asked for the first byte of a page and answers for all of it: memory is lent in whole pages. Asking costs
+ * an import call. The answers are kept in a small direct-mapped table, which is right for as long as the kernel does not
+ * take a page back or move it; when it does, it calls `forget_translations`.
  */
 import { dma_address, NO_ADDRESS } from "../kernel";
 import { PAGE_BYTES, PAGE_SHIFT } from "./shared";
@@ -44,7 +45,8 @@ export function lookUpAddress(pointer: u32): u64 {
 function translate(pointer: u32): u64 {
   const page = pointer >> PAGE_SHIFT;
   const address = dma_address(page << PAGE_SHIFT);
-  if (address == NO_ADDRESS) return NO_ADDRESS;
+  // NO_ADDRESS, or a page of which a device could not be told.
+  if (address & (PAGE_BYTES - 1)) return NO_ADDRESS;
   const entry = entryOf(page);
   entry.key = page + 1;
   entry.address = address;

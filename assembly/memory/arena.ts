@@ -24,6 +24,11 @@ class Header {
 let arenaStart: u32 = 0;
 let arenaEnd: u32 = 0;
 
+/** Whether any of the `bytes` from `start` on belong to the arena. */
+export function overlapsArena(start: u32, bytes: u32): bool {
+  return <u64>start + bytes > arenaStart && start < arenaEnd;
+}
+
 /** Whether `setArena` was called. */
 export function arenaIsSet(): bool {
   return arenaStart != 0;
@@ -48,7 +53,8 @@ export function setArena(start: u32, end: u32): bool {
 export function allocatePrivate(bytes: u32): u32 {
   const wanted = (bytes + 15) & ~15;
   let at = arenaStart;
-  while (at + HEADER_BYTES < arenaEnd) {
+  // By distance: the arena may end where the sum would wrap around 2^32.
+  while (arenaEnd - at > HEADER_BYTES) {
     const header = changetype<Header>(at);
     if (!header.used) {
       joinFollowing(at);
@@ -72,7 +78,7 @@ export function freePrivate(pointer: u32): void {
 function joinFollowing(at: u32): void {
   const header = changetype<Header>(at);
   let next = at + HEADER_BYTES + header.bytes;
-  while (next + HEADER_BYTES < arenaEnd && !changetype<Header>(next).used) {
+  while (arenaEnd - next > HEADER_BYTES && !changetype<Header>(next).used) {
     header.bytes += HEADER_BYTES + changetype<Header>(next).bytes;
     next = at + HEADER_BYTES + header.bytes;
   }

@@ -24,7 +24,7 @@ export class LentMemory {
   /** For each page of the pool, the pages of the loan that begins there; 0: none does. */
   private readonly loans: number[];
   private readonly lent: boolean[];
-  /** By page number, of the pool or not: physical page number. */
+  /** By page number, of the pool or not: physical page number, with a fraction where a script says that none begins. */
   private frames = new Map<number, number>();
   private nextFrame = PHYSICAL_START / PAGE_BYTES;
   private allocationsLeft = Infinity;
@@ -127,7 +127,7 @@ export class LentMemory {
 
   /** Says where a page lies, of the pool or not. */
   translate(pointer: number, physical: bigint): void {
-    const frame = Number(physical / BigInt(PAGE_BYTES));
+    const frame = Number(physical / BigInt(PAGE_BYTES)) + Number(physical % BigInt(PAGE_BYTES)) / PAGE_BYTES;
     if (physical === BigInt.asUintN(64, NO_ADDRESS)) this.frames.delete(this.page(pointer));
     else this.frames.set(this.page(pointer), frame);
   }
@@ -142,7 +142,8 @@ export class LentMemory {
   physical(pointer: number): bigint {
     const frame = this.frames.get(this.page(pointer));
     if (frame === undefined) return NO_ADDRESS;
-    return BigInt(frame) * BigInt(PAGE_BYTES) + BigInt(pointer % PAGE_BYTES);
+    const offset = (frame % 1) * PAGE_BYTES + (pointer % PAGE_BYTES);
+    return BigInt(Math.floor(frame)) * BigInt(PAGE_BYTES) + BigInt(offset);
   }
 
   /** The pointer to the byte at a physical address. */

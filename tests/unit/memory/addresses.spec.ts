@@ -65,6 +65,14 @@ describe("physicalAddress", () => {
     expect(asked()).toBe(1);
   });
 
+  it("takes an address that starts no page for none: the answer is for the whole page", () => {
+    memory_translate(POINTER, PHYSICAL + 2048);
+    expect(physicalAddress(POINTER)).toBe(NO_ADDRESS);
+    expect(physicalAddress(POINTER + 2048)).toBe(NO_ADDRESS);
+    memory_translate(POINTER, PHYSICAL + 1);
+    expect(physicalAddress(POINTER)).toBe(NO_ADDRESS);
+  });
+
   it("asks again where there was no address", () => {
     expect(physicalAddress(POINTER)).toBe(NO_ADDRESS);
     expect(physicalAddress(POINTER + 1)).toBe(NO_ADDRESS);

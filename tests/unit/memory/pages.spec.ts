@@ -2,6 +2,7 @@
 import { NO_ADDRESS } from "../../../assembly/kernel";
 import { forget_translations, physicalAddress } from "../../../assembly/memory/addresses";
 import { allocatePages, freePages, pagesFor } from "../../../assembly/memory/pages";
+import { arenaAddress, freshArena } from "../scripted/arena";
 import {
   memory_answer,
   memory_borrowed,
@@ -57,6 +58,36 @@ describe("allocatePages", () => {
     memory_answer(pointer);
     expect(allocatePages(8192)).toBe(0);
     expect(memory_borrowed()).toBe(0);
+  });
+
+  it("gives back at once pages that are not contiguous, whichever of them lies apart", () => {
+    for (let apart: u32 = 0; apart < 3; apart++) {
+      const pointer = memory_lend(3);
+      memory_translate(pointer + apart * 4096, 0x7_0000_0000);
+      memory_answer(pointer);
+      expect(allocatePages(3 * 4096)).toBe(0);
+      expect(memory_borrowed()).toBe(0);
+    }
+  });
+
+  it("gives back at once pages of which a device could not be told, since they start in the middle of one", () => {
+    const pointer = memory_lend(1);
+    memory_translate(pointer, 0x7_0000_0800);
+    memory_answer(pointer);
+    expect(allocatePages(4096)).toBe(0);
+    expect(memory_borrowed()).toBe(0);
+  });
+
+  it("gives back at once what lies over private memory or the module's own data, or beyond linear memory", () => {
+    if (isDefined(PORTED)) return;
+    freshArena();
+    const wrong: u32[] = [arenaAddress & ~4095, (<u32>__heap_base) & ~4095, (<u32>memory.size()) << 16, 0xffff_f000];
+    for (let index = 0; index < wrong.length; index++) {
+      memory_translate(wrong[index], 0x7_0000_0000 + index * 4096);
+      memory_answer(wrong[index]);
+      expect(allocatePages(4096)).toBe(0);
+      expect(memory_borrowed()).toBe(0);
+    }
   });
 
   it("does not take an old address for the new one", () => {

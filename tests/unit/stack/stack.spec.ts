@@ -30,6 +30,12 @@ describe("the stack", () => {
     expect(initialize(0xffff_0000, 0xffff_ffff)).toBe(Result.E_ARGUMENT, "ends beyond 2^32");
   });
 
+  it("refuses private memory over the module's own data", () => {
+    expect(initialize(ASC_MEMORY_BASE, 65536)).toBe(Result.E_ARGUMENT);
+    expect(initialize(heap_base() - 1, 65536)).toBe(Result.E_ARGUMENT);
+    expect(initialize(ASC_MEMORY_BASE - 65536, 65537)).toBe(Result.E_ARGUMENT);
+  });
+
   it("refuses private memory that holds nothing", () => {
     expect(initialize(arenaAddress, 0)).toBe(Result.E_ARGUMENT);
     expect(initialize(arenaAddress, 31)).toBe(Result.E_ARGUMENT);
