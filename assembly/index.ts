@@ -12,6 +12,7 @@ export {
   net_statistics,
   net_transmit,
   net_reclaim,
+  net_await_all,
   net_receive,
   net_release,
 } from "./net/driver";

@@ -126,7 +126,7 @@ export const enum BlockOperation {
   WRITE = 1,
   /** VIRTIO_BLK_T_FLUSH: what was completed before reaches stable storage. No segments. */
   FLUSH = 4,
-  /** VIRTIO_BLK_T_GET_ID: the serial number into one segment of 20 bytes. */
+  /** VIRTIO_BLK_T_GET_ID: the serial number into exactly one segment of 20 bytes. */
   GET_ID = 8,
 }
 
@@ -146,7 +146,7 @@ export class BlockRequest {
   result: i32;
 }
 
-/** A disk, as its device describes it. [virtio-1.2 §5.2.4] */
+/** A disk, as its device described it when it was opened or last reset; the capacity is the present one. [virtio-1.2 §5.2.4] */
 @unmanaged
 export class BlockInformation {
   features_offered: u64;
@@ -174,12 +174,24 @@ export class BlockInformation {
   min_io_size: u16;
   /** Suggested largest request, logical blocks. */
   opt_io_size: u32;
+  /** Most bytes of a request that an empty ring has room for; whole blocks. */
+  request_bytes_max: u32;
+  /**
+   * Most segments of a request that an empty ring has room for, where each is physically contiguous and no longer than
+   * `size_max`; others count as several. Fewer where blocks are split between segments.
+   */
+  request_segments_max: u32;
+  /**
+   * 1: the disk may keep in a cache what was written, until FLUSH; 0: what has completed is on stable storage. Opening a
+   * disk does not change which.
+   */
+  writeback: u32;
 }
 
 /** Counters of a disk since it was opened; a reset keeps them. */
 @unmanaged
 export class BlockStatistics {
-  /** Requests completed with OK, by operation (get-id counts nowhere else than in `requests`). */
+  /** Requests completed with OK, by operation (GET_ID counts nowhere else than in `requests`). */
   reads: u64;
   writes: u64;
   flushes: u64;
@@ -203,9 +215,12 @@ export class BlockStatistics {
 export class NetOptions {
   /** The optional features that may be accepted; a feature whose bit is 0 is refused even if offered. */
   features: u64;
-  /** How many receive buffers to post; 0: as many as the ring holds. All of them together hold a frame at least. */
+  /**
+   * How many receive buffers to post; 0: as many as the ring holds. With MRG_RXBUF, all of them together must hold the
+   * largest frame that hosts deliver, 69,632 bytes and its header: a device without room for a frame waits for ever.
+   */
   receive_buffers: u32;
-  /** Bytes of each, virtio-net header included, a multiple of 64; 0: 2048, or as the MTU requires. */
+  /** Bytes of each, virtio-net header included, a multiple of 64; 0: 2048, or as much as the MTU and the above require. */
   receive_buffer_bytes: u32;
   /**
    * Nanoseconds that sending a frame may take. When one takes longer, at most twice as long, and `net_reclaim` finds
@@ -299,11 +314,13 @@ export class NetStatistics {
   transmit_refused: u64;
   /** Times that `net_transmit` found no room. */
   transmit_full: u64;
-  /** Received frames dropped because their length made no sense. */
+  /** Received frames dropped because their length made no sense, or because they were larger than any frame can be. */
   receive_errors: u64;
   transmit_notifications: u64;
   receive_notifications: u64;
   /** Interrupts that were this device's. */
   interrupts: u64;
   resets: u64;
+  /** Received frames that a reset threw away, or `close`, before `net_receive` handed them out. */
+  receive_discarded: u64;
 }

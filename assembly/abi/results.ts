@@ -16,13 +16,19 @@ export const enum Result {
   E_INITIALIZE = -3,
   /** The private memory given to `initialize` is used up. */
   E_MEMORY = -4,
-  /** The kernel's `dma_alloc` gave nothing, or gave memory that devices cannot reach where they must. */
+  /**
+   * The kernel's `dma_alloc` gave nothing, or something else than was asked for: pages that are not whole, not contiguous,
+   * not within linear memory, over the stack's own, or where devices cannot reach them.
+   */
   E_DMA_MEMORY = -5,
   /** No PCI function answers at that address. */
   E_NOT_FOUND = -6,
   /** The function is not a legacy or transitional virtio device of the kind asked for. */
   E_NOT_VIRTIO = -7,
-  /** The BAR with the device's registers is missing, too small, or has no address assigned. */
+  /**
+   * The BAR with the device's registers is missing, too small, has no address, or lies over the configuration ports or
+   * the registers of another open device. From `reset`: it is not where it was.
+   */
   E_BAR = -8,
   /** The device is open already, or there is no room for one more open device. */
   E_IN_USE = -9,
@@ -36,7 +42,7 @@ export const enum Result {
   E_QUEUE_LIVE = -13,
   /** The device's configuration makes no sense, or never stands still long enough to be read. */
   E_CONFIGURATION = -14,
-  /** The device broke the rules, or is gone: nothing is accepted until `reset`. */
+  /** The device broke the rules: nothing is accepted until `reset`. */
   E_BROKEN = -15,
   /** There is no room at the moment. Take completions, then try again. */
   E_FULL = -16,
@@ -54,16 +60,21 @@ export const enum Result {
   E_ALIGNMENT = -22,
   /** The disk is read-only. */
   E_READ_ONLY = -23,
-  /** There are no segments, an empty one, or more or smaller ones than this device can ever be given. */
+  /**
+   * There are no segments or the wrong number of them, an empty one, or more or smaller ones than this device can ever
+   * be given.
+   */
   E_SEGMENTS = -24,
   /** A byte of a buffer is in memory that the kernel does not lend to devices. */
   E_ADDRESS = -25,
-  /** The frame is shorter than an Ethernet header or longer than the MTU allows. */
+  /** The frame is shorter than an Ethernet header (14 bytes), or longer than the MTU, one, and a VLAN tag (MTU + 18). */
   E_FRAME_SIZE = -26,
   /** The receive buffer given back is not in the caller's hands. */
   E_BUFFER = -27,
   /** The ranges given to `pci_assign` are too small for the BARs and buses of this machine. */
   E_NO_SPACE = -28,
+  /** The device answers with all ones, or something else is in its place: it was removed. `reset` looks for it again. */
+  E_GONE = -29,
 }
 
 /** What `log` reports. */
@@ -80,11 +91,16 @@ export const enum Message {
   DEVICE_STUCK = 5,
   /** first: device handle, second: queue. The device did not complete a request within the time it was given. */
   TIMED_OUT = 6,
+  /** first: device handle, second: PCI address. The device was removed: it answers with all ones. */
+  DEVICE_GONE = 7,
 }
 
 /** Bits of `events`. Reading them clears them. */
 export const enum Event {
-  /** The link came up or went down; `net_information` says which. */
+  /**
+   * The configuration of a card that reports its link changed: it went down, came up, or both since the last look.
+   * `net_information` says what holds now.
+   */
   LINK = 1,
   /** The capacity changed; `block_information` has the new one. */
   CAPACITY = 2,
@@ -92,6 +108,8 @@ export const enum Event {
   ROOM = 4,
   /** The device broke the rules; only `reset` or `close` help. */
   BROKEN = 8,
+  /** The device was removed, and takes no work. `reset` finds out whether it is back. */
+  GONE = 16,
 }
 
 /** Bits that `interrupt` returns. 0: the interrupt was another device's. */

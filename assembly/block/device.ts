@@ -1,5 +1,5 @@
 /** A disk's private state: what the driver knows of its device and of the requests in flight. */
-import { BlockStatistics } from "../abi/records";
+import { BlockInformation, BlockStatistics } from "../abi/records";
 import { Device } from "../virtio/device";
 import { Virtqueue } from "../virtio/virtqueue";
 
@@ -41,11 +41,13 @@ export class BlockDevice extends Device {
   sizeMax: u32;
   /** Most data segments of a part. */
   segMax: u32;
-  /** Most data segments of a part that the queue has room for, too. */
-  dataMax: u32;
+  /** The same as far as the ring has room, and an indirect table. */
+  ringDataMax: u32;
+  tableDataMax: u32;
   readOnly: bool;
 
-  // The queue and the counters lie behind this object: what is always at the same distance needs no pointer.
+  // The queue, the counters and the description lie behind this object: what is always at the same distance needs no
+  // pointer.
 
   @inline
   get queue(): Virtqueue {
@@ -58,6 +60,11 @@ export class BlockDevice extends Device {
     return changetype<BlockStatistics>(changetype<usize>(this) + STATISTICS_OFFSET);
   }
 
+  /** What the kernel is told of the disk. */
+  get information(): BlockInformation {
+    return changetype<BlockInformation>(changetype<usize>(this) + INFORMATION_OFFSET);
+  }
+
 
   @inline
   request(index: u32): RequestState {
@@ -67,6 +74,7 @@ export class BlockDevice extends Device {
 
 const QUEUE_OFFSET: u32 = (offsetof<BlockDevice>() + 7) & ~7;
 const STATISTICS_OFFSET: u32 = (QUEUE_OFFSET + offsetof<Virtqueue>() + 7) & ~7;
+const INFORMATION_OFFSET: u32 = STATISTICS_OFFSET + offsetof<BlockStatistics>();
 
-/** Bytes of a disk's state, queue and counters included. */
-export const BLOCK_DEVICE_BYTES: u32 = STATISTICS_OFFSET + offsetof<BlockStatistics>();
+/** Bytes of a disk's state, queue, counters and description included. */
+export const BLOCK_DEVICE_BYTES: u32 = INFORMATION_OFFSET + offsetof<BlockInformation>();

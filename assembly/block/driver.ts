@@ -19,17 +19,19 @@ import {
   deviceOfType,
   DeviceState,
   isAnother,
+  registerDevice,
   unregisterDevice,
 } from "../virtio/device";
 import { VIRTIO_F_ANY_LAYOUT, VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC } from "../virtio/features";
-import { fail, negotiate, openDevice, refusal, run, runningResult, start } from "../virtio/lifecycle";
-import { describeDisk, readConfiguration, updateCapacity } from "./configuration";
+import { failOpening, negotiate, nothingTaken, refusal, run, runningResult, start } from "../virtio/lifecycle";
+import { readConfiguration, updateCapacity, withoutCacheChange } from "./configuration";
 import { BLOCK_DEVICE_BYTES, BlockDevice, RequestState } from "./device";
 import { addRequest, CHAIN_MIN, completePart, partResult, prepareRequests } from "./requests";
 import {
   HEADER_STRIDE,
   REQUEST_QUEUE,
   VIRTIO_BLK_F_BLK_SIZE,
+  VIRTIO_BLK_F_CONFIG_WCE,
   VIRTIO_BLK_F_FLUSH,
   VIRTIO_BLK_F_GEOMETRY,
   VIRTIO_BLK_F_RO,
@@ -49,11 +51,15 @@ const OPTIONAL: u64 =
   VIRTIO_BLK_F_BLK_SIZE |
   VIRTIO_BLK_F_FLUSH |
   VIRTIO_BLK_F_TOPOLOGY |
+  VIRTIO_BLK_F_CONFIG_WCE |
   VIRTIO_F_ANY_LAYOUT |
   VIRTIO_F_INDIRECT_DESC |
   VIRTIO_F_EVENT_IDX;
 
-/** Descriptors of an indirect table: a request of 64 KiB whose pages are all apart fits, with room to spare. */
+/**
+ * Descriptors of an indirect table: a request of 64 KiB whose pages are all apart fits, with room to spare. Blocks in
+ * more pieces go into the ring.
+ */
 const TABLE_ENTRIES: u32 = 32;
 
 /**
@@ -62,7 +68,7 @@ const TABLE_ENTRIES: u32 = 32;
  * @param address of the function, as `PciFunction.address`
  * @param options address of a BlockOptions, or 0; read during the call only
  * @returns a handle greater than 0, or E_ARGUMENT, E_INITIALIZE, E_IN_USE, E_MEMORY, E_NOT_FOUND, E_NOT_VIRTIO, E_BAR,
- *   E_RESET_TIMEOUT, E_FEATURES, E_CONFIGURATION, E_QUEUE_SIZE, E_QUEUE_LIVE, E_DMA_MEMORY
+ *   E_RESET_TIMEOUT, E_FEATURES, E_CONFIGURATION, E_QUEUE_SIZE, E_QUEUE_LIVE, E_DMA_MEMORY, E_GONE
  */
 export function block_open(address: u32, options: u32): i32 {
   let allowed = u64.MAX_VALUE;
@@ -72,22 +78,22 @@ export function block_open(address: u32, options: u32): i32 {
     allowed = changetype<BlockOptions>(options).features;
     timeout = changetype<BlockOptions>(options).timeout_ns;
   }
-  const handle = openDevice(address, VIRTIO_ID_BLOCK, BLOCK_DEVICE_BYTES);
+  const handle = registerDevice(address, VIRTIO_ID_BLOCK, BLOCK_DEVICE_BYTES);
   if (handle < 0) return handle;
   const device = changetype<BlockDevice>(deviceOf(handle));
   device.queue.timeout = timeout;
   const result = bringUp(device, MINIMAL, OPTIONAL & allowed);
   if (result == Result.OK) return handle;
-  fail(device, result);
+  const reason = failOpening(device, result);
   freeShared(device);
   finishClose(device);
-  return result;
+  return reason;
 }
 
 /** Everything between a reset and DRIVER_OK; memory is taken the first time. */
 function bringUp(device: BlockDevice, minimal: u64, optional: u64): i32 {
   let result = start(device);
-  if (result == Result.OK) result = negotiate(device, minimal, optional);
+  if (result == Result.OK) result = negotiate(device, minimal, withoutCacheChange(device, optional));
   if (result == Result.OK) result = readConfiguration(device);
   if (result == Result.OK && device.requests == 0) result = allocate(device);
   if (result == Result.OK) result = device.queue.activate();
@@ -117,21 +123,23 @@ function freeShared(device: BlockDevice): void {
 }
 
 /**
- * Describes the disk.
+ * Describes the disk, from what its device said before: as long as there is a handle, in every state.
  *
  * @param record address of a BlockInformation
  * @returns OK, E_HANDLE, E_ARGUMENT
  */
 export function block_information(handle: u32, record: u32): i32 {
-  const device = deviceOfType(handle, VIRTIO_ID_BLOCK);
+  const device = changetype<BlockDevice>(deviceOfType(handle, VIRTIO_ID_BLOCK));
   if (!device) return Result.E_HANDLE;
   if (!checkRecords(record, 1, offsetof<BlockInformation>())) return Result.E_ARGUMENT;
-  describeDisk(changetype<BlockDevice>(device), changetype<BlockInformation>(record));
+  const information = device.information;
+  information.capacity = device.capacity;
+  memory.copy(record, changetype<usize>(information), offsetof<BlockInformation>());
   return Result.OK;
 }
 
 /**
- * Copies the disk's counters.
+ * Copies the disk's counters, as long as there is a handle.
  *
  * @param record address of a BlockStatistics
  * @returns OK, E_HANDLE, E_ARGUMENT
@@ -153,7 +161,7 @@ export function block_statistics(handle: u32, record: u32): i32 {
  * are published together, with one notification at most. Their buffers are the device's until they complete.
  *
  * @param requests address of an array of BlockRequest
- * @returns number accepted, or E_HANDLE, E_ARGUMENT, E_BROKEN
+ * @returns number accepted, or E_HANDLE, E_ARGUMENT, E_BROKEN, E_GONE
  */
 export function block_submit(handle: u32, requests: u32, count: u32): i32 {
   const device = changetype<BlockDevice>(deviceInSlot(handle));
@@ -179,7 +187,7 @@ export function block_submit(handle: u32, requests: u32, count: u32): i32 {
  * Takes completions, in the order in which the device finished.
  *
  * @param completions address of an array of Completion with room for `capacity`
- * @returns number taken, or E_HANDLE, E_ARGUMENT, E_BROKEN
+ * @returns number taken; E_HANDLE, E_ARGUMENT; with nothing to take E_BROKEN, E_GONE
  */
 export function block_poll(handle: u32, completions: u32, capacity: u32): i32 {
   const device = changetype<BlockDevice>(deviceInSlot(handle));
@@ -190,7 +198,8 @@ export function block_poll(handle: u32, completions: u32, capacity: u32): i32 {
   if (device.state | (<u32>queue.draining)) return pollStopped(device, completions, capacity);
   let completion = completions;
   const end = completions + capacity * offsetof<Completion>();
-  for (let pending = queue.pending(); pending != 0; pending--) {
+  const found = queue.pending();
+  for (let pending = found; pending != 0; pending--) {
     if (completion == end) break;
     const head = queue.take();
     if (head < 0) break;
@@ -199,12 +208,9 @@ export function block_poll(handle: u32, completions: u32, capacity: u32): i32 {
     writeCompletion(device, request, changetype<Completion>(completion));
     completion += offsetof<Completion>();
   }
-  const taken = (completion - completions) / offsetof<Completion>();
-  if (taken == 0) {
-    queue.watch();
-    if (device.state == DeviceState.BROKEN) return Result.E_BROKEN;
-  }
-  return taken;
+  if (completion != completions) return (completion - completions) / offsetof<Completion>();
+  if (found == 0) queue.watch();
+  return nothingTaken(device);
 }
 
 /** The same for a device that has been reset, closed or found broken: it uses nothing any more. */
@@ -217,18 +223,18 @@ function pollStopped(device: BlockDevice, completions: u32, capacity: u32): i32 
     writeCompletion(device, request, changetype<Completion>(completions + taken * offsetof<Completion>()));
     taken++;
   }
+  const result = taken == 0 ? nothingTaken(device) : taken;
   if (device.state == DeviceState.CLOSING && device.inFlight == 0) finishClose(device);
-  else if (taken == 0 && device.state == DeviceState.BROKEN) return Result.E_BROKEN;
-  return taken;
+  return result;
 }
 
 /**
- * Asks for one interrupt, when all that is in flight has completed; `enable_interrupts` asks for one at the next
- * completion. For who waits for a whole batch; a request that never completes holds up the word of all others. With
- * nothing in flight it is the next completion, and without EVENT_IDX there is no difference. [virtio-1.2 §2.7.7.1]
+ * Asks for one interrupt, when all requests in flight have completed; `enable_interrupts` asks for one at the next
+ * completion. For a caller that waits for a whole batch: no interrupt comes while one of its requests is out. With
+ * nothing in flight it comes at the next completion; without EVENT_IDX, at each. [virtio-1.2 §2.7.7.1]
  *
- * @returns 1 when all of it, or without EVENT_IDX any of it, can be polled already and no interrupt may come for it; 0;
- *   E_HANDLE, E_BROKEN
+ * @returns 1 when all of them, or without EVENT_IDX any of them, can be polled already, for which no interrupt may come;
+ *   0; E_HANDLE, E_BROKEN, E_GONE
  */
 export function block_await_all(handle: u32): i32 {
   const device = changetype<BlockDevice>(deviceOfType(handle, VIRTIO_ID_BLOCK));

@@ -9,6 +9,7 @@ import { Result } from "../abi/results";
 import { NO_ADDRESS } from "../kernel";
 import { contiguousBytes, lookUpAddress, pointerRangeFits } from "../memory/addresses";
 import { recordsFit } from "../memory/records";
+import { NOT_SEGMENTS, segmentBytes } from "../memory/segments";
 import { read8 } from "../memory/shared";
 import { VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from "../virtio/vring";
 import { Virtqueue } from "../virtio/virtqueue";
@@ -36,49 +37,41 @@ const FRAMING_DESCRIPTORS: u32 = 2;
 /** Descriptors of the smallest request that carries data. */
 export const CHAIN_MIN: u32 = FRAMING_DESCRIPTORS + 1;
 
-/** Payload of a request in bytes; more than REQUEST_BYTES_MAX when a segment is empty or not a range of pointers. */
+/** Why a request of so many segments must not reach the device, or OK. */
 @inline
-function payloadBytes(segments: u32, count: u32): u64 {
-  let total: u64 = 0;
-  let segment = segments;
-  for (let left = count; left != 0; left--) {
-    const length = changetype<Segment>(segment).length;
-    if (length == 0) return u64.MAX_VALUE;
-    if (!pointerRangeFits(changetype<Segment>(segment).pointer, length)) return u64.MAX_VALUE;
-    total += length;
-    segment += offsetof<Segment>();
-  }
-  return total;
-}
-
-/** Why the request must not reach the device, or OK. */
-@inline
-function validate(device: BlockDevice, operation: u32, sector: u64, bytes: u64): i32 {
-  if (operation > <u32>BlockOperation.WRITE) return validateOther(device, operation, bytes);
+function validate(device: BlockDevice, operation: u32, segmentCount: u32): i32 {
+  if (operation > <u32>BlockOperation.WRITE) return validateOther(device, operation, segmentCount);
   if (operation == BlockOperation.WRITE) {
     if (device.readOnly) return Result.E_READ_ONLY;
   }
-  // None at all is too many as well: one less than 0 is the largest number.
-  if (bytes - 1 >= REQUEST_BYTES_MAX) return Result.E_SEGMENTS;
+  return segmentCount == 0 ? <i32>Result.E_SEGMENTS : Result.OK;
+}
+
+/** The same for what neither reads nor writes sectors. */
+function validateOther(device: BlockDevice, operation: u32, segmentCount: u32): i32 {
+  switch (operation) {
+    case BlockOperation.FLUSH:
+      if (!device.accepted(VIRTIO_BLK_F_FLUSH)) return Result.E_UNSUPPORTED;
+      return segmentCount == 0 ? Result.OK : Result.E_SEGMENTS;
+    case BlockOperation.GET_ID:
+      return segmentCount == 1 ? Result.OK : Result.E_SEGMENTS;
+    default:
+      return Result.E_ARGUMENT;
+  }
+}
+
+/** Why the operation must not have so many bytes, or not from there on, or OK. */
+@inline
+function validateBytes(device: BlockDevice, operation: u32, sector: u64, bytes: u64): i32 {
+  if (operation > <u32>BlockOperation.WRITE) {
+    return operation != BlockOperation.GET_ID || bytes == VIRTIO_BLK_ID_BYTES ? Result.OK : Result.E_SEGMENTS;
+  }
+  if (bytes > REQUEST_BYTES_MAX) return Result.E_SEGMENTS;
   if (((sector << SECTOR_SHIFT) | bytes) & (device.blockSize - 1)) return Result.E_ALIGNMENT;
   const sectors = bytes >> SECTOR_SHIFT;
   const capacity = device.capacity;
   if (sectors > capacity) return Result.E_RANGE;
   return sector > capacity - sectors ? Result.E_RANGE : Result.OK;
-}
-
-/** The same for what neither reads nor writes sectors. */
-function validateOther(device: BlockDevice, operation: u32, bytes: u64): i32 {
-  if (bytes > REQUEST_BYTES_MAX) return Result.E_SEGMENTS;
-  switch (operation) {
-    case BlockOperation.FLUSH:
-      if (!device.accepted(VIRTIO_BLK_F_FLUSH)) return Result.E_UNSUPPORTED;
-      return bytes == 0 ? Result.OK : Result.E_SEGMENTS;
-    case BlockOperation.GET_ID:
-      return bytes == VIRTIO_BLK_ID_BYTES ? Result.OK : Result.E_SEGMENTS;
-    default:
-      return Result.E_ARGUMENT;
-  }
 }
 
 /**
@@ -94,85 +87,135 @@ export function addRequest(device: BlockDevice, request: BlockRequest): i32 {
     if (!recordsFit(segments, segmentCount, offsetof<Segment>())) return Result.E_ARGUMENT;
   }
   const operation = request.operation;
-  const bytes = payloadBytes(segments, segmentCount);
   let sector = request.sector;
-  const refusal = validate(device, operation, sector, bytes);
+  const refusal = validate(device, operation, segmentCount);
   if (refusal != Result.OK) return refusal;
   if (operation > <u32>BlockOperation.WRITE) sector = 0;
 
-  const index = device.freeRequest;
-  const parts = addParts(device, operation, sector, segments, <u32>bytes, index);
-  if (parts < 0) return parts;
-  const state = device.request(index);
+  const state = device.request(device.freeRequest);
+  const result = addParts(device, state, operation, sector, segments, segmentCount);
+  if (result != Result.OK) {
+    return result == Result.E_FULL ? fullResult(device, operation, sector, segments, segmentCount) : result;
+  }
   device.freeRequest = state.next;
   device.inFlight++;
   state.token = request.token;
-  state.length = <u32>bytes;
   state.result = Result.OK;
   state.operation = operation;
-  state.parts = <u16>parts;
   return Result.OK;
+}
+
+/** E_FULL, unless the request is one that will never be accepted: of that, the caller hears at once. */
+function fullResult(device: BlockDevice, operation: u32, sector: u64, segments: u32, segmentCount: u32): i32 {
+  const bytes = segmentBytes(segments, segmentCount);
+  const refusal = bytes == NOT_SEGMENTS ? Result.E_SEGMENTS : validateBytes(device, operation, sector, bytes);
+  return refusal == Result.OK ? Result.E_FULL : refusal;
 }
 
 /** Prepares what does not change from request to request, once the queue is empty. */
 export function prepareRequests(device: BlockDevice): void {
   const queue = device.queue;
-  const tables = queue.tables;
   // segMax may be the largest u32 there is.
-  device.dataMax = min(device.segMax, queue.chainMax - FRAMING_DESCRIPTORS);
-  if (tables == 0) return;
-  for (let head: u32 = 0; head < queue.size; head++) {
-    const header = device.headersAddress + head * HEADER_STRIDE;
-    queue.append(tables, queue.table(tables, head), 0, header, HEADER_BYTES, VIRTQ_DESC_F_NEXT);
+  device.ringDataMax = min(device.segMax, queue.size - FRAMING_DESCRIPTORS);
+  device.tableDataMax = queue.tables != 0 ? min(device.segMax, queue.tableEntries - FRAMING_DESCRIPTORS) : 0;
+  describeLimits(device);
+}
+
+/** Writes down what an empty ring has room for, cut into parts of whole blocks. */
+function describeLimits(device: BlockDevice): void {
+  const size = device.queue.size;
+  const pieces = <u32>((<u64>device.blockSize + device.sizeMax - 1) / device.sizeMax);
+  let parts = size;
+  let dataMax = device.tableDataMax;
+  let rest: u32 = 0;
+  if (dataMax < pieces) {
+    // Blocks that do not fit into a table go into the ring one by one, and all of them where there are no tables.
+    dataMax = dataMax == 0 ? device.ringDataMax : pieces;
+    const part = dataMax + FRAMING_DESCRIPTORS;
+    parts = pieces <= device.ringDataMax ? size / part : 0;
+    if (device.tableDataMax == 0 && parts != 0) rest = max(size % part, FRAMING_DESCRIPTORS) - FRAMING_DESCRIPTORS;
   }
+  const bytes = parts * bytesIn(device, dataMax) + bytesIn(device, rest);
+  device.information.queue_size = size;
+  device.information.request_segments_max = parts * dataMax + (rest < pieces ? 0 : rest);
+  device.information.request_bytes_max = <u32>min(bytes, REQUEST_BYTES_MAX);
+}
+
+/** Most bytes in whole blocks that `count` data segments can have. */
+function bytesIn(device: BlockDevice, count: u32): u64 {
+  return (<u64>count * device.sizeMax) & ~(<u64>device.blockSize - 1);
 }
 
 /**
- * Puts the parts of a request into the ring, each as much of its bytes as the device takes in one chain.
+ * Puts the parts of a request into the ring, each as much of its segments as the device takes in one chain, and says in
+ * `state` how many there are and how many bytes they have together.
  *
+ * The segments may lie in memory that a device writes. Each is read once on the way, or, where a part is begun anew,
+ * once more and then for good: what was read is what is checked, and what the device is told of.
+ *
+ * @param state of the request that the chains are to complete
  * @param segments address of the first segment
- * @param bytes sum of all segments
- * @param token for each of the chains
- * @returns number of parts, or E_FULL, E_SEGMENTS, E_ADDRESS with nothing added
+ * @returns OK, or E_FULL, E_SEGMENTS, E_ADDRESS, E_ALIGNMENT, E_RANGE with nothing added
  */
 @inline
-function addParts(device: BlockDevice, operation: u32, sector: u64, segments: u32, bytes: u32, token: u32): i32 {
+function addParts(
+  device: BlockDevice,
+  state: RequestState,
+  operation: u32,
+  sector: u64,
+  segments: u32,
+  segmentCount: u32,
+): i32 {
   const queue = device.queue;
-  const tables = queue.tables;
-  const dataMax = device.dataMax;
   const sizeMax = device.sizeMax;
+  const blockMask = device.blockSize - 1;
+  const token = device.freeRequest;
   const flags = operation == BlockOperation.WRITE ? VIRTQ_DESC_F_NEXT : VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE;
   const firstHead = queue.freeHead;
+  const segmentsEnd = segments + segmentCount * offsetof<Segment>();
   let parts: u32 = 0;
-  let left = bytes;
+  let bytes: u64 = 0;
+  // How far the segments have been read, and what is left of the one read last.
   let segment = segments;
-  let offset: u32 = 0;
+  let pointer: u32 = 0;
+  let rest: u32 = 0;
   do {
-    if (queue.draining) return undo(queue, parts, firstHead, Result.E_FULL);
     if (queue.freeCount == 0) return undo(queue, parts, firstHead, Result.E_FULL);
-    const room = queue.room(tables);
-    if (room < FRAMING_DESCRIPTORS) return undo(queue, parts, firstHead, Result.E_FULL);
-    const countMax = min(dataMax, room - FRAMING_DESCRIPTORS);
     const headerOffset = queue.freeHead * HEADER_STRIDE;
     const headerAddress = device.headersAddress + headerOffset;
-    const firstSegment = segment;
-    const firstOffset = offset;
-    const table = queue.chainTable(tables);
+    const partSegment = segment;
+    const partPointer = pointer;
+    const partRest = rest;
+    let tables = queue.tables;
     let position: u32 = 0;
+    let table: u32 = 0;
     let count: u32 = 0;
     let moved: u32 = 0;
-    let movedMax = left;
+    let movedMax = <u32>REQUEST_BYTES_MAX;
     while (true) {
-      // In tables, the descriptor of the header has been there since `prepareRequests`.
-      if (tables != 0) position = 1;
-      else position = queue.append(0, table, queue.chainStart(0), headerAddress, HEADER_BYTES, VIRTQ_DESC_F_NEXT);
-      for (count = 1; moved < movedMax; count++) {
-        if (count > countMax) {
+      let dataMax = device.tableDataMax;
+      let countMax = dataMax;
+      if (tables == 0) {
+        const room = queue.freeCount;
+        if (room < FRAMING_DESCRIPTORS) return undo(queue, parts, firstHead, Result.E_FULL);
+        dataMax = device.ringDataMax;
+        countMax = min(dataMax, room - FRAMING_DESCRIPTORS);
+      }
+      table = queue.chainTable(tables);
+      position = queue.append(tables, table, queue.chainStart(tables), headerAddress, HEADER_BYTES, VIRTQ_DESC_F_NEXT);
+      for (count = 0; moved < movedMax; count++) {
+        if (rest == 0) {
+          if (segment == segmentsEnd) break;
+          pointer = changetype<Segment>(segment).pointer;
+          rest = changetype<Segment>(segment).length;
+          segment += offsetof<Segment>();
+          if (rest == 0) return undo(queue, parts, firstHead, Result.E_SEGMENTS);
+          if (!pointerRangeFits(pointer, rest)) return undo(queue, parts, firstHead, Result.E_SEGMENTS);
+        }
+        if (count == countMax) {
           if (countMax < dataMax) return undo(queue, parts, firstHead, Result.E_FULL);
           break;
         }
-        const pointer = changetype<Segment>(segment).pointer + offset;
-        const rest = changetype<Segment>(segment).length - offset;
         // No further than needed, or a device that takes little at a time makes us translate the same pages ever again.
         const length = min(min(rest, sizeMax), movedMax - moved);
         const address = lookUpAddress(pointer);
@@ -180,31 +223,49 @@ function addParts(device: BlockDevice, operation: u32, sector: u64, segments: u3
         const run = contiguousBytes(pointer, length, address);
         position = queue.append(tables, table, position, address, run, flags);
         moved += run;
-        offset += run;
-        if (run == rest) {
-          segment += offsetof<Segment>();
-          offset = 0;
-        }
+        pointer += run;
+        rest -= run;
       }
-      if (moved == left) break;
-      const excess = moved & (device.blockSize - 1);
+      if (rest == 0) {
+        if (segment == segmentsEnd) break;
+      }
+      // The device wants whole blocks, so what lies behind the last one goes into the next part.
+      const excess = moved & blockMask;
       if (excess == 0) break;
-      // The device wants whole blocks, so what lies behind the last one goes into the next part: once more, up to there.
-      movedMax = moved - excess;
-      // The blocks of this device do not fit into the segments it takes.
-      if (movedMax == 0) return undo(queue, parts, firstHead, Result.E_SEGMENTS);
+      if (moved != excess) {
+        movedMax = moved - excess;
+      } else {
+        // One block is in more pieces than the device takes, or than a table has room for and the ring has.
+        if (tables == 0) return undo(queue, parts, firstHead, Result.E_SEGMENTS);
+        tables = 0;
+        movedMax = blockMask + 1;
+      }
       moved = 0;
-      segment = firstSegment;
-      offset = firstOffset;
+      segment = partSegment;
+      pointer = partPointer;
+      rest = partRest;
     }
     position = queue.append(tables, table, position, headerAddress + STATUS_OFFSET, STATUS_BYTES, VIRTQ_DESC_F_WRITE);
-    writeHeader(device.headers + headerOffset, operation, sector);
-    queue.add(tables, token, position, count + 1, (flags & VIRTQ_DESC_F_WRITE ? moved : 0) + STATUS_BYTES);
+    writeHeader(device.headers + headerOffset, operation, sector + (bytes >> SECTOR_SHIFT));
+    queue.add(
+      tables,
+      token,
+      position,
+      count + FRAMING_DESCRIPTORS,
+      (flags & VIRTQ_DESC_F_WRITE ? moved : 0) + STATUS_BYTES,
+    );
     parts++;
-    left -= moved;
-    sector += moved >> SECTOR_SHIFT;
-  } while (left != 0);
-  return parts;
+    bytes += moved;
+    if (rest == 0) {
+      if (segment == segmentsEnd) break;
+    }
+    if (bytes > REQUEST_BYTES_MAX) return undo(queue, parts, firstHead, Result.E_SEGMENTS);
+  } while (true);
+  const result = validateBytes(device, operation, sector, bytes);
+  if (result != Result.OK) return undo(queue, parts, firstHead, result);
+  state.parts = <u16>parts;
+  state.length = <u32>bytes;
+  return Result.OK;
 }
 
 /** Takes the parts that were added out of the ring again, and says why. */

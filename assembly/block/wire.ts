@@ -15,6 +15,7 @@ export const VIRTIO_BLK_F_RO: u64 = 1 << 5;
 export const VIRTIO_BLK_F_BLK_SIZE: u64 = 1 << 6;
 export const VIRTIO_BLK_F_FLUSH: u64 = 1 << 9;
 export const VIRTIO_BLK_F_TOPOLOGY: u64 = 1 << 10;
+export const VIRTIO_BLK_F_CONFIG_WCE: u64 = 1 << 11;
 
 // Offsets in the device configuration. [virtio-1.2 §5.2.4]
 export const CAPACITY: u32 = 0;
@@ -28,6 +29,7 @@ export const TOPOLOGY_PHYSICAL_BLOCK_EXP: u32 = 24;
 export const TOPOLOGY_ALIGNMENT_OFFSET: u32 = 25;
 export const TOPOLOGY_MIN_IO_SIZE: u32 = 26;
 export const TOPOLOGY_OPT_IO_SIZE: u32 = 28;
+export const WRITEBACK: u32 = 32;
 
 /** Unit of capacity and of sector numbers, whatever the block size. */
 export const SECTOR_BYTES: u32 = 512;

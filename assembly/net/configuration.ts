@@ -4,6 +4,7 @@ import { Event } from "../abi/results";
 import { now_ns } from "../kernel";
 import { configurationAddress } from "../virtio/configuration";
 import { configuration16, hasConfiguration } from "../virtio/transport";
+import { DeviceState } from "../virtio/device";
 import { NetDevice } from "./device";
 import {
   HEADER_BYTES,
@@ -67,12 +68,13 @@ function readLink(device: NetDevice): bool {
   return (configuration16(device, STATUS) & VIRTIO_NET_S_LINK_UP) != 0;
 }
 
-/** After a configuration interrupt: looks whether the link came or went. */
+/**
+ * After a configuration interrupt: the link came or went. That it is now as it was before is no reason to keep silent: in
+ * between, the wire may have been put into another network.
+ */
 export function updateLink(device: NetDevice): void {
-  const linkUp = readLink(device);
-  if (linkUp == device.linkUp) return;
-  device.linkUp = linkUp;
-  device.raise(Event.LINK);
+  device.linkUp = readLink(device);
+  if (device.accepted(VIRTIO_NET_F_STATUS)) device.raise(Event.LINK);
 }
 
 /** Fills in the caller's record. */
@@ -81,7 +83,7 @@ export function describeCard(device: NetDevice, information: NetInformation): vo
   information.features_accepted = device.featuresAccepted;
   information.mac = device.mac;
   information.mac_is_generated = device.macIsGenerated;
-  information.link_up = device.linkUp;
+  information.link_up = device.linkUp && device.state != DeviceState.GONE;
   information.mtu = device.mtu;
   information.header_bytes = device.headerBytes;
   information.receive_queue_size = device.receiveQueue.size;

@@ -14,6 +14,14 @@ export const enum Owner {
   CALLER = 2,
 }
 
+/** What a caller waits to hear of transmission. */
+export const enum TransmitWish {
+  /** The ring was full: there is room. */
+  ROOM = 1,
+  /** All that was in flight has been sent. */
+  ALL_SENT = 2,
+}
+
 /** A buffer that frames are received in. */
 @unmanaged
 export class ReceiveBuffer {
@@ -52,8 +60,8 @@ export class NetDevice extends Device {
   headersAddress: u64;
   /** Array of u32: bytes of the frame that begins at each transmit descriptor. */
   frameLengths: u32;
-  /** The caller was told that the transmit ring is full, and waits to hear that it is not. */
-  wantsRoom: bool;
+  /** What the caller waits to hear of transmission: bits of TransmitWish. */
+  transmitWishes: u32;
 
   /** Array of ReceiveBuffer. */
   buffers: u32;
@@ -61,6 +69,8 @@ export class NetDevice extends Device {
   bufferBytes: u32;
   /** Buffers in the caller's hands. */
   lent: u32;
+  /** Buffers of frames that were dropped, which wait to be posted again. */
+  dropped: u32;
   /** Array of FramePiece: buffers that the device has used for a frame that is not yet whole, or not yet fetched. */
   pieces: u32;
   pieceCount: u32;

@@ -9,12 +9,13 @@ import {
   deviceOfType,
   DeviceState,
   isAnother,
+  registerDevice,
   unregisterDevice,
 } from "../virtio/device";
 import { VIRTIO_F_ANY_LAYOUT, VIRTIO_F_EVENT_IDX } from "../virtio/features";
-import { fail, negotiate, openDevice, refusal, run, start } from "../virtio/lifecycle";
+import { failOpening, negotiate, nothingTaken, refusal, run, runningResult, start } from "../virtio/lifecycle";
 import { describeCard, readConfiguration, statedMtu, updateLink } from "./configuration";
-import { NET_DEVICE_BYTES, NetDevice } from "./device";
+import { NET_DEVICE_BYTES, NetDevice, TransmitWish } from "./device";
 import {
   allocateReceive,
   frameIsHeldBack,
@@ -28,13 +29,15 @@ import {
 import {
   addFrame,
   allocateTransmit,
-  announceRoom,
+  armTransmit,
+  awaitAllSent,
   awaitRoom,
-  enableTransmitCallbacks,
+  disarmTransmit,
   freeTransmitPrivate,
   freeTransmitShared,
   reclaimFrames,
   reclaimStopped,
+  settleWishes,
 } from "./transmit";
 import { VIRTIO_ID_NET, VIRTIO_NET_F_MAC, VIRTIO_NET_F_MRG_RXBUF, VIRTIO_NET_F_MTU, VIRTIO_NET_F_STATUS } from "./wire";
 
@@ -54,7 +57,7 @@ const OPTIONAL: u64 =
  * @param address of the function, as `PciFunction.address`
  * @param options address of a NetOptions, or 0; read during the call only
  * @returns a handle greater than 0, or E_ARGUMENT, E_INITIALIZE, E_IN_USE, E_MEMORY, E_NOT_FOUND, E_NOT_VIRTIO, E_BAR,
- *   E_RESET_TIMEOUT, E_FEATURES, E_QUEUE_SIZE, E_QUEUE_LIVE, E_DMA_MEMORY
+ *   E_RESET_TIMEOUT, E_FEATURES, E_QUEUE_SIZE, E_QUEUE_LIVE, E_DMA_MEMORY, E_GONE
  */
 export function net_open(address: u32, options: u32): i32 {
   let allowed = u64.MAX_VALUE;
@@ -69,7 +72,7 @@ export function net_open(address: u32, options: u32): i32 {
     bufferCount = given.receive_buffers;
     bufferBytes = given.receive_buffer_bytes;
   }
-  const handle = openDevice(address, VIRTIO_ID_NET, NET_DEVICE_BYTES);
+  const handle = registerDevice(address, VIRTIO_ID_NET, NET_DEVICE_BYTES);
   if (handle < 0) return handle;
   const device = changetype<NetDevice>(deviceOf(handle));
   device.transmitQueue.timeout = timeout;
@@ -78,11 +81,11 @@ export function net_open(address: u32, options: u32): i32 {
   if (result == Result.OK) result = allocateTransmit(device);
   if (result == Result.OK) result = activate(device);
   if (result == Result.OK) return handle;
-  fail(device, result);
+  const reason = failOpening(device, result);
   freeShared(device);
   freeBuffers(device);
   finishClose(device);
-  return result;
+  return reason;
 }
 
 /** From a reset to the accepted features and what follows from them. */
@@ -104,7 +107,7 @@ function activate(device: NetDevice): i32 {
   postBuffers(device);
   run(device);
   // Not before DRIVER_OK: until then a device is not told of buffers. [virtio-1.2 §3.1.1]
-  device.receiveQueue.kickRarely();
+  device.receiveQueue.kick();
   return Result.OK;
 }
 
@@ -115,7 +118,7 @@ function freeShared(device: NetDevice): void {
 }
 
 /**
- * Describes the card.
+ * Describes the card, from what its device said before: as long as there is a handle, in every state.
  *
  * @param record address of a NetInformation
  * @returns OK, E_HANDLE, E_ARGUMENT
@@ -129,7 +132,7 @@ export function net_information(handle: u32, record: u32): i32 {
 }
 
 /**
- * Copies the card's counters.
+ * Copies the card's counters, as long as there is a handle.
  *
  * @param record address of a NetStatistics
  * @returns OK, E_HANDLE, E_ARGUMENT
@@ -151,10 +154,11 @@ export function net_statistics(handle: u32, record: u32): i32 {
  * Gives frames to the card, in order, up to the first that is not accepted; its `result` says why. The accepted ones
  * are published together, with one notification at most. Their bytes are the device's until they complete.
  *
- * After E_FULL, take completions with `net_reclaim`; the event ROOM says when there are some.
+ * After E_FULL, take completions with `net_reclaim`; the event ROOM says when there are some, with an interrupt if
+ * interrupts are enabled.
  *
  * @param frames address of an array of TransmitFrame
- * @returns number accepted, or E_HANDLE, E_ARGUMENT, E_BROKEN
+ * @returns number accepted, or E_HANDLE, E_ARGUMENT, E_BROKEN, E_GONE
  */
 export function net_transmit(handle: u32, frames: u32, count: u32): i32 {
   const device = changetype<NetDevice>(deviceInSlot(handle));
@@ -181,7 +185,7 @@ export function net_transmit(handle: u32, frames: u32, count: u32): i32 {
  * Takes back frames that have been sent, in the order in which the device finished.
  *
  * @param completions address of an array of Completion with room for `capacity`
- * @returns number taken, or E_HANDLE, E_ARGUMENT, E_BROKEN
+ * @returns number taken; E_HANDLE, E_ARGUMENT; with nothing to take E_BROKEN, E_GONE
  */
 export function net_reclaim(handle: u32, completions: u32, capacity: u32): i32 {
   const device = changetype<NetDevice>(deviceInSlot(handle));
@@ -190,19 +194,29 @@ export function net_reclaim(handle: u32, completions: u32, capacity: u32): i32 {
   if (!recordsFit(completions, capacity, offsetof<Completion>())) return Result.E_ARGUMENT;
   if (device.state | (<u32>device.transmitQueue.draining)) return reclaimFromStopped(device, completions, capacity);
   const taken = reclaimFrames(device, completions, capacity);
-  if (taken == 0) {
-    device.transmitQueue.watch();
-    if (device.state == DeviceState.BROKEN) return Result.E_BROKEN;
-  }
-  return taken;
+  return taken == 0 ? nothingTaken(device) : taken;
 }
 
 /** The same for a device that has been reset, closed or found broken: it uses nothing any more. */
 function reclaimFromStopped(device: NetDevice, completions: u32, capacity: u32): i32 {
   const taken = reclaimStopped(device, completions, capacity);
+  const result = taken == 0 ? nothingTaken(device) : taken;
   if (device.state == DeviceState.CLOSING) finishCloseIfNothingIsOut(device);
-  else if (taken == 0 && device.state == DeviceState.BROKEN) return Result.E_BROKEN;
-  return taken;
+  return result;
+}
+
+/**
+ * Asks for one interrupt, when all frames in flight have been sent. For a caller that waits for a frame to leave, or for
+ * its memory; `enable_interrupts` and `disable_interrupts` speak of received frames, and the latter ends this, too. With
+ * nothing in flight it comes when the next frame has been sent; without EVENT_IDX, after each. [virtio-1.2 §2.7.7.1]
+ *
+ * @returns 1 when all of them, or without EVENT_IDX any of them, can be reclaimed already, for which no interrupt may
+ *   come; 0; E_HANDLE, E_BROKEN, E_GONE
+ */
+export function net_await_all(handle: u32): i32 {
+  const device = changetype<NetDevice>(deviceOfType(handle, VIRTIO_ID_NET));
+  const state = runningResult(device);
+  return state == Result.OK ? awaitAllSent(device) : state;
 }
 
 /**
@@ -210,7 +224,7 @@ function reclaimFromStopped(device: NetDevice, completions: u32, capacity: u32):
  * until `net_release`.
  *
  * @param records address of an array of ReceivedBuffer with room for `capacity`; `buffers_per_frame_max` always suffice
- * @returns number of records written; E_HANDLE, E_BROKEN; E_ARGUMENT also when the next frame needs more records
+ * @returns number of records written; E_HANDLE, E_BROKEN, E_GONE; E_ARGUMENT also when the next frame needs more records
  */
 export function net_receive(handle: u32, records: u32, capacity: u32): i32 {
   const device = changetype<NetDevice>(deviceInSlot(handle));
@@ -218,7 +232,7 @@ export function net_receive(handle: u32, records: u32, capacity: u32): i32 {
   if (isAnother(device, handle, VIRTIO_ID_NET) | device.state) return refusal(handle, VIRTIO_ID_NET);
   if (!recordsFit(records, capacity, offsetof<ReceivedBuffer>())) return Result.E_ARGUMENT;
   const written = receiveFrames(device, records, capacity);
-  return written == 0 && device.state == DeviceState.BROKEN ? <i32>Result.E_BROKEN : written;
+  return written == 0 ? nothingTaken(device) : written;
 }
 
 /**
@@ -242,21 +256,23 @@ export function net_release(handle: u32, buffers: u32, count: u32): i32 {
 export function interruptNet(device: Device, bits: u32): void {
   const net = changetype<NetDevice>(device);
   if (bits & Interrupt.CONFIGURATION) updateLink(net);
-  if (net.wantsRoom && net.transmitQueue.pending() != 0) announceRoom(net);
+  if (net.transmitWishes == 0 || net.state != DeviceState.RUNNING) return;
+  const pending = net.transmitQueue.pending();
+  if (pending != 0) settleWishes(net, pending);
 }
 
 /** `enable_interrupts` for a card: for received frames, and for room in the transmit ring while the caller waits. */
 export function enableNetInterrupts(device: Device): bool {
   const net = changetype<NetDevice>(device);
-  if (net.wantsRoom) enableTransmitCallbacks(net);
-  return net.receiveQueue.enableCallbacks(0) || frameIsHeldBack(net) || net.events != 0;
+  if (net.transmitWishes & TransmitWish.ROOM) armTransmit(net);
+  return net.receiveQueue.enableCallbacks(0) || frameIsHeldBack(net);
 }
 
 /** `disable_interrupts` for a card. */
 export function disableNetInterrupts(device: Device): void {
   const net = changetype<NetDevice>(device);
   net.receiveQueue.disableCallbacks();
-  net.transmitQueue.disableCallbacks();
+  disarmTransmit(net);
 }
 
 /** `reset` for a card: the same features, queues and buffers, or nothing. */
@@ -269,6 +285,8 @@ export function resetNet(device: Device): i32 {
   if (net.linkUp != linkUp) net.raise(Event.LINK);
   if (result == Result.OK && !receiveBuffersFit(net)) result = Result.E_CONFIGURATION;
   recallBuffers(net);
+  // All that was in flight can be reclaimed now.
+  net.transmitWishes &= TransmitWish.ROOM;
   if (result == Result.OK) result = activate(net);
   if (result != Result.OK) {
     net.transmitQueue.stop();
@@ -286,7 +304,7 @@ export function closeNet(device: Device): u32 {
   recallBuffers(net);
   net.transmitQueue.stop();
   // Whoever waits for room waits in vain, and what tells the device of it would be written to a ring that is gone.
-  net.wantsRoom = false;
+  net.transmitWishes = 0;
   freeShared(net);
   const out = net.transmitQueue.outstanding + net.lent;
   finishCloseIfNothingIsOut(net);

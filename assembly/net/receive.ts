@@ -5,9 +5,12 @@
  * A buffer is the device's, the caller's or nobody's, and only changes hands here:
  *
  *     nobody's ──post──▶ device's ──take──▶ piece of a frame ──deliver──▶ caller's
- *        ▲  ▲                                   │ the frame makes no sense    │
+ *        ▲  ▲                                   │ drop                        │
  *        │  └───────────────────────────────────┘                             │
  *        └───────────────────────── release ──────────────────────────────────┘
+ *
+ * What is dropped is posted again behind the last take of a call: a buffer that the device was not told of is never one
+ * that it can have used.
  */
 import { ReceivedBuffer } from "../abi/records";
 import { Message, Result } from "../abi/results";
@@ -15,6 +18,7 @@ import { physicalAddress } from "../memory/addresses";
 import { allocatePrivate, freePrivate } from "../memory/arena";
 import { allocatePages, freePages } from "../memory/pages";
 import { PAGE_BYTES, read16, read64 } from "../memory/shared";
+import { DeviceState } from "../virtio/device";
 import { VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from "../virtio/vring";
 import { FramePiece, NetDevice, Owner, ReceiveBuffer } from "./device";
 import {
@@ -28,10 +32,15 @@ import {
 /** Bytes of a buffer where nothing asks for more: two a page, and an ordinary frame fits. */
 const BUFFER_BYTES_DEFAULT: u32 = 2048;
 const BUFFER_BYTES_UNIT: u32 = 64;
-/** Holds the largest frame there is, 64 KiB and headers. */
-const BUFFER_BYTES_MAX: u32 = 65536 + 64;
 /** Largest frame put together from several buffers: an IPv6 packet, its Ethernet header and a VLAN tag. */
 const FRAME_BYTES_MAX: u32 = 65535 + 40 + 14 + 4;
+/**
+ * Largest frame that a host is known to deliver, whatever the MTU says: QEMU reads as much from a socket. With MRG_RXBUF
+ * it waits until there are buffers for all of it, and for ever where there are never enough.
+ */
+const DELIVERED_BYTES_MAX: u32 = 69632;
+/** Holds one of those and its header. */
+const BUFFER_BYTES_MAX: u32 = DELIVERED_BYTES_MAX + BUFFER_BYTES_UNIT;
 
 /**
  * Takes memory for receiving.
@@ -41,23 +50,16 @@ const FRAME_BYTES_MAX: u32 = 65535 + 40 + 14 + 4;
  * @returns OK, E_ARGUMENT, E_QUEUE_SIZE, E_MEMORY, E_DMA_MEMORY
  */
 export function allocateReceive(device: NetDevice, bufferCount: u32, bufferBytes: u32): i32 {
-  const bytesMin = bufferBytesMin(device);
-  const isDefault = bufferBytes == 0;
-  if (isDefault) {
-    const rounded = (bytesMin + BUFFER_BYTES_UNIT - 1) & ~(BUFFER_BYTES_UNIT - 1);
-    bufferBytes = max(BUFFER_BYTES_DEFAULT, rounded);
-  }
-  if (bufferBytes < bytesMin || bufferBytes > BUFFER_BYTES_MAX || bufferBytes & (BUFFER_BYTES_UNIT - 1)) {
-    return Result.E_ARGUMENT;
-  }
-  device.bufferBytes = bufferBytes;
   const descriptors: u32 = device.anyLayout ? 1 : 2;
   const queue = device.receiveQueue;
   const result = queue.allocate(device, RECEIVE_QUEUE, descriptors, 0);
   if (result != Result.OK) return result;
   const fit = queue.size / descriptors;
   device.bufferCount = bufferCount == 0 ? fit : min(bufferCount, fit);
-  if (!receiveBuffersFit(device)) return bufferCount == 0 && isDefault ? Result.E_QUEUE_SIZE : Result.E_ARGUMENT;
+  device.bufferBytes = bufferBytes == 0 ? defaultBufferBytes(device) : bufferBytes;
+  if (!receiveBuffersFit(device)) return Result.E_ARGUMENT;
+  bufferBytes = device.bufferBytes;
+  if (bufferBytes > BUFFER_BYTES_MAX || bufferBytes & (BUFFER_BYTES_UNIT - 1)) return Result.E_ARGUMENT;
   device.piecesMax = device.mergeable ? min(FRAME_BYTES_MAX / bufferBytes + 1, device.bufferCount) : 1;
   device.piecesWanted = 1;
   device.pieces = allocatePrivate(device.piecesMax * offsetof<FramePiece>());
@@ -66,21 +68,28 @@ export function allocateReceive(device: NetDevice, bufferCount: u32, bufferBytes
   return allocateBuffers(device);
 }
 
-/** Bytes of the largest frame that the device receives, packet header included. */
-function receivedBytesMax(device: NetDevice): u32 {
-  return device.headerBytes + device.frameBytesMax;
+/** Two buffers a page, or larger ones where there are few or the device needs them. */
+function defaultBufferBytes(device: NetDevice): u32 {
+  const share = (allBytesMin(device) + device.bufferCount - 1) / device.bufferCount;
+  const bytes = max(BUFFER_BYTES_DEFAULT, max(share, bufferBytesMin(device)));
+  return (bytes + BUFFER_BYTES_UNIT - 1) & ~(BUFFER_BYTES_UNIT - 1);
 }
 
-/** Smallest buffer that the device may be given. */
+/** Smallest buffer that the device may be given. [virtio-1.2 §5.1.6.3.1] */
 function bufferBytesMin(device: NetDevice): u32 {
-  return device.mergeable ? BUFFER_BYTES_UNIT : max(RECEIVE_BUFFER_BYTES_MIN, receivedBytesMax(device));
+  const frameBytes = device.headerBytes + device.frameBytesMax;
+  return device.mergeable ? BUFFER_BYTES_UNIT : max(RECEIVE_BUFFER_BYTES_MIN, frameBytes);
 }
 
-/** Whether the buffers do for the device, also after a reset: each is large enough, and a frame fits into all of them. */
+/** Bytes that all buffers together must have, so that the device never waits for more. */
+function allBytesMin(device: NetDevice): u32 {
+  return device.mergeable ? DELIVERED_BYTES_MAX + device.headerBytes : 0;
+}
+
+/** Whether the buffers do for the device, also after a reset. */
 export function receiveBuffersFit(device: NetDevice): bool {
   return (
-    device.bufferBytes >= bufferBytesMin(device) &&
-    <u64>device.bufferBytes * device.bufferCount >= receivedBytesMax(device)
+    device.bufferBytes >= bufferBytesMin(device) && <u64>device.bufferBytes * device.bufferCount >= allBytesMin(device)
   );
 }
 
@@ -120,8 +129,12 @@ export function freeBuffers(device: NetDevice): void {
   device.receiveQueue.freePrivate();
 }
 
-/** After a reset: the device has none of the buffers any more; those in the caller's hands stay there. */
+/**
+ * After a reset: the device has none of the buffers any more; those in the caller's hands stay there. Frames that it had
+ * received are lost, and counted.
+ */
 export function recallBuffers(device: NetDevice): void {
+  discardFrames(device);
   device.receiveQueue.forget();
   device.pieceCount = 0;
   for (let index: u32 = 0; index < device.bufferCount; index++) {
@@ -130,8 +143,30 @@ export function recallBuffers(device: NetDevice): void {
   }
 }
 
+/** Counts the frames that the device had received whole. */
+function discardFrames(device: NetDevice): void {
+  const queue = device.receiveQueue;
+  if (frameIsHeldBack(device)) {
+    device.statistics.receive_discarded++;
+    device.pieceCount = 0;
+  }
+  for (let pending = queue.pending(); pending != 0; pending--) {
+    const head = queue.take();
+    if (head < 0) return;
+    if (device.pieceCount == 0) {
+      const wanted = frameBuffers(device, <u32>queue.tokenOf(head), queue.writtenInto(head));
+      if (wanted == 0) return;
+      device.piecesWanted = wanted;
+    }
+    if (++device.pieceCount < device.piecesWanted) continue;
+    device.statistics.receive_discarded++;
+    device.pieceCount = 0;
+  }
+}
+
 /** Posts all buffers that are nobody's; `kick` is the caller's. */
 export function postBuffers(device: NetDevice): void {
+  device.dropped = 0;
   for (let index: u32 = 0; index < device.bufferCount; index++) {
     if (device.buffer(index).owner == Owner.DRIVER) post(device, index);
   }
@@ -171,6 +206,7 @@ function postInline(device: NetDevice, index: u32): void {
 export function receiveFrames(device: NetDevice, records: u32, capacity: u32): i32 {
   const queue = device.receiveQueue;
   const headerBytes = device.headerBytes;
+  let result: i32 = Result.OK;
   let written: u32 = 0;
   let frames: u32 = 0;
   let bytes: u64 = 0;
@@ -201,7 +237,7 @@ export function receiveFrames(device: NetDevice, records: u32, capacity: u32): i
     }
     const count = device.pieceCount;
     if (count > capacity - written) {
-      if (written == 0) return Result.E_ARGUMENT;
+      if (written == 0) result = Result.E_ARGUMENT;
       break;
     }
     bytes += deliver(device, record, count);
@@ -211,20 +247,30 @@ export function receiveFrames(device: NetDevice, records: u32, capacity: u32): i
   device.lent += written;
   device.statistics.frames_received += frames;
   device.statistics.bytes_received += bytes;
-  // Only buffers of frames that made no sense, which are posted again.
-  queue.kickRarely();
-  return written;
+  if (device.dropped != 0) repostDropped(device);
+  return result == Result.OK ? written : result;
 }
 
-/** How many buffers the frame has that begins in this one; 0 when that is impossible, and the device broken. */
+/** Gives the device the buffers back of frames that were dropped. */
+function repostDropped(device: NetDevice): void {
+  if (device.state != DeviceState.RUNNING) return;
+  postBuffers(device);
+  device.receiveQueue.kick();
+}
+
+/**
+ * How many buffers the frame has that begins in this one, which may be more than the largest frame needs; 0 when that is
+ * impossible, and the device broken.
+ */
 @inline
 function frameBuffers(device: NetDevice, index: u32, length: u32): u32 {
   // Behind a header that was not written, the number of buffers would be the one of an earlier frame.
   if (!device.mergeable) return 1;
   if (length < device.headerBytes) return 1;
   const wanted = read16(device.buffer(index).pointer + HEADER_NUM_BUFFERS);
-  // One less than 0 is the largest number.
-  if (wanted - 1 < device.piecesMax) return wanted;
+  if (wanted != 0) {
+    if (wanted <= device.bufferCount) return wanted;
+  }
   device.break(Message.BAD_BUFFER_COUNT, wanted);
   return 0;
 }
@@ -240,15 +286,29 @@ export function frameIsHeldBack(device: NetDevice): bool {
  * @returns whether the frame is whole now
  */
 function addPiece(device: NetDevice, index: u32, length: u32): bool {
-  const piece = device.piece(device.pieceCount++);
-  piece.buffer = index;
-  piece.length = length;
+  const number = device.pieceCount++;
+  const isTooLarge = device.piecesWanted > device.piecesMax;
+  if (isTooLarge) {
+    drop(device, index);
+  } else {
+    const piece = device.piece(number);
+    piece.buffer = index;
+    piece.length = length;
+  }
   if (device.pieceCount < device.piecesWanted) return false;
-  if (frameMakesSense(device)) return true;
+  if (!isTooLarge) {
+    if (frameMakesSense(device)) return true;
+    for (let count: u32 = 0; count < device.pieceCount; count++) drop(device, device.piece(count).buffer);
+  }
   device.statistics.receive_errors++;
-  for (let count: u32 = 0; count < device.pieceCount; count++) post(device, device.piece(count).buffer);
   device.pieceCount = 0;
   return false;
+}
+
+/** The buffer is nobody's, until `repostDropped`. */
+function drop(device: NetDevice, index: u32): void {
+  device.buffer(index).owner = Owner.DRIVER;
+  device.dropped++;
 }
 
 /** Every buffer of a frame has bytes of it, and together they are at least an Ethernet header. */

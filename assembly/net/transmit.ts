@@ -6,10 +6,11 @@ import { contiguousBytes, lookUpAddress, physicalAddress, pointerRangeFits } fro
 import { allocatePrivate, freePrivate } from "../memory/arena";
 import { allocatePages, freePages } from "../memory/pages";
 import { recordsFit } from "../memory/records";
+import { NOT_SEGMENTS, segmentBytes } from "../memory/segments";
 import { PAGE_BYTES } from "../memory/shared";
 import { VIRTQ_DESC_F_NEXT } from "../virtio/vring";
-import { HEADER_STRIDE, NetDevice } from "./device";
-import { ETHERNET_HEADER_BYTES, TRANSMIT_QUEUE, writeHeader } from "./wire";
+import { HEADER_STRIDE, NetDevice, TransmitWish } from "./device";
+import { clearHeader, ETHERNET_HEADER_BYTES, TRANSMIT_QUEUE } from "./wire";
 
 /** A header and a frame that may not share a descriptor. */
 const CHAIN_MIN: u32 = 2;
@@ -43,43 +44,40 @@ export function freeTransmitPrivate(device: NetDevice): void {
 /**
  * Checks a frame and puts it into the ring; `kick` is the caller's.
  *
+ * The records may lie in memory that a device writes: each of their fields is read once.
+ *
  * @returns OK, E_FULL, or why the frame was refused
  */
 @inline
 export function addFrame(device: NetDevice, frame: TransmitFrame): i32 {
   const segments = frame.segments;
+  let segment = segments;
   const segmentCount = frame.segment_count;
-  if (!recordsFit(segments, segmentCount, offsetof<Segment>())) return Result.E_ARGUMENT;
-  const segmentsEnd = segments + segmentCount * offsetof<Segment>();
-  let bytes: u64 = 0;
-  for (let segment = segments; segment != segmentsEnd; segment += offsetof<Segment>()) {
-    const length = changetype<Segment>(segment).length;
-    if (length == 0) return Result.E_SEGMENTS;
-    if (!pointerRangeFits(changetype<Segment>(segment).pointer, length)) return Result.E_SEGMENTS;
-    bytes += length;
-  }
+  if (segmentCount == 0) return Result.E_SEGMENTS;
+  if (!recordsFit(segment, segmentCount, offsetof<Segment>())) return Result.E_ARGUMENT;
+  const segmentsEnd = segment + segmentCount * offsetof<Segment>();
   // All that asks for offloads, from flags to csum_start in one.
   const offload = load<u64>(changetype<usize>(frame), offsetof<TransmitFrame>("flags"));
   if ((offload | frame.csum_offset) != 0) return Result.E_UNSUPPORTED;
-  // Fewer than the smallest frame's make the largest number.
-  if (bytes - ETHERNET_HEADER_BYTES > device.frameBytesMax - ETHERNET_HEADER_BYTES) return Result.E_FRAME_SIZE;
 
   const queue = device.transmitQueue;
-  if (queue.draining) return Result.E_FULL;
-  const room = queue.room(0);
-  if (room == 0) return Result.E_FULL;
+  const room = queue.freeCount;
+  if (room == 0) return fullResult(device, segments, segmentCount);
+  const bytesMax = device.frameBytesMax;
   const headerBytes = device.headerBytes;
   const headerOffset = queue.freeHead * HEADER_STRIDE;
   const table = queue.chainTable(0);
   let position = queue.chainStart(0);
   let count: u32 = 0;
-  let segment = segments;
   let pointer = changetype<Segment>(segment).pointer;
-  let length = changetype<Segment>(segment).length;
+  let rest = changetype<Segment>(segment).length;
+  const refusal = validateSegment(pointer, rest, bytesMax);
+  if (refusal != Result.OK) return refusal;
+  let bytes = rest;
   let header = device.headers + headerOffset;
   if (frame.header_room >= headerBytes && headerJoins(device, pointer, headerBytes)) {
     pointer -= headerBytes;
-    length += headerBytes;
+    rest += headerBytes;
     header = pointer;
   } else {
     const address = device.headersAddress + headerOffset;
@@ -88,17 +86,20 @@ export function addFrame(device: NetDevice, frame: TransmitFrame): i32 {
   }
   segment += offsetof<Segment>();
   while (true) {
-    if (count == room) return room == queue.size ? Result.E_SEGMENTS : Result.E_FULL;
+    if (count == room) return room == queue.size ? Result.E_SEGMENTS : fullResult(device, segments, segmentCount);
     const address = lookUpAddress(pointer);
     if (address == NO_ADDRESS) return Result.E_ADDRESS;
-    const run = contiguousBytes(pointer, length, address);
+    const run = contiguousBytes(pointer, rest, address);
     count++;
-    length -= run;
-    if (length != 0) {
+    rest -= run;
+    if (rest != 0) {
       pointer += run;
     } else if (segment != segmentsEnd) {
       pointer = changetype<Segment>(segment).pointer;
-      length = changetype<Segment>(segment).length;
+      rest = changetype<Segment>(segment).length;
+      const refusal = validateSegment(pointer, rest, bytesMax - bytes);
+      if (refusal != Result.OK) return refusal;
+      bytes += rest;
       segment += offsetof<Segment>();
     } else {
       position = queue.append(0, table, position, address, run, 0);
@@ -106,10 +107,26 @@ export function addFrame(device: NetDevice, frame: TransmitFrame): i32 {
     }
     position = queue.append(0, table, position, address, run, VIRTQ_DESC_F_NEXT);
   }
-  writeHeader(header, headerBytes, frame);
+  if (bytes < ETHERNET_HEADER_BYTES) return Result.E_FRAME_SIZE;
+  clearHeader(header, headerBytes);
   const head = queue.add(0, frame.token, position, count, 0);
-  store<u32>(device.frameLengths + head * 4, <u32>bytes);
+  store<u32>(device.frameLengths + head * 4, bytes);
   return Result.OK;
+}
+
+/** E_FULL, unless the frame is one that will never be accepted: of that, the caller hears at once. */
+function fullResult(device: NetDevice, segments: u32, segmentCount: u32): i32 {
+  const bytes = segmentBytes(segments, segmentCount);
+  if (bytes == NOT_SEGMENTS) return Result.E_SEGMENTS;
+  return bytes < ETHERNET_HEADER_BYTES || bytes > device.frameBytesMax ? Result.E_FRAME_SIZE : Result.E_FULL;
+}
+
+/** Why a segment cannot be part of a frame that has room for `bytesMax` more, or OK. */
+@inline
+function validateSegment(pointer: u32, length: u32, bytesMax: u32): i32 {
+  if (length == 0) return Result.E_SEGMENTS;
+  if (!pointerRangeFits(pointer, length)) return Result.E_SEGMENTS;
+  return length > bytesMax ? Result.E_FRAME_SIZE : Result.OK;
 }
 
 /**
@@ -126,32 +143,63 @@ function headerJoins(device: NetDevice, pointer: u32, headerBytes: u32): bool {
 /** The transmit ring is full: the caller will be told when it is not. */
 export function awaitRoom(device: NetDevice): void {
   device.statistics.transmit_full++;
-  device.wantsRoom = true;
-  if (device.receiveQueue.callbacks) enableTransmitCallbacks(device);
+  device.transmitWishes |= TransmitWish.ROOM;
+  // Whoever has switched interrupts off hears of it from `events`, once `net_reclaim` or `interrupt` finds it out.
+  if (device.receiveQueue.callbacks) armTransmit(device);
 }
 
-/** Asks for an interrupt when most of what is in flight has been sent; raises the event if it has been already. */
-export function enableTransmitCallbacks(device: NetDevice): void {
-  const queue = device.transmitQueue;
-  // The last quarter may still be under way; the ring never runs dry, and a full ring costs one interrupt.
-  const delay = queue.outstanding - (queue.outstanding >> 2);
-  if (queue.enableCallbacks(max(delay, 1) - 1)) announceRoom(device);
+/** Asks for an interrupt when all that is in flight has been sent. Returns whether it has been, as `armTransmit`. */
+export function awaitAllSent(device: NetDevice): bool {
+  device.transmitWishes |= TransmitWish.ALL_SENT;
+  return armTransmit(device);
 }
 
-/** Tells the caller, if it waits for it, that completions can be taken. */
-@inline
-export function announceRoom(device: NetDevice): void {
-  if (device.wantsRoom) raiseRoom(device);
-}
-
-function raiseRoom(device: NetDevice): void {
-  device.wantsRoom = false;
-  device.raise(Event.ROOM);
-  if (device.transmitQueue.callbacks) device.transmitQueue.disableCallbacks();
+/** The caller wants no interrupts: nobody waits for all to be sent. Room in the ring stays an event. */
+export function disarmTransmit(device: NetDevice): void {
+  device.transmitWishes &= TransmitWish.ROOM;
+  device.transmitQueue.disableCallbacks();
 }
 
 /**
- * Hands finished frames back to the caller. The device is running, and its queue not being drained.
+ * Asks for the interrupt of the wish that comes true first, which is room; raises the event if there is some already.
+ *
+ * @returns whether all has been sent, without EVENT_IDX any of it, when that is waited for and no interrupt may come
+ */
+export function armTransmit(device: NetDevice): bool {
+  const queue = device.transmitQueue;
+  if (device.transmitWishes & TransmitWish.ROOM) {
+    // The last quarter may still be under way; the ring never runs dry, and a full ring costs one interrupt.
+    const delay = queue.outstanding - (queue.outstanding >> 2);
+    if (!queue.enableCallbacks(max(delay, 1) - 1)) return false;
+    announceRoom(device);
+  }
+  if (device.transmitWishes != 0) return queue.enableCallbacks(max(queue.outstanding, 1) - 1);
+  if (queue.callbacks) queue.disableCallbacks();
+  return false;
+}
+
+function announceRoom(device: NetDevice): void {
+  if (!(device.transmitWishes & TransmitWish.ROOM)) return;
+  device.transmitWishes &= ~TransmitWish.ROOM;
+  device.raise(Event.ROOM);
+}
+
+/**
+ * Frames have been sent: tells the caller who waits for room, and asks for what is waited for still.
+ *
+ * @param pending how many of the frames in flight are known to be sent
+ */
+export function settleWishes(device: NetDevice, pending: u32): void {
+  // Room comes before all: the device was asked for that, and not for what is waited for still.
+  const hasMoved = device.transmitWishes & TransmitWish.ROOM;
+  announceRoom(device);
+  if (pending == device.transmitQueue.outstanding) device.transmitWishes = 0;
+  if (hasMoved || device.transmitWishes == 0) armTransmit(device);
+}
+
+/**
+ * Hands finished frames back to the caller. The device is running, and its queue not being drained. Looks for a time-out
+ * when there are none.
  *
  * @param completions array with room for `capacity`
  * @returns how many
@@ -162,7 +210,8 @@ export function reclaimFrames(device: NetDevice, completions: u32, capacity: u32
   const end = completions + capacity * offsetof<Completion>();
   let at = completions;
   let bytes: u64 = 0;
-  for (let pending = queue.pending(); pending != 0; pending--) {
+  const found = queue.pending();
+  for (let pending = found; pending != 0; pending--) {
     if (at == end) break;
     const head = queue.take();
     if (head < 0) break;
@@ -174,11 +223,14 @@ export function reclaimFrames(device: NetDevice, completions: u32, capacity: u32
     bytes += length;
     at += offsetof<Completion>();
   }
+  if (found == 0) queue.watch();
   const taken = (at - completions) / offsetof<Completion>();
   const statistics = device.statistics;
   statistics.frames_transmitted += taken;
   statistics.bytes_transmitted += bytes;
-  if (taken != 0) announceRoom(device);
+  if (device.transmitWishes != 0) {
+    if (taken != 0) settleWishes(device, 0);
+  }
   return taken;
 }
 

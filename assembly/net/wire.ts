@@ -1,5 +1,4 @@
 /** Virtio-net as it goes over the wire: features, configuration, packet header. [virtio-1.2 §5.1] */
-import { TransmitFrame } from "../abi/records";
 import { write16, write32, write64 } from "../memory/shared";
 
 /** Virtio device type. [virtio-1.2 §5] */
@@ -48,11 +47,10 @@ export const HEADER_NUM_BUFFERS: u32 = 10;
 export const HEADER_BYTES: u32 = 10;
 export const HEADER_BYTES_MERGEABLE: u32 = 12;
 
-/** Writes the header of a frame to send; num_buffers is 0 on transmission. */
+/** Writes the header of a frame that asks for no offloads, which is all zeros; num_buffers is 0 on transmission. */
 @inline
-export function writeHeader(header: u32, headerBytes: u32, frame: TransmitFrame): void {
-  // The record has the fields up to csum_start in the order of the wire.
-  write64(header, load<u64>(changetype<usize>(frame), offsetof<TransmitFrame>("flags")));
-  if (headerBytes == HEADER_BYTES) write16(header + HEADER_CSUM_OFFSET, frame.csum_offset);
-  else write32(header + HEADER_CSUM_OFFSET, frame.csum_offset);
+export function clearHeader(header: u32, headerBytes: u32): void {
+  write64(header, 0);
+  if (headerBytes == HEADER_BYTES) write16(header + HEADER_CSUM_OFFSET, 0);
+  else write32(header + HEADER_CSUM_OFFSET, 0);
 }

@@ -50,6 +50,11 @@ export function write8(address: u32, offset: u32, value: u32): void {
   out8(select(address, offset), value);
 }
 
+/** Whether one of the `bytes` ports from `first` on belongs to configuration mechanism 1. */
+export function isConfigurationPort(first: u32, bytes: u32): bool {
+  return first < CONFIG_DATA + 4 && first + bytes > CONFIG_ADDRESS;
+}
+
 /**
  * Whether the doubleword at VENDOR_ID is a function's. Nothing answers with all ones; a vendor 0 was never given out.
  * [PCI 3.0 §6.1, §6.2.1]

@@ -20,8 +20,36 @@ export function disableBusMaster(address: u32): void {
 
 /** Switches MSI-X off where the function has it: interrupts come by the interrupt pin. [PCI 3.0 §6.8.2.3] */
 export function disableMsix(address: u32): void {
+  changeMsix(address, 0);
+}
+
+/** The Message Control register of MSI-X, 0 where the function has none. */
+export function readMsixControl(address: u32): u32 {
   const capability = findCapability(address, Capability.MSI_X);
-  if (capability) changeBits(address, capability + Capability.MSI_X_MESSAGE_CONTROL, Capability.MSI_X_ENABLE, 0);
+  return capability ? read16(address, capability + Capability.MSI_X_MESSAGE_CONTROL) : 0;
+}
+
+function changeMsix(address: u32, set: u32): void {
+  const capability = findCapability(address, Capability.MSI_X);
+  if (capability) changeBits(address, capability + Capability.MSI_X_MESSAGE_CONTROL, Capability.MSI_X_ENABLE, set);
+}
+
+export function readCommand(address: u32): u32 {
+  return read16(address, Register.COMMAND);
+}
+
+/**
+ * Gives a function back whether it answers at its ports, how it interrupts, and no access to memory.
+ *
+ * @param command its command register as it was found
+ * @param msixControl its Message Control register as it was found, 0 without one
+ * @param mayInterrupt false: it does not interrupt, whatever was found
+ */
+export function restoreFunction(address: u32, command: u32, msixControl: u32, mayInterrupt: bool): void {
+  const found = command & (Command.IO_SPACE | Command.INTERRUPT_DISABLE);
+  const set = mayInterrupt ? found : found | Command.INTERRUPT_DISABLE;
+  changeCommand(address, Command.IO_SPACE | Command.BUS_MASTER | Command.INTERRUPT_DISABLE, set);
+  changeMsix(address, mayInterrupt ? msixControl & Capability.MSI_X_ENABLE : 0);
 }
 
 /** Clears and then sets bits of the command register. */

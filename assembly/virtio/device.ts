@@ -3,7 +3,7 @@
  *
  * All of it is private memory. [virtio-1.2 §2]
  */
-import { Event, Result } from "../abi/results";
+import { Event, Message, Result } from "../abi/results";
 import { log } from "../kernel";
 import { allocatePrivate, arenaIsSet, freePrivate } from "../memory/arena";
 
@@ -18,6 +18,8 @@ export const enum DeviceState {
   BROKEN = 1,
   /** Closed, while the caller still has completions to take or buffers to give back. */
   CLOSING = 2,
+  /** Removed. Its registers are not touched: something else may answer there. */
+  GONE = 3,
 }
 
 /** What every open device has, whatever its type. */
@@ -30,10 +32,13 @@ export class Device {
   /** virtio device type: 1 net, 2 block, … [virtio-1.2 §5] */
   type: u32;
   pciAddress: u32;
-  /** Port of the first register. */
+  /** Port of the first register; 0 until it is known. */
   registers: u32;
-  /** Bytes of device configuration behind the registers that its BAR covers. */
-  configurationBytes: u32;
+  /** How many ports the BAR covers. */
+  registerBytes: u32;
+  /** Command register of the function and MSI-X Message Control, 0 without one, as they were before it was opened. */
+  commandFound: u16;
+  msixFound: u16;
   featuresOffered: u64;
   featuresAccepted: u64;
   /** Bits of Event that the kernel has not fetched yet. */
@@ -59,6 +64,14 @@ export class Device {
       this.raise(Event.BROKEN);
       log(message, this.handle, detail);
     }
+  }
+
+  /** Refuses further work: the device is not there any more. */
+  vanish(): void {
+    if (this.state == DeviceState.GONE) return;
+    this.state = DeviceState.GONE;
+    this.raise(Event.GONE);
+    log(Message.DEVICE_GONE, this.handle, this.pciAddress);
   }
 }
 
@@ -98,6 +111,16 @@ export function deviceInSlot(handle: u32): Device | null {
 @inline
 export function isAnother(device: Device, handle: u32, type: u32): u32 {
   return (device.handle ^ handle) | (device.type ^ type);
+}
+
+/** Whether an open device other than this one has registers among the `bytes` ports from `first` on. */
+export function portsAreTaken(device: Device, first: u32, bytes: u32): bool {
+  for (let index: u32 = 0; index < MAXIMUM_OPEN_DEVICES; index++) {
+    const other = changetype<Device | null>(load<u32>(slot(index)));
+    if (!other || other == device || other.state == DeviceState.CLOSING) continue;
+    if (first < other.registers + other.registerBytes && other.registers < first + bytes) return true;
+  }
+  return false;
 }
 
 /**

@@ -3,15 +3,24 @@
  *
  * Nothing above this file knows a register. MSI-X stays off, so the device configuration begins at 20.
  */
-import { Message, Result } from "../abi/results";
+import { Interrupt, Message, Result } from "../abi/results";
 import { PciBar } from "../abi/records";
 import { in16, in32, in8, log, now_ns, out16, out32, out8, relax } from "../kernel";
 import { PAGE_SHIFT } from "../memory/shared";
 import { pci_bar } from "../pci/bar";
-import { functionExists } from "../pci/configuration";
-import { disableBusMaster, disableMsix, enableBusMaster, enablePorts } from "../pci/function";
+import { functionExists, isConfigurationPort, read32 } from "../pci/configuration";
+import {
+  disableBusMaster,
+  disableMsix,
+  enableBusMaster,
+  enablePorts,
+  readCommand,
+  readMsixControl,
+  restoreFunction,
+} from "../pci/function";
+import { BaseAddress, Register } from "../pci/registers";
 import { identifyVirtio } from "../pci/virtio-identity";
-import { Device } from "./device";
+import { Device, portsAreTaken } from "./device";
 
 // Offset, width, direction. [virtio-1.2 §4.1.4.10]
 /** 32 bits, read: features 0 to 31 that the device offers. */
@@ -43,6 +52,11 @@ export const enum Status {
   FAILED = 128,
 }
 
+/** What an 8-bit register reads where nothing answers. No status or interrupt status is all ones. */
+const ALL_ONES: u32 = 0xff;
+/** The bits of the interrupt status that mean something. */
+const INTERRUPT_BITS: u32 = Interrupt.QUEUE | Interrupt.CONFIGURATION;
+
 /** How long a device may take to reset, and how often it is asked in case the clock stands still. */
 const RESET_NANOSECONDS: u64 = 1_000_000_000;
 const RESET_POLLS: u32 = 1_000_000;
@@ -51,24 +65,53 @@ const RESET_POLLS: u32 = 1_000_000;
 const registersBar = memory.data(24, 8);
 
 /**
- * Finds the registers of the function and lets it answer, with interrupts but without access to memory.
+ * Finds the registers of the function, or sees that they still are where they were, and lets it answer, with interrupts
+ * but without access to memory.
  *
- * @returns OK, E_NOT_FOUND, E_NOT_VIRTIO, E_BAR
+ * @returns OK, E_NOT_VIRTIO, E_BAR; E_NOT_FOUND of a device that is being opened, E_GONE of an open one
  */
 export function connect(device: Device): i32 {
   const address = device.pciAddress;
-  if (!functionExists(address)) return Result.E_NOT_FOUND;
+  const isKnown = device.registers != 0;
+  if (!functionExists(address)) return isKnown ? Result.E_GONE : Result.E_NOT_FOUND;
   if (identifyVirtio(address) != device.type) return Result.E_NOT_VIRTIO;
-  const result = pci_bar(address, 0, <u32>registersBar);
+  if (isKnown) {
+    if ((read32(address, Register.BASE_ADDRESS_0) & ~BaseAddress.IO_FLAGS) != device.registers) return Result.E_BAR;
+  } else {
+    const result = findRegisters(device);
+    if (result != Result.OK) return result;
+    device.commandFound = <u16>readCommand(address);
+    device.msixFound = <u16>readMsixControl(address);
+  }
+  disableMsix(address);
+  enablePorts(address);
+  return Result.OK;
+}
+
+/** Sizes BAR 0 and takes its ports for the device's registers: OK, E_BAR, E_NOT_FOUND. */
+function findRegisters(device: Device): i32 {
+  const result = pci_bar(device.pciAddress, 0, <u32>registersBar);
   if (result != Result.OK) return result;
   const bar = changetype<PciBar>(registersBar);
   if (!bar.is_io || bar.base == 0 || bar.size < VIRTIO_PCI_CONFIG || bar.base + bar.size > 0x1_0000)
     return Result.E_BAR;
-  device.registers = <u32>bar.base;
-  device.configurationBytes = <u32>bar.size - VIRTIO_PCI_CONFIG;
-  disableMsix(address);
-  enablePorts(address);
+  const first = <u32>bar.base;
+  const bytes = <u32>bar.size;
+  // The function alone says where its registers are, and could name those of another one.
+  if (isConfigurationPort(first, bytes) || portsAreTaken(device, first, bytes)) return Result.E_BAR;
+  device.registers = first;
+  device.registerBytes = bytes;
   return Result.OK;
+}
+
+/**
+ * Leaves the function as it was found, but without access to memory. One that does not stop interrupts no more either:
+ * its line may be shared. What is not the device any more stays as it is.
+ *
+ * @param isQuiet whether the device was reset
+ */
+export function disconnect(device: Device, isQuiet: bool): void {
+  if (isPresent(device)) restoreFunction(device.pciAddress, device.commandFound, device.msixFound, isQuiet);
 }
 
 /** Lets the function read and write memory. */
@@ -78,30 +121,42 @@ export function allowMemoryAccess(device: Device): void {
 
 /** Takes away the function's access to memory: whatever it still has in mind, it cannot write it any more. */
 export function forbidMemoryAccess(device: Device): void {
-  disableBusMaster(device.pciAddress);
+  if (isPresent(device)) disableBusMaster(device.pciAddress);
+}
+
+/** Whether the function is a device of the kind that was opened. */
+function isPresent(device: Device): bool {
+  return identifyVirtio(device.pciAddress) == device.type;
 }
 
 /**
  * Resets the device and waits until it says that it has. [virtio-1.2 §2.4.2]
  *
- * @returns whether its status came back to 0 in time
+ * @returns OK; E_RESET_TIMEOUT when its status did not come back to 0 in time; E_GONE
  */
-export function resetDevice(device: Device): bool {
+export function resetDevice(device: Device): i32 {
   const port = device.registers + VIRTIO_PCI_STATUS;
   out8(port, 0);
   const start = now_ns();
+  let status: u32 = 0;
   for (let polls: u32 = 0; polls < RESET_POLLS; polls++) {
-    if (in8(port) == 0) return true;
+    status = in8(port);
+    if (status == 0) return Result.OK;
+    if (status == ALL_ONES) return Result.E_GONE;
     if (now_ns() - start > RESET_NANOSECONDS) break;
     relax();
   }
-  log(Message.DEVICE_STUCK, device.pciAddress, in8(port));
-  return false;
+  log(Message.DEVICE_STUCK, device.pciAddress, status);
+  return Result.E_RESET_TIMEOUT;
 }
 
-/** The device status. A function that is gone reads as all ones. */
 export function deviceStatus(device: Device): u32 {
   return in8(device.registers + VIRTIO_PCI_STATUS);
+}
+
+/** Whether nothing answers where the device was. */
+export function deviceIsGone(device: Device): bool {
+  return deviceStatus(device) == ALL_ONES;
 }
 
 /** Adds bits to the device status: apart from a reset, the only thing that ever happens to it. */
@@ -148,14 +203,15 @@ export function notify(device: Device, index: u32): void {
   out16(device.registers + VIRTIO_PCI_QUEUE_NOTIFY, index);
 }
 
-/** Why the device interrupts: bits of Interrupt; the device forgets them. */
-export function readInterruptStatus(device: Device): u32 {
-  return in8(device.registers + VIRTIO_PCI_ISR) & 3;
+/** Why the device interrupts: bits of Interrupt, which it forgets; E_GONE. */
+export function readInterruptStatus(device: Device): i32 {
+  const status = in8(device.registers + VIRTIO_PCI_ISR);
+  return status == ALL_ONES ? <i32>Result.E_GONE : status & INTERRUPT_BITS;
 }
 
-/** Whether the device configuration is large enough to have a field of `bytes` at `offset`. */
+/** Whether the device configuration, as far as the BAR covers it, is large enough to have a field of `bytes` at `offset`. */
 export function hasConfiguration(device: Device, offset: u32, bytes: u32): bool {
-  return offset + bytes <= device.configurationBytes;
+  return VIRTIO_PCI_CONFIG + offset + bytes <= device.registerBytes;
 }
 
 export function configuration8(device: Device, offset: u32): u32 {

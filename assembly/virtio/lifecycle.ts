@@ -1,18 +1,21 @@
 /**
  * The life of a device: found, initialised, failed, reset, closed. [virtio-1.2 §3.1.1, §3.1.2]
  *
- * A driver's `open` calls `openDevice`, `start`, reads what configuration it needs, calls `negotiate`, sets its queues up and ends
- * with `run`; on any error it calls `fail`.
+ * A driver's `open` registers the device, calls `start`, reads what configuration it needs, calls `negotiate`, sets its
+ * queues up and ends with `run`; on any error it calls `failOpening`. Its `reset` does the same with the device it has, and
+ * `fail`.
  */
 import { Message, Result } from "../abi/results";
 import { log } from "../kernel";
-import { Device, deviceOf, deviceOfType, DeviceState, registerDevice, unregisterDevice } from "./device";
+import { Device, deviceOfType, DeviceState } from "./device";
 import {
   acceptFeatures,
   addStatus,
   allowMemoryAccess,
   connect,
+  deviceIsGone,
   deviceStatus,
+  disconnect,
   forbidMemoryAccess,
   offeredFeatures,
   resetDevice,
@@ -20,25 +23,14 @@ import {
 } from "./transport";
 
 /**
- * Registers a device that a driver is about to open, and finds its registers.
+ * Finds the device, then steps 1 to 3 and the first half of 4: reset, ACKNOWLEDGE, DRIVER, read the features.
  *
- * @param type virtio device type that the driver is for
- * @param bytes size of the driver's state
- * @returns the handle, or E_INITIALIZE, E_IN_USE, E_MEMORY, E_NOT_FOUND, E_NOT_VIRTIO, E_BAR
+ * @returns OK, E_NOT_FOUND, E_NOT_VIRTIO, E_BAR, E_RESET_TIMEOUT, E_GONE
  */
-export function openDevice(pciAddress: u32, type: u32, bytes: u32): i32 {
-  const handle = registerDevice(pciAddress, type, bytes);
-  if (handle < 0) return handle;
-  const device = changetype<Device>(deviceOf(handle));
-  const result = connect(device);
-  if (result == Result.OK) return handle;
-  unregisterDevice(device);
-  return result;
-}
-
-/** Steps 1 to 3 and the first half of 4: reset, ACKNOWLEDGE, DRIVER, read the features. OK or E_RESET_TIMEOUT. */
 export function start(device: Device): i32 {
-  if (!resetDevice(device)) return Result.E_RESET_TIMEOUT;
+  let result = connect(device);
+  if (result == Result.OK) result = resetDevice(device);
+  if (result != Result.OK) return result;
   // Not before the reset: the device may still know of rings that an earlier owner of the memory gave it.
   allowMemoryAccess(device);
   addStatus(device, Status.ACKNOWLEDGE);
@@ -62,6 +54,7 @@ export function negotiate(device: Device, minimal: u64, optional: u64): i32 {
   device.featuresAccepted = device.featuresOffered & (minimal | optional);
   acceptFeatures(device, device.featuresAccepted);
   addStatus(device, Status.FEATURES_OK);
+  // All ones contain FAILED; `fail` tells a device that is gone from one that refused.
   return deviceStatus(device) & (Status.FAILED | Status.DEVICE_NEEDS_RESET) ? Result.E_FEATURES : Result.OK;
 }
 
@@ -72,30 +65,70 @@ export function run(device: Device): void {
 }
 
 /**
- * Gives up on the device: says so to it, and to the kernel with the reason. Afterwards it reaches no memory, so all
+ * Gives up on an open device: says so to it, and to the kernel with the reason. Afterwards it reaches no memory, so all
  * that was lent to it can be given back. [virtio-1.2 §3.1.1]
+ *
+ * @returns the reason: `result`, or E_GONE when nothing answers any more
  */
-export function fail(device: Device, result: i32): void {
-  addStatus(device, Status.FAILED);
+export function fail(device: Device, result: i32): i32 {
+  let reason = result;
+  // Where the device was, something else may answer now.
+  if (!isLost(reason)) {
+    if (deviceIsGone(device)) reason = Result.E_GONE;
+    else addStatus(device, Status.FAILED);
+  }
   forbidMemoryAccess(device);
-  device.state = DeviceState.BROKEN;
-  log(Message.DEVICE_FAILED, device.pciAddress, result);
+  if (isLost(reason)) device.vanish();
+  else device.state = DeviceState.BROKEN;
+  log(Message.DEVICE_FAILED, device.pciAddress, reason);
+  return reason;
+}
+
+/** Whether `connect` or `resetDevice` did not find the device where it was. */
+function isLost(result: i32): bool {
+  return result == Result.E_GONE || result == Result.E_NOT_VIRTIO || result == Result.E_BAR;
+}
+
+/** The same for one that is being opened, and is left as it was found. */
+export function failOpening(device: Device, result: i32): i32 {
+  if (device.registers == 0) return result;
+  const reason = fail(device, result);
+  disconnect(device, reason != Result.E_RESET_TIMEOUT && reason != Result.E_GONE);
+  return reason;
 }
 
 /** Ends the device's work for good, whether or not it still listens. Afterwards it reaches no memory. */
 export function shutDown(device: Device): void {
-  resetDevice(device);
-  forbidMemoryAccess(device);
+  let result: i32 = Result.E_GONE;
+  if (device.state != DeviceState.GONE) {
+    result = connect(device);
+    if (result == Result.OK) result = resetDevice(device);
+  }
+  disconnect(device, result == Result.OK);
   device.state = DeviceState.CLOSING;
 }
 
-/** Whether a device takes work: OK, E_HANDLE when there is none or it is being closed, E_BROKEN. */
+/** Whether a device takes work: OK, E_HANDLE when there is none or it is being closed, E_BROKEN, E_GONE. */
 export function runningResult(device: Device | null): i32 {
-  if (!device || device.state == DeviceState.CLOSING) return Result.E_HANDLE;
-  return device.state == DeviceState.RUNNING ? Result.OK : Result.E_BROKEN;
+  if (!device) return Result.E_HANDLE;
+  switch (device.state) {
+    case DeviceState.RUNNING:
+      return Result.OK;
+    case DeviceState.BROKEN:
+      return Result.E_BROKEN;
+    case DeviceState.GONE:
+      return Result.E_GONE;
+    default:
+      return Result.E_HANDLE;
+  }
 }
 
-/** Why a handle names no device of that type that takes work: E_HANDLE or E_BROKEN. */
+/** What a call that takes things back answers when there was nothing to take: 0, E_BROKEN, E_GONE. */
+export function nothingTaken(device: Device): i32 {
+  return device.state == DeviceState.CLOSING ? 0 : runningResult(device);
+}
+
+/** Why a handle names no device of that type that takes work: E_HANDLE, E_BROKEN, E_GONE. */
 export function refusal(handle: u32, type: u32): i32 {
   return runningResult(deviceOfType(handle, type));
 }

@@ -6,10 +6,12 @@
 export {
   Status,
   connect,
+  disconnect,
   allowMemoryAccess,
   forbidMemoryAccess,
   resetDevice,
   deviceStatus,
+  deviceIsGone,
   addStatus,
   offeredFeatures,
   acceptFeatures,

@@ -18,7 +18,7 @@ import { allocatePages, freePages } from "../memory/pages";
 import { read32, zero } from "../memory/shared";
 import { Device } from "./device";
 import { VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC } from "./features";
-import { notify, queueAddressFits, queueIsLive, queueSize, setQueueAddress } from "./transport";
+import { deviceIsGone, notify, queueAddressFits, queueIsLive, queueSize, setQueueAddress } from "./transport";
 import {
   availableOffset,
   DESCRIPTOR_BYTES,
@@ -36,7 +36,6 @@ import {
   writeDescriptor,
   writeFlags,
   writeIndex,
-  writeLength,
   writeUsedEvent,
 } from "./vring";
 
@@ -83,6 +82,7 @@ export class Virtqueue {
   drained: u32;
 
   freeHead: u32;
+  /** How many descriptors are free; 0 while `draining`. */
   freeCount: u32;
   /** Chains that the device has. */
   outstanding: u32;
@@ -185,17 +185,8 @@ export class Virtqueue {
     this.stop();
     if (!this.draining) this.freeAll();
     setQueueAddress(device, address);
-    // Not before: what the device is pointed to is all zero. It looks at no descriptor before one is made available.
-    if (this.tables != 0) this.linkTables();
     this.disableCallbacks();
     return Result.OK;
-  }
-
-  /** Makes each descriptor of the ring refer to its table; only how much of that is used changes. */
-  private linkTables(): void {
-    for (let index: u32 = 0; index < this.size; index++) {
-      writeDescriptor(this.descriptor(index), this.table(this.tablesAddress, index), 0, VIRTQ_DESC_F_INDIRECT, 0);
-    }
   }
 
   private freeAll(): void {
@@ -213,20 +204,8 @@ export class Virtqueue {
 
   // ── add ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  // Where it says `tables`, drivers of queues that may have indirect tables pass `queue.tables`, and others 0, which
-  // makes half of the code disappear.
-
-  /** Most descriptors that the next chain can have. There is no next chain while `draining`, or with none free. */
-  @inline
-  room(tables: u32): u32 {
-    return tables != 0 ? this.tableEntries : this.freeCount;
-  }
-
-  /** Most descriptors that a chain of this queue can ever have. */
-  @inline
-  get chainMax(): u32 {
-    return this.tables != 0 ? this.tableEntries : this.size;
-  }
+  // `tables` says where the next chain goes: `queue.tables` for the indirect table of its head, 0 for the ring itself. A
+  // driver that passes the constant 0 gets the code for the ring only.
 
   /** The descriptors of which some become the next chain: those of the ring, or those of a table. */
   @inline
@@ -247,7 +226,7 @@ export class Virtqueue {
   }
 
   /**
-   * Writes a descriptor of a chain; at most `room` of them. Buffers that the device reads come before those it writes.
+   * Writes a descriptor of a chain; at most `tableEntries`, or in the ring `freeCount` of them. Buffers that the device reads come before those it writes.
    * [virtio-1.2 §2.7.4.2] What is written and not added is forgotten.
    *
    * @param table `chainTable`
@@ -279,8 +258,8 @@ export class Virtqueue {
     const state = this.state(head);
     let taken = count;
     if (tables != 0) {
-      // The rest of the descriptor has been there since `activate`.
-      writeLength(this.descriptor(head), count * DESCRIPTOR_BYTES);
+      const table = this.table(this.tablesAddress, head);
+      writeDescriptor(this.descriptor(head), table, count * DESCRIPTOR_BYTES, VIRTQ_DESC_F_INDIRECT, 0);
       this.freeHead = state.next;
       taken = 1;
     } else {
@@ -323,11 +302,6 @@ export class Virtqueue {
   }
 
   // ── kick ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** `kick`, compiled apart: for where there is rarely anything to publish. */
-  kickRarely(): void {
-    this.kick();
-  }
 
   /** Publishes what was added, and tells the device if it wants to be told. [virtio-1.2 §2.7.13.3, §2.7.13.4] */
   @inline
@@ -426,7 +400,7 @@ export class Virtqueue {
   }
 
   /**
-   * Breaks the device when a chain has been out for too long; to be called when there is nothing to take.
+   * Breaks the device when a chain has been out for too long; to be called when `pending` found nothing to take.
    *
    * Chains carry no time, so that adding one reads no clock. They belong to generations, of which one begins whenever
    * the time-out is over and none of the one before the last is out any more.
@@ -436,7 +410,8 @@ export class Virtqueue {
     const now = now_ns();
     if (now - this.generationStart < this.timeout) return;
     if (this.old != 0) {
-      this.device.break(Message.TIMED_OUT, this.index);
+      if (deviceIsGone(this.device)) this.device.vanish();
+      else this.device.break(Message.TIMED_OUT, this.index);
     } else {
       this.generation ^= GENERATION;
       this.generationStart = now;
@@ -465,6 +440,7 @@ export class Virtqueue {
     this.drained = head;
     state.writable = 0;
     this.release(head, state, state.length);
+    this.freeCount = 0;
     if (this.outstanding == 0) this.freeAll();
     return head;
   }
@@ -473,6 +449,7 @@ export class Virtqueue {
   stop(): void {
     this.draining = this.outstanding != 0;
     this.drained = 0;
+    if (this.draining) this.freeCount = 0;
   }
 
   /** The device has been reset, and what it had is of no interest. `activate` is next. */

@@ -11,7 +11,7 @@
  *     └────────────────┴──────────────────────────────┴─────┴───────────────────────────────┘
  *       driver writes    driver writes                        device writes, none of it trusted
  */
-import { PAGE_BYTES, read16, write16, write32, write32Pair, write64 } from "../memory/shared";
+import { PAGE_BYTES, read16, write16, write32Pair, write64 } from "../memory/shared";
 
 // Descriptor: address u64, length u32, flags u16, next u16. [virtio-1.2 §2.7.5]
 export const DESCRIPTOR_BYTES: u32 = 16;
@@ -60,12 +60,6 @@ export function ringBytes(size: u32): u32 {
 export function writeDescriptor(descriptor: u32, address: u64, length: u32, flags: u32, next: u32): void {
   write64(descriptor, address);
   write32Pair(descriptor + 8, length, flags | (next << 16));
-}
-
-/** Changes how long the buffer is, or the table. */
-@inline
-export function writeLength(descriptor: u32, length: u32): void {
-  write32(descriptor + 8, length);
 }
 
 

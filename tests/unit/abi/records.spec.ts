@@ -27,12 +27,12 @@ describe("records", () => {
     expect(offsetof<Completion>()).toBe(16);
     expect(offsetof<BlockOptions>()).toBe(16);
     expect(offsetof<BlockRequest>()).toBe(32);
-    expect(offsetof<BlockInformation>()).toBe(56);
+    expect(offsetof<BlockInformation>()).toBe(68);
     expect(offsetof<BlockStatistics>()).toBe(88);
     expect(offsetof<NetOptions>()).toBe(24);
     expect(offsetof<TransmitFrame>()).toBe(32);
     expect(offsetof<ReceivedBuffer>()).toBe(24);
-    expect(offsetof<NetStatistics>()).toBe(96);
+    expect(offsetof<NetStatistics>()).toBe(104);
   });
 
   it("end behind their last field, to be rounded up where they follow each other", () => {

@@ -109,9 +109,14 @@ describe("a changed capacity", () => {
     for (let reading = 0; reading < 16; reading++) device_answer(disk, 20, reading);
     expect(configurationInterrupt()).toBe(0);
     expect(askInformation().capacity).toBe(1000);
+  });
+
+  it("is not looked for on a device that is gone", () => {
+    newDisk(0);
     device_gone(disk, 1);
-    expect(interrupt(handle)).toBe(Interrupt.QUEUE | Interrupt.CONFIGURATION);
-    expect(events(handle)).toBe(0);
+    expect(interrupt(handle)).toBe(Result.E_GONE);
+    expect(events(handle)).toBe(Event.GONE);
+    expect(askInformation().capacity).toBe(1000);
   });
 });
 
@@ -160,9 +165,11 @@ describe("limits of segments", () => {
     expect(askInformation().seg_max).toBe(1);
   });
 
-  it("are one byte at least", () => {
-    expectRefused(SIZE_MAX, 8, 4, 0);
+  it("are one byte at least, or none that the device knows of", () => {
     expect(openWith(SIZE_MAX, 8, 4, 1)).toBeGreaterThan(0);
+    expect(askInformation().size_max).toBe(1);
+    expect(openWith(SIZE_MAX, 8, 4, 0)).toBeGreaterThan(0);
+    expect(askInformation().size_max).toBe(u32.MAX_VALUE);
   });
 });
 

@@ -44,7 +44,7 @@ const records: u32 = <u32>memory.data(16384, 8);
 
 export const options = changetype<BlockOptions>(records);
 export const information = changetype<BlockInformation>(records + 64);
-export const statistics = changetype<BlockStatistics>(records + 128);
+export const statistics = changetype<BlockStatistics>(records + 160);
 /** Addresses of arrays: 64 requests, 128 completions, 512 segments. */
 export const requests: u32 = records + 256;
 export const completions: u32 = requests + 64 * 32;

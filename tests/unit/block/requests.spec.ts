@@ -5,14 +5,23 @@ import { NO_ADDRESS } from "../../../assembly/kernel";
 import { forget_translations } from "../../../assembly/memory/addresses";
 import { writesTo, QUEUE_NOTIFY } from "../scripted/plug";
 import { Chain, WRITE } from "../scripted/ring";
-import { memory_physical, memory_read8, memory_scatter, memory_translate, trace_clear } from "../scripted/script";
+import {
+  memory_physical,
+  memory_read8,
+  memory_scatter,
+  memory_translate,
+  memory_write32,
+  trace_clear,
+} from "../scripted/script";
 import {
   addSegment,
   ANY_LAYOUT,
+  askInformation,
   askStatistics,
   BLK_SIZE,
   buffer,
   completeAll,
+  completePart,
   completion,
   configure,
   FLUSH,
@@ -74,6 +83,13 @@ function expectRefusedOne(operation: u32, sector: u64, bytes: u32, result: i32):
   prepare(0, 1, operation, sector);
   if (bytes != 0) addSegment(0, buffer, bytes);
   expectRefused(result);
+}
+
+/** Reads `count` sectors into as many segments, all the same one; returns the result. */
+function readSegments(count: u32): i32 {
+  prepare(0, 1, BlockOperation.READ, 0);
+  for (let segment: u32 = 0; segment < count; segment++) addSegment(0, buffer, 512);
+  return submit(1) == 1 ? Result.OK : request(0).result;
 }
 
 /** Header, payload and status byte of a part, and nothing else but the payload given. */
@@ -193,7 +209,7 @@ describe("a refused request", () => {
     expectRefused(Result.E_ARGUMENT);
   });
 
-  it("has no bytes, an empty segment, or too many bytes", () => {
+  it("has no bytes, an empty segment, or more bytes than a completion can state", () => {
     newDisk(0);
     expectRefusedOne(BlockOperation.READ, 0, 0, Result.E_SEGMENTS);
     expectRefusedOne(BlockOperation.WRITE, 0, 0, Result.E_SEGMENTS);
@@ -201,10 +217,8 @@ describe("a refused request", () => {
     addSegment(0, buffer, 512);
     addSegment(0, buffer, 0);
     expectRefused(Result.E_SEGMENTS);
-    prepare(0, 1, BlockOperation.READ, 0);
-    addSegment(0, 0x1000, 0xff00_0000);
-    addSegment(0, buffer, 512);
-    expectRefused(Result.E_SEGMENTS);
+    newDisk(0, 4);
+    read(1, 0, 512);
     prepare(0, 1, BlockOperation.READ, 0);
     for (let count = 0; count < 16; count++) addSegment(0, 0x1000, 0x1000_0000);
     addSegment(0, buffer, 512);
@@ -261,6 +275,10 @@ describe("a refused request", () => {
     expectRefusedOne(BlockOperation.GET_ID, 0, 19, Result.E_SEGMENTS);
     expectRefusedOne(BlockOperation.GET_ID, 0, 21, Result.E_SEGMENTS);
     expectRefusedOne(BlockOperation.GET_ID, 0, 0, Result.E_SEGMENTS);
+    prepare(0, 1, BlockOperation.GET_ID, 0);
+    addSegment(0, buffer, 10);
+    addSegment(0, buffer + 10, 10);
+    expectRefused(Result.E_SEGMENTS);
   });
 
   it("has bytes that are not lent to devices, and leaves no part behind", () => {
@@ -483,6 +501,78 @@ describe("room", () => {
     completeAll();
     expect(poll()).toBe(1);
     expectRefusedOne(BlockOperation.READ, 0, 3 * PAGE, Result.E_SEGMENTS);
+  });
+
+  it("is what the disk says beforehand", () => {
+    const sizes: u32[] = [4, 16, 32];
+    for (let at = 0; at < sizes.length; at++) {
+      for (let features: u32 = 0; features < 2; features++) {
+        plugDisk(features ? INDIRECT_DESC | SEG_MAX | SIZE_MAX : SEG_MAX | SIZE_MAX, sizes[at]);
+        configure(8, 4, 512);
+        configure(12, 4, 5);
+        openDisk(sizes[at]);
+        const segmentsMax = askInformation().request_segments_max;
+        expect(askInformation().request_bytes_max).toBe(segmentsMax * 512);
+        expect(readSegments(segmentsMax)).toBe(Result.OK);
+        completeAll();
+        expect(poll()).toBe(1);
+        expect(completion(0).length).toBe(segmentsMax * 512);
+        expect(readSegments(segmentsMax + 1)).toBe(Result.E_SEGMENTS);
+      }
+    }
+  });
+
+  it("is in the ring for a block in more pieces than a table holds", () => {
+    plugDisk(INDIRECT_DESC | SEG_MAX, 256);
+    configure(12, 4, 254);
+    openDisk(256);
+    for (let turn = 0; turn < 3; turn++) {
+      prepare(0, 1, BlockOperation.WRITE, 5);
+      // Whole blocks on either side of one in 251 pieces.
+      addSegment(0, buffer, 1024);
+      for (let piece: u32 = 0; piece < 250; piece++) addSegment(0, buffer + piece, 2);
+      addSegment(0, buffer, 12);
+      addSegment(0, buffer, 512);
+      expect(submit(1)).toBe(1);
+      expect(request(0).result).toBe(Result.OK);
+      const before = takePart();
+      expect(payload(before)).toBe(1024);
+      const block = takePart();
+      expect(block.count).toBe(2 + 251);
+      expect(payload(block)).toBe(512);
+      expect(headerSector(block)).toBe(7);
+      const behind = takePart();
+      expect(headerSector(behind)).toBe(8);
+      expect(payload(behind)).toBe(512);
+      completePart(before, 0);
+      completePart(block, 0);
+      completePart(behind, 0);
+      expect(poll()).toBe(1);
+      expect(completion(0).length).toBe(2048);
+    }
+    prepare(0, 1, BlockOperation.WRITE, 5);
+    for (let piece: u32 = 0; piece < 254; piece++) addSegment(0, buffer + piece, 2);
+    addSegment(0, buffer, 4);
+    expectRefused(Result.E_SEGMENTS);
+  });
+
+  it("heals when a device has written over descriptors and tables", () => {
+    newDisk(INDIRECT_DESC);
+    expect(read(1, 0, 512)).toBe(Result.OK);
+    const table = takePart();
+    completePart(table, 0);
+    expect(poll()).toBe(1);
+    const descriptors = ring.descriptors;
+    for (let at: u32 = 0; at < 16 * 16; at += 4) memory_write32(descriptors + at, 0xa5a5_a5a5);
+    const start = table.table;
+    for (let at: u32 = 0; at < 4 * 16; at += 4) memory_write32(start + at, 0x5a5a_5a5a);
+    for (let turn: u32 = 0; turn < 16; turn++) {
+      expect(read(turn, turn, 512)).toBe(Result.OK);
+      const part = takePart();
+      expectFraming(part, BlockOperation.READ, turn, 512, WRITE);
+      completePart(part, 0);
+      expect(poll()).toBe(1);
+    }
   });
 
   it("is asked for after the request was checked", () => {

@@ -174,7 +174,7 @@ describe("the link", () => {
     expect(events(handle)).toBe(0);
   });
 
-  it("that comes or goes is an event", () => {
+  it("is news whenever the device says so: it may have been down in between", () => {
     newCard(STATUS);
     configure(6, 2, 0);
     expect(events(handle)).toBe(0);
@@ -185,7 +185,8 @@ describe("the link", () => {
     expect(askInformation().link_up).toBe(0);
     device_interrupt(card, 2);
     interrupt(handle);
-    expect(events(handle)).toBe(0, "nothing changed");
+    expect(events(handle)).toBe(Event.LINK, "up and down again");
+    expect(askInformation().link_up).toBe(0);
     configure(6, 2, 3);
     device_interrupt(card, 3);
     interrupt(handle);

@@ -1,12 +1,13 @@
 /** From a caller's frame to the chain that a card sees, and back. */
 import { Event, Message, Result } from "../../../assembly/abi/results";
-import { enable_interrupts, events, interrupt, reset } from "../../../assembly/drivers";
+import { close, disable_interrupts, enable_interrupts, events, interrupt, reset } from "../../../assembly/drivers";
 import { NO_ADDRESS } from "../../../assembly/kernel";
 import { forget_translations } from "../../../assembly/memory/addresses";
-import { net_reclaim, net_transmit } from "../../../assembly/net/driver";
+import { net_await_all, net_reclaim, net_transmit } from "../../../assembly/net/driver";
 import { logged, QUEUE_NOTIFY, writesTo } from "../scripted/plug";
 import { Chain, WRITE } from "../scripted/ring";
 import {
+  device_gone,
   device_interrupt,
   memory_lend,
   memory_physical,
@@ -224,7 +225,9 @@ describe("a refused frame", () => {
   it("has no bytes, or an empty segment, or one behind the last pointer", () => {
     newCard(0);
     prepare(0, 1);
-    expectRefused(Result.E_FRAME_SIZE);
+    expectRefused(Result.E_SEGMENTS);
+    frame(0).segments = 0;
+    expectRefused(Result.E_SEGMENTS);
     prepare(0, 1);
     addSegment(0, buffer, 60);
     addSegment(0, buffer, 0);
@@ -238,6 +241,7 @@ describe("a refused frame", () => {
     newCard(0);
     prepare(0, 1);
     frame(0).segments = 0;
+    frame(0).segment_count = 1;
     expectRefused(Result.E_ARGUMENT);
     frame(0).segments = END - 7;
     frame(0).segment_count = 1;
@@ -423,8 +427,81 @@ describe("room", () => {
     expect(enable_interrupts(handle)).toBe(0);
     expect(transmitRing.availableFlags).toBe(0);
     transmitRing.complete(transmitRing.take(), 0);
-    expect(enable_interrupts(handle)).toBe(1);
+    expect(enable_interrupts(handle)).toBe(0, "there is nothing to receive");
     expect(events(handle)).toBe(Event.ROOM);
+    expect(enable_interrupts(handle)).toBe(0);
+    expect(events(handle)).toBe(0);
+  });
+});
+
+describe("waiting until all has been sent", () => {
+  it("asks for an interrupt behind the last frame in flight, with the event index", () => {
+    newCard(EVENT_IDX, 32);
+    for (let token: u32 = 0; token < 5; token++) send(token, 60);
+    expect(net_await_all(handle)).toBe(0);
+    expect(transmitRing.usedEvent).toBe(4);
+    transmitRing.complete(transmitRing.take(), 0);
+    expect(reclaim()).toBe(1);
+    expect(transmitRing.usedEvent).toBe(4, "the wish stands");
+    transmitRing.completeAll();
+    expect(net_await_all(handle)).toBe(1);
+    expect(reclaim()).toBe(4);
+    expect(net_await_all(handle)).toBe(0);
+    expect(transmitRing.usedEvent).toBe(5, "the next one");
+  });
+
+  it("asks for interrupts until all has been sent, without it", () => {
+    newCard(0);
+    send(1, 60);
+    send(2, 60);
+    expect(net_await_all(handle)).toBe(0);
+    expect(transmitRing.availableFlags).toBe(0);
+    transmitRing.complete(transmitRing.take(), 0);
+    expect(net_await_all(handle)).toBe(1, "one can be reclaimed");
+    device_interrupt(card, 1);
+    interrupt(handle);
+    expect(transmitRing.availableFlags).toBe(0, "the other is still out");
+    transmitRing.completeAll();
+    device_interrupt(card, 1);
+    interrupt(handle);
+    expect(transmitRing.availableFlags).toBe(1);
+    expect(reclaim()).toBe(2);
+    expect(events(handle)).toBe(0);
+  });
+
+  it("goes on when room was waited for as well", () => {
+    newCard(EVENT_IDX, 32);
+    enable_interrupts(handle);
+    send(1, 60);
+    expect(net_await_all(handle)).toBe(0);
+    expect(transmitRing.usedEvent).toBe(0);
+    fillRing();
+    expect(transmitRing.usedEvent).toBe(11, "room comes first");
+    for (let count = 0; count < 12; count++) transmitRing.complete(transmitRing.take(), 0);
+    device_interrupt(card, 1);
+    interrupt(handle);
+    expect(events(handle)).toBe(Event.ROOM);
+    expect(transmitRing.usedEvent).toBe(15, "then all");
+  });
+
+  it("ends with the wish for no interrupts", () => {
+    newCard(0);
+    send(1, 60);
+    net_await_all(handle);
+    disable_interrupts(handle);
+    expect(transmitRing.availableFlags).toBe(1);
+    enable_interrupts(handle);
+    expect(transmitRing.availableFlags).toBe(1, "received frames are another matter");
+  });
+
+  it("is no matter of a device that does not run", () => {
+    newCard(0);
+    expect(net_await_all(handle + 256)).toBe(Result.E_HANDLE);
+    device_gone(card, 1);
+    interrupt(handle);
+    expect(net_await_all(handle)).toBe(Result.E_GONE);
+    close(handle);
+    expect(net_await_all(handle)).toBe(Result.E_HANDLE);
   });
 });
 

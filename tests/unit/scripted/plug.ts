@@ -106,7 +106,8 @@ export function bareDevice(type: u32): Device {
   device.type = type;
   device.pciAddress = ADDRESS;
   device.registers = PORTS;
-  device.configurationBytes = PORTS_BYTES - 20;
+  device.commandFound = <u16>command();
+  device.registerBytes = PORTS_BYTES;
   return device;
 }
 

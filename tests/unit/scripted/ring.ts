@@ -33,6 +33,8 @@ export class Chain {
   /** Indices of the descriptors in the ring; of an indirect one just the one that refers to the table. */
   indices: u32[] = [];
   isIndirect: bool = false;
+  /** Pointer to the indirect table. */
+  table: u32 = 0;
 
   get count(): u32 {
     return this.addresses.length;
@@ -148,6 +150,7 @@ export class Ring {
       if (flags & INDIRECT) {
         chain.isIndirect = true;
         table = memory_pointer(address);
+        chain.table = table;
         at = 0;
         continue;
       }

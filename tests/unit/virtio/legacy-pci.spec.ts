@@ -1,5 +1,6 @@
 /** The legacy PCI transport, register by register. */
 import { Message, Result } from "../../../assembly/abi/results";
+import { Device, deviceOf, DeviceState, registerDevice } from "../../../assembly/virtio/device";
 import {
   acceptFeatures,
   addStatus,
@@ -9,6 +10,7 @@ import {
   configuration8,
   connect,
   deviceStatus,
+  disconnect,
   forbidMemoryAccess,
   hasConfiguration,
   notify,
@@ -20,7 +22,17 @@ import {
   resetDevice,
   setQueueAddress,
 } from "../../../assembly/virtio/transport";
-import { addBar, addCapability, IO, MEMORY, pci_get, pci_set, pci_writable } from "../pci/machine";
+import {
+  addBar,
+  addCapability,
+  IO,
+  MEMORY,
+  pci_clear,
+  pci_get,
+  pci_set,
+  pci_writable,
+  pci_writes,
+} from "../pci/machine";
 import {
   ADDRESS,
   addQueues,
@@ -31,6 +43,7 @@ import {
   ISR,
   logged,
   newMachine,
+  opens,
   pciName,
   plugIn,
   PORTS,
@@ -72,23 +85,66 @@ beforeEach(() => {
   name = plugIn(2, 0x1234_5678);
 });
 
-/** What `connect` says of a device whose BAR 0 is another one. */
+/** What `connect` says of a device that is not open yet, and whose BAR 0 is another one. */
 function connectWithBar(flags: u32, size: u64, base: u64): i32 {
   newMachine();
   plugIn(2, 0);
   addBar(pciName, 0, flags, size, base);
-  return connect(bareDevice(2));
+  return connect(newDevice());
+}
+
+/** The same with ports, and with whatever else is open. */
+function openWithBar(size: u64, base: u64): i32 {
+  pci_clear();
+  plugIn(2, 0);
+  addBar(pciName, 0, IO, size, base);
+  return connect(newDevice());
+}
+
+/** A device whose registers are still to be found. */
+function newDevice(): Device {
+  const device = bareDevice(2);
+  device.registers = 0;
+  return device;
 }
 
 describe("connect", () => {
   it("finds the registers, and how much configuration there is behind them", () => {
     const device = bareDevice(2);
     device.registers = 0;
-    device.configurationBytes = 0;
+    device.registerBytes = 0;
     expect(connect(device)).toBe(Result.OK);
     expect(device.registers).toBe(PORTS);
-    expect(device.configurationBytes).toBe(PORTS_BYTES - 20);
+    expect(device.registerBytes).toBe(PORTS_BYTES);
     expect(trace_count(Trace.OUT)).toBe(0, "no register was touched");
+  });
+
+  it("sees that an open device is where it was, and writes no register to find out", () => {
+    pci_set(pciName, 4, IO_SPACE);
+    pci_writes();
+    expect(connect(bareDevice(2))).toBe(Result.OK);
+    expect(pci_writes()).toBe(1, "the command register");
+    pci_set(pciName, 0x10, (PORTS + 0x100) | 1);
+    expect(connect(bareDevice(2))).toBe(Result.E_BAR);
+    pci_set(pciName, 0, 0xffff_ffff);
+    expect(connect(bareDevice(2))).toBe(Result.E_GONE);
+    expect(pci_writes()).toBe(0);
+  });
+
+  it("refuses ports that are another open device's, or the configuration ports", () => {
+    const other = changetype<Device>(deviceOf(opens(registerDevice(ADDRESS + 8, 1, offsetof<Device>()))));
+    other.registers = 0xc000;
+    other.registerBytes = 32;
+    const free: u32[] = [0xbfe0, 0xc020];
+    const taken: u32[] = [0xc000, 0xcc0, 0xce0];
+    for (let at = 0; at < free.length; at++) expect(openWithBar(32, free[at])).toBe(Result.OK);
+    for (let at = 0; at < taken.length; at++)
+      expect(openWithBar(32, taken[at])).toBe(at == 1 ? Result.OK : Result.E_BAR);
+    expect(openWithBar(64, 0xcc0)).toBe(Result.E_BAR, "0xcf8 is within");
+    expect(openWithBar(64, 0xbfc0)).toBe(Result.OK, "ends before the other's");
+    expect(openWithBar(0x4000, 0xc000)).toBe(Result.E_BAR, "the other's are within");
+    other.state = DeviceState.CLOSING;
+    expect(openWithBar(32, 0xc000)).toBe(Result.OK, "a closed device has no ports");
   });
 
   it("lets the device answer and interrupt, but not reach memory", () => {
@@ -113,7 +169,7 @@ describe("connect", () => {
   });
 
   it("says what is not there, or is something else", () => {
-    const device = bareDevice(2);
+    const device = newDevice();
     device.pciAddress = ADDRESS + 8;
     expect(connect(device)).toBe(Result.E_NOT_FOUND);
     device.pciAddress = 0x1_0018;
@@ -136,7 +192,50 @@ describe("connect", () => {
 
   it("refuses a BAR that answers nonsense", () => {
     pci_writable(pciName, 0x10, 0xffff_f0f0);
-    expect(connect(bareDevice(2))).toBe(Result.E_BAR);
+    expect(connect(newDevice())).toBe(Result.E_BAR);
+  });
+});
+
+describe("disconnect", () => {
+  it("puts back what was found, but for access to memory", () => {
+    const found: u32[] = [0, IO_SPACE, INTERRUPT_DISABLE, IO_SPACE | INTERRUPT_DISABLE | BUS_MASTER, MEMORY_SPACE];
+    for (let at = 0; at < found.length; at++) {
+      pci_set(pciName, 4, found[at]);
+      const device = newDevice();
+      connect(device);
+      allowMemoryAccess(device);
+      expect(command() & (IO_SPACE | INTERRUPT_DISABLE | BUS_MASTER)).toBe(IO_SPACE | BUS_MASTER);
+      disconnect(device, true);
+      expect(command()).toBe(found[at] & ~BUS_MASTER);
+    }
+  });
+
+  it("switches MSI-X on again where it was on", () => {
+    pci_set(pciName, 0x34, 0x40);
+    addCapability(pciName, 0x40, 0x11, 0, 0xc003);
+    pci_writable(pciName, 0x40, 0xc000_0000);
+    const device = newDevice();
+    connect(device);
+    disconnect(device, true);
+    expect(pci_get(pciName, 0x40) >> 16).toBe(0xc003);
+  });
+
+  it("keeps a device quiet that did not reset", () => {
+    const device = newDevice();
+    connect(device);
+    disconnect(device, false);
+    expect(command()).toBe(INTERRUPT_DISABLE);
+  });
+
+  it("touches nothing but the device", () => {
+    const device = newDevice();
+    connect(device);
+    pci_set(pciName, 0, 0x1001_8086);
+    pci_writes();
+    disconnect(device, true);
+    pci_set(pciName, 0, 0xffff_ffff);
+    disconnect(device, true);
+    expect(pci_writes()).toBe(0);
   });
 });
 
@@ -152,7 +251,7 @@ describe("access to memory", () => {
 
 describe("resetDevice", () => {
   it("writes 0 and sees it at once as a rule", () => {
-    expect(resetDevice(bareDevice(2))).toBe(true);
+    expect(resetDevice(bareDevice(2))).toBe(Result.OK);
     expect(writesTo(STATUS).length).toBe(1);
     expect(writesTo(STATUS)[0]).toBe(0);
     expect(trace_count(Trace.RELAX)).toBe(0);
@@ -161,7 +260,7 @@ describe("resetDevice", () => {
   it("waits for a slow device, and lets it work", () => {
     device_reset_polls(name, 500);
     clock_set(0, 1_000_000);
-    expect(resetDevice(bareDevice(2))).toBe(true);
+    expect(resetDevice(bareDevice(2))).toBe(Result.OK);
     expect(trace_count(Trace.RELAX)).toBe(500);
     expect(writesTo(STATUS).length).toBe(1, "the reset is not repeated");
   });
@@ -169,7 +268,7 @@ describe("resetDevice", () => {
   it("waits for a second, and no longer", () => {
     device_reset_polls(name, NEVER);
     clock_set(5_000_000_000, 10_000_000);
-    expect(resetDevice(bareDevice(2))).toBe(false);
+    expect(resetDevice(bareDevice(2))).toBe(Result.E_RESET_TIMEOUT);
     expect(trace_count(Trace.RELAX)).toBe(100);
     expect(logged(Message.DEVICE_STUCK, ADDRESS, 0x0f)).toBe(true);
   });
@@ -177,21 +276,22 @@ describe("resetDevice", () => {
   it("gives up although the clock stands still", () => {
     device_reset_polls(name, NEVER);
     clock_set(1, 0);
-    expect(resetDevice(bareDevice(2))).toBe(false);
+    expect(resetDevice(bareDevice(2))).toBe(Result.E_RESET_TIMEOUT);
     expect(trace_count(Trace.RELAX)).toBe(1_000_000);
   });
 
   it("is not deceived by a clock that starts close to its end", () => {
     device_reset_polls(name, 3);
     clock_set(0xffff_ffff_ffff_ff00, 0x80);
-    expect(resetDevice(bareDevice(2))).toBe(true);
+    expect(resetDevice(bareDevice(2))).toBe(Result.OK);
   });
 
-  it("notices that the device is gone", () => {
+  it("notices at the first look that the device is gone", () => {
     device_gone(name, 1);
-    clock_set(0, 100_000_000);
-    expect(resetDevice(bareDevice(2))).toBe(false);
-    expect(logged(Message.DEVICE_STUCK, ADDRESS, 0xff)).toBe(true);
+    expect(resetDevice(bareDevice(2))).toBe(Result.E_GONE);
+    expect(trace_count(Trace.IN)).toBe(1);
+    expect(trace_count(Trace.RELAX)).toBe(0);
+    expect(logged(Message.DEVICE_STUCK, ADDRESS, 0xff)).toBe(false);
   });
 });
 
@@ -251,6 +351,8 @@ describe("registers", () => {
     expect(readInterruptStatus(device)).toBe(3);
     expect(trace_find(Trace.IN, ISR, 0)).toBe(0);
     expect(trace_count(Trace.IN)).toBe(3);
+    device_gone(name, 1);
+    expect(readInterruptStatus(device)).toBe(Result.E_GONE);
   });
 
   it("of the configuration, from 20 on", () => {
@@ -275,7 +377,7 @@ describe("limits", () => {
 
   it("of the configuration: what the BAR covers", () => {
     const device = bareDevice(2);
-    device.configurationBytes = 12;
+    device.registerBytes = 32;
     expect(hasConfiguration(device, 0, 12)).toBe(true);
     expect(hasConfiguration(device, 8, 4)).toBe(true);
     expect(hasConfiguration(device, 8, 5)).toBe(false);

@@ -1,7 +1,16 @@
 /** The steps from a device that somebody left behind to one that runs, and to one that is gone. */
 import { Message, Result } from "../../../assembly/abi/results";
-import { deviceOf, DeviceState } from "../../../assembly/virtio/device";
-import { fail, negotiate, openDevice, run, runningResult, shutDown, start } from "../../../assembly/virtio/lifecycle";
+import { DeviceState } from "../../../assembly/virtio/device";
+import {
+  fail,
+  failOpening,
+  negotiate,
+  nothingTaken,
+  run,
+  runningResult,
+  shutDown,
+  start,
+} from "../../../assembly/virtio/lifecycle";
 import {
   ADDRESS,
   bareDevice,
@@ -11,7 +20,6 @@ import {
   HOST_FEATURES,
   logged,
   newMachine,
-  opens,
   pciName,
   plugIn,
   STATUS,
@@ -34,6 +42,7 @@ import {
 
 const NEVER: u32 = 0x7fff_ffff;
 const BUS_MASTER: u32 = 4;
+const INTERRUPT_DISABLE: u32 = 0x400;
 
 let name: u32 = 0;
 
@@ -41,24 +50,6 @@ beforeEach(() => {
   newMachine();
   name = plugIn(2, 0x0000_00ff);
   pci_set(pciName, 4, 1);
-});
-
-describe("openDevice", () => {
-  it("registers a device and connects it", () => {
-    const handle = opens(openDevice(ADDRESS, 2, 128));
-    expect(handle).toBeGreaterThan(0);
-    expect(openDevice(ADDRESS, 2, 128)).toBe(Result.E_IN_USE);
-    expect(trace_count(Trace.OUT)).toBe(0, "nothing was told to the device");
-  });
-
-  it("keeps nothing of a device that cannot be connected", () => {
-    for (let attempt = 0; attempt < 300; attempt++) {
-      expect(openDevice(ADDRESS, 1, 128)).toBe(Result.E_NOT_VIRTIO);
-      expect(openDevice(ADDRESS + 8, 2, 128)).toBe(Result.E_NOT_FOUND);
-    }
-    const handle = opens(openDevice(ADDRESS, 2, 128));
-    expect(deviceOf(handle)).not.toBeNull();
-  });
 });
 
 describe("start", () => {
@@ -144,7 +135,10 @@ describe("negotiate", () => {
     const device = bareDevice(2);
     start(device);
     device_gone(name, 1);
-    expect(negotiate(device, 0, 0xff)).toBe(Result.E_FEATURES);
+    const result = negotiate(device, 0, 0xff);
+    expect(result).not.toBe(Result.OK);
+    expect(fail(device, result)).toBe(Result.E_GONE);
+    expect(runningResult(device)).toBe(Result.E_GONE);
   });
 });
 
@@ -165,7 +159,7 @@ describe("fail", () => {
     const device = bareDevice(2);
     start(device);
     trace_clear();
-    fail(device, Result.E_QUEUE_SIZE);
+    expect(fail(device, Result.E_QUEUE_SIZE)).toBe(Result.E_QUEUE_SIZE);
     expect(device_status(name)).toBe(128 | 3);
     expect(command()).toBe(1);
     expect(commandWritten(BUS_MASTER, false)).toBeGreaterThan(writeTo(STATUS, 0));
@@ -174,7 +168,44 @@ describe("fail", () => {
   });
 });
 
+describe("failOpening", () => {
+  it("leaves the function as it was found, or silent when it did not reset", () => {
+    pci_set(pciName, 4, 0);
+    let device = bareDevice(2);
+    start(device);
+    expect(failOpening(device, Result.E_QUEUE_SIZE)).toBe(Result.E_QUEUE_SIZE);
+    expect(command()).toBe(0);
+    device = bareDevice(2);
+    start(device);
+    failOpening(device, Result.E_RESET_TIMEOUT);
+    expect(command()).toBe(INTERRUPT_DISABLE);
+  });
+
+  it("touches no register of a device that was not found", () => {
+    const device = bareDevice(2);
+    device.registers = 0;
+    expect(failOpening(device, Result.E_NOT_FOUND)).toBe(Result.E_NOT_FOUND);
+    expect(trace_count(Trace.OUT)).toBe(0);
+    expect(trace_count(Trace.IN)).toBe(0);
+  });
+});
+
 describe("shutDown", () => {
+  it("waits for nobody when the device is gone, and does not touch what is known to be", () => {
+    const device = bareDevice(2);
+    start(device);
+    device_gone(name, 1);
+    trace_clear();
+    shutDown(device);
+    expect(trace_count(Trace.RELAX)).toBe(0);
+    expect(trace_count(Trace.IN)).toBe(1);
+    device.state = DeviceState.GONE;
+    trace_clear();
+    shutDown(device);
+    expect(trace_count(Trace.IN) + trace_count(Trace.OUT)).toBe(0);
+    expect(runningResult(device)).toBe(Result.E_HANDLE);
+  });
+
   it("resets the device before it loses its memory", () => {
     const device = bareDevice(2);
     start(device);
@@ -192,7 +223,7 @@ describe("shutDown", () => {
     device_reset_polls(name, NEVER);
     clock_set(0, 100_000_000);
     shutDown(device);
-    expect(command()).toBe(1);
+    expect(command()).toBe(1 | INTERRUPT_DISABLE);
     expect(logged(Message.DEVICE_STUCK, ADDRESS, 0x0f)).toBe(true);
   });
 });
@@ -205,7 +236,11 @@ describe("runningResult", () => {
     expect(runningResult(device)).toBe(Result.OK);
     device.state = DeviceState.BROKEN;
     expect(runningResult(device)).toBe(Result.E_BROKEN);
+    device.state = DeviceState.GONE;
+    expect(runningResult(device)).toBe(Result.E_GONE);
+    expect(nothingTaken(device)).toBe(Result.E_GONE);
     device.state = DeviceState.CLOSING;
     expect(runningResult(device)).toBe(Result.E_HANDLE);
+    expect(nothingTaken(device)).toBe(0);
   });
 });

@@ -72,7 +72,7 @@ export function isChain(chain: Chain, token: u64, readable: u32, writable: u32):
 
 /** Most descriptors that a chain can have at the moment, 0 when none can be added. */
 export function room(): u32 {
-  return queue.draining || queue.freeCount == 0 ? 0 : queue.room(queue.tables);
+  return queue.tables != 0 && queue.freeCount != 0 ? queue.tableEntries : queue.freeCount;
 }
 
 /** Adds single descriptors until the queue is full, and returns their heads in order. */
