@@ -7,15 +7,17 @@
  * bridges above grow around it: at any moment every bridge lets pass exactly what has been assigned behind it.
  * Because windows are coarse, what is assigned on another bus than the last begins in a new unit.
  *
- * What firmware assigned stays as it is: bus numbers, addresses, open windows. Only behind a bridge that got its
- * number here does everything count as unassigned, for nobody can have reached it before.
+ * What firmware assigned stays as it is: bus numbers, addresses, open windows. A function that answers to addresses
+ * already has a user, so it is not written to at all; nor is a bridge to something else than PCI, which has no such
+ * registers. Only behind a bridge that got its number here does everything count as unassigned, for nobody can have
+ * reached it before.
  */
 import { PciBar, PciRanges } from "../abi/records";
 import { Result } from "../abi/results";
 import { checkRecords } from "../memory/records";
 import { barCount, barRegister, is64Bit, sizeBar } from "./bar";
 import { closePrefetchableWindow, closeWindow, readWindow, windowIsOpen, windowShift, writeWindow } from "./bridge";
-import { read32, write32, write8 } from "./configuration";
+import { read16, read32, read8, write32, write8 } from "./configuration";
 import { changeCommand } from "./function";
 import { BaseAddress, Command, HeaderType, Register } from "./registers";
 import {
@@ -37,8 +39,14 @@ import {
 /** Port addresses have 16 bits on the machines that have ports. */
 const PORTS: u32 = 0x1_0000;
 
+/** Base class of bridges; of those, host bridges and bridges to ISA and the like have the header of a device. */
+const BRIDGE_CLASS: u32 = 0x06;
+
 /** The register that is being sized. */
 const sized = memory.data(24, 8);
+
+/** What a bridge needs to let accesses pass both ways. */
+const FORWARDING: u32 = Command.IO_SPACE | Command.MEMORY_SPACE | Command.BUS_MASTER;
 
 /** Highest bus number in use. */
 let highestBus: u32 = 0;
@@ -49,7 +57,10 @@ let memoryBus: u32 = 0;
 /**
  * Numbers the bridges that have no bus number, assigns the base address registers that have no address (ROMs
  * excepted), opens the windows of bridges around them, and lets all bridges forward. Leaves alone what is assigned
- * already, and enables no device. To be called once, before devices are opened.
+ * already, and every function that answers at ports or in memory; enables no device.
+ *
+ * To be called before devices are opened, and again when functions were plugged in, with devices open: with the record as
+ * the call before left it. What was plugged in behind a bridge finds room if the bridge's window was closed until then.
  *
  * @param ranges address of a PciRanges; `*_next` of 0: none of that kind granted, or all used up. What lies behind a
  *   bridge takes whole units of 4 KiB of ports and 1 MiB of memory
@@ -107,12 +118,14 @@ function setUpBridge(bridge: u32): bool {
     }
     closePrefetchableWindow(bridge);
   }
+  const forwards = (read16(bridge, Register.COMMAND) & FORWARDING) == FORWARDING;
   // Before it forwards, a bridge must not claim what nobody meant it to.
   if (isNew || !windowIsOpen(readWindow(bridge, true))) closeWindow(bridge, true);
   if (isNew || !windowIsOpen(readWindow(bridge, false))) closeWindow(bridge, false);
-  changeCommand(bridge, 0, Command.IO_SPACE | Command.MEMORY_SPACE | Command.BUS_MASTER);
+  if (!forwards) changeCommand(bridge, 0, FORWARDING);
   enterBus(bridge, secondary);
   if (isNew) markBus(secondary, BusMark.NUMBERED);
+  else if (forwards) markBus(secondary, BusMark.FORWARDED);
   return true;
 }
 
@@ -120,6 +133,7 @@ function setUpBridge(bridge: u32): bool {
 function assignBars(address: u32, granted: PciRanges): bool {
   const bus = address >> 8;
   const isNew = busIsMarked(bus, BusMark.NUMBERED);
+  if (!isNew && isInUse(address)) return true;
   const bar = changetype<PciBar>(sized);
   const count = barCount(header & HeaderType.LAYOUT);
   let complete = true;
@@ -139,6 +153,19 @@ function assignBars(address: u32, granted: PciRanges): bool {
     if (is64Bit(value)) index++;
   }
   return complete;
+}
+
+/**
+ * Whether the function that the walk stands at was set up before this call, or has nothing to be set up. Sizing would take
+ * it away from whoever uses it; of a bridge, all that lies behind.
+ */
+function isInUse(address: u32): bool {
+  if (isBridge()) {
+    const secondary = (read32(address, Register.PRIMARY_BUS_NUMBER) >> 8) & 0xff;
+    return busIsMarked(secondary, BusMark.FORWARDED);
+  }
+  if (read16(address, Register.COMMAND) & (Command.IO_SPACE | Command.MEMORY_SPACE)) return true;
+  return read8(address, Register.BASE_CLASS) == BRIDGE_CLASS;
 }
 
 /**

@@ -10,6 +10,8 @@ export const enum Register {
   COMMAND = 0x04,
   /** 8 bits; the 24 bits above it are the Class Code. */
   REVISION_ID = 0x08,
+  /** The highest of the three bytes of the Class Code. */
+  BASE_CLASS = 0x0b,
   /** 8 bits; the Header Type is the third byte of this doubleword. */
   CACHE_LINE_SIZE = 0x0c,
   HEADER_TYPE = 0x0e,

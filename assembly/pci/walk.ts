@@ -20,7 +20,7 @@ const SLOTS_PER_BUS: u32 = 256;
 /**
  * For every bus a word: 0 until it is entered, then
  *
- *     31        30…28  24…16                       15…0
+ *     31        30…27  24…16                       15…0
  *     entered   marks  slot to go on with, above   address of the bridge that leads here
  */
 const buses = memory.data(256 * 4, 4);
@@ -36,6 +36,8 @@ export const enum BusMark {
   IO_OPENED = 0x2000_0000,
   /** The bridge's window for memory was opened during the walk. */
   MEMORY_OPENED = 0x1000_0000,
+  /** The bridge let accesses pass before the walk. */
+  FORWARDED = 0x0800_0000,
 }
 
 /** Where the walk goes on: bus, and device × 8 + function. */

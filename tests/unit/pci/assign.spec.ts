@@ -439,6 +439,56 @@ describe("pci_assign", () => {
     });
   });
 
+  describe("with users of functions already", () => {
+    it("writes to nothing but bridges on a machine that firmware set up, whatever reads 0 there", () => {
+      const hostBridge = addDevice(0, 0x00, 0x8086, 0x1237);
+      pci_set(hostBridge, 0x08, 0x0600_0002);
+      const isaBridge = addDevice(0, 0x08, 0x8086, 0x7000);
+      pci_set(isaBridge, 0x08, 0x0601_0000);
+      const ide = addDevice(0, 0x10, 0x8086, 0x7010);
+      addBar(ide, 0, IO, 8);
+      addBar(ide, 4, IO, 16, 0xc040);
+      pci_set(ide, 0x04, 1);
+      const vga = addDevice(0, 0x18, 0x1234, 0x1111);
+      addBar(vga, 0, MEMORY, 0x100_0000, 0xfd00_0000);
+      addBar(vga, 2, MEMORY, 4096);
+      pci_set(vga, 0x04, 2);
+      addVirtio(0, 0x20, 2);
+      pci_writes();
+      expect(pci_assign(ranges)).toBe(Result.OK);
+      const ofVirtio = pci_writes();
+      expect(barOf(ide, 0)).toBe(1, "unassigned, but who knows who uses it");
+      pci_clear();
+      addVirtio(0, 0x20, 2);
+      grant(0xc000, 0x1_0000, 0xe000_0000, 0xefff_ffff);
+      pci_assign(ranges);
+      expect(pci_writes()).toBe(ofVirtio, "no write beyond those to the virtio device");
+    });
+
+    it("gives what is plugged in later ports of its own, and does not touch what is open", () => {
+      const bridge = addBridge(0, 0x10);
+      const empty = addBridge(0, 0x30);
+      const first = addVirtio(0, 0x18, 2);
+      const behind = addVirtio(bridge, 0x00, 2);
+      addBar(bridge, 0, MEMORY, 256);
+      expect(pci_assign(ranges)).toBe(Result.OK);
+      pci_set(first, 0x04, 5);
+      pci_set(behind, 0x04, 5);
+      const ports = barOf(first, 0);
+      // Would be assigned if it were not open.
+      pci_set(first, 0x14, 0);
+      const later = addVirtio(0, 0x20, 2);
+      const laterBehind = addVirtio(empty, 0x00, 2);
+      expect(pci_assign(ranges)).toBe(Result.OK);
+      expect(barOf(first, 0)).toBe(ports);
+      expect(barOf(first, 1)).toBe(0);
+      expect(barOf(later, 0) & 1).toBe(1);
+      expect(barOf(later, 0)).toBeGreaterThan(ports + 31);
+      expect(barOf(laterBehind, 0)).toBeGreaterThan(barOf(later, 0) + 31);
+      expect(portsOf(empty)).toBe(((barOf(laterBehind, 0) >> 8) & 0xf0) * 0x101);
+    });
+  });
+
   describe("on machines that make no sense", () => {
     it("does nothing without a record, or with ports that cannot be", () => {
       addVirtio(0, 0x18, 1);
