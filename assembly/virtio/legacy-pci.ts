@@ -105,13 +105,16 @@ function findRegisters(device: Device): i32 {
 }
 
 /**
- * Leaves the function as it was found, but without access to memory. One that does not stop interrupts no more either:
- * its line may be shared. What is not the device any more stays as it is.
+ * Takes the function's access to memory away, and leaves it as it was found for the rest. A device that was not reset may
+ * interrupt for ever: it is silenced, since its line may be shared.
  *
- * @param isQuiet whether the device was reset
+ * @param isReset whether the device said that it was reset
  */
-export function disconnect(device: Device, isQuiet: bool): void {
-  if (isPresent(device)) restoreFunction(device.pciAddress, device.commandFound, device.msixFound, isQuiet);
+export function disconnect(device: Device, isReset: bool): void {
+  const address = device.pciAddress;
+  // Whatever answers there: it may be the device, and lie, and its memory goes back to the kernel.
+  disableBusMaster(address);
+  if (identifyVirtio(address) == device.type) restoreFunction(address, device.commandFound, device.msixFound, isReset);
 }
 
 /** Lets the function read and write memory. */
@@ -121,12 +124,7 @@ export function allowMemoryAccess(device: Device): void {
 
 /** Takes away the function's access to memory: whatever it still has in mind, it cannot write it any more. */
 export function forbidMemoryAccess(device: Device): void {
-  if (isPresent(device)) disableBusMaster(device.pciAddress);
-}
-
-/** Whether the function is a device of the kind that was opened. */
-function isPresent(device: Device): bool {
-  return identifyVirtio(device.pciAddress) == device.type;
+  disableBusMaster(device.pciAddress);
 }
 
 /**

@@ -37,15 +37,19 @@ export interface RingFacts {
 /** Opening lends and clears memory: a write for every four bytes, and per receive buffer what posting it takes. */
 export function openImports(lentBytes: number, relaxTime: number): number {
   const perByte = 1 / 4 + 12 / 64 + 1 / 1024;
-  return CONNECT + NEGOTIATION + resetImports(relaxTime) + 64 + Math.ceil(lentBytes * perByte);
+  // Twice: one that fails is left as it was found.
+  return 2 * CONNECT + NEGOTIATION + resetImports(relaxTime) + 64 + Math.ceil(lentBytes * perByte);
 }
 
-/** As opening, and the memory is there already. */
-export const deviceResetImports = openImports;
+/** As opening, and the memory is there already; what was received is counted. */
+export function deviceResetImports(lentBytes: number, relaxTime: number, ring: RingFacts): number {
+  return openImports(lentBytes, relaxTime) + 2 + 4 * ring.entries;
+}
 
-/** A reset, cutting the device off, and giving back the memory page by page. */
-export function closeImports(lentBytes: number, relaxTime: number): number {
-  return resetImports(relaxTime) + 16 + Math.ceil(lentBytes / 4096);
+/** Looking for the device, a reset, counting frames, leaving the function, and giving back the memory page by page. */
+export function closeImports(lentBytes: number, relaxTime: number, ring: RingFacts): number {
+  const discard = 2 + 4 * ring.entries;
+  return 2 * CONNECT + resetImports(relaxTime) + 16 + discard + Math.ceil(lentBytes / 4096);
 }
 
 /**
@@ -82,8 +86,6 @@ export function releaseImports(count: number, lentBytes: number): number {
 /** One read of the reasons; at most one field that will not stand still; suppression of both rings. */
 export const INTERRUPT_IMPORTS = 1 + UNSTABLE_FIELD + 16;
 export const SWITCH_INTERRUPTS_IMPORTS = 16;
-/** Geometry and topology. */
-export const INFORMATION_IMPORTS = 16;
 export const NO_IMPORTS = 0;
 export const CAPABILITY_IMPORTS = CONFIGURATION_ACCESS * (4 + CAPABILITIES);
 export const BAR_IMPORTS = CONFIGURATION_ACCESS * 24;

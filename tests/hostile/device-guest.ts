@@ -29,16 +29,14 @@ const BRING_UP_RESULTS = [
   Result.E_QUEUE_SIZE,
   Result.E_QUEUE_LIVE,
   Result.E_DMA_MEMORY,
-];
-const OPEN_RESULTS = [
-  ...BRING_UP_RESULTS,
-  Result.E_NOT_FOUND,
   Result.E_NOT_VIRTIO,
   Result.E_BAR,
-  Result.E_MEMORY,
-  Result.E_ARGUMENT,
+  Result.E_GONE,
 ];
-export const BATCH_RESULTS = [Result.E_HANDLE, Result.E_ARGUMENT, Result.E_BROKEN];
+const OPEN_RESULTS = [...BRING_UP_RESULTS, Result.E_NOT_FOUND, Result.E_MEMORY, Result.E_ARGUMENT];
+/** Of a device that takes no work, and has not been closed. */
+export const UNUSABLE: readonly number[] = [Result.E_BROKEN, Result.E_GONE];
+export const BATCH_RESULTS = [Result.E_HANDLE, Result.E_ARGUMENT, ...UNUSABLE];
 
 /** Turns of waiting in which a device that keeps the rules has done what it was asked. */
 const PATIENCE = 2000;
@@ -107,7 +105,7 @@ export abstract class DeviceGuest {
 
   /** A call on the handle alone. */
   protected callOnHandle(
-    name: "interrupt" | "events" | "enable_interrupts" | "disable_interrupts" | "block_await_all",
+    name: "interrupt" | "events" | "enable_interrupts" | "disable_interrupts" | "block_await_all" | "net_await_all",
     bound: number,
     allowed: readonly number[],
   ): number {
@@ -141,19 +139,19 @@ export abstract class DeviceGuest {
     switch (choice) {
       case 0:
         expect(
-          this.callOnHandle("interrupt", bounds.INTERRUPT_IMPORTS, []) <= 3,
+          this.callOnHandle("interrupt", bounds.INTERRUPT_IMPORTS, [Result.E_GONE]) <= 3,
           "interrupt has two reasons",
           () => "",
         );
         return;
       case 1:
-        expect(this.callOnHandle("events", bounds.NO_IMPORTS, []) <= 15, "there are four events", () => "");
+        expect(this.callOnHandle("events", bounds.NO_IMPORTS, []) <= 31, "there are five events", () => "");
         return;
       case 2:
-        this.callOnHandle("enable_interrupts", bounds.SWITCH_INTERRUPTS_IMPORTS, [Result.E_BROKEN]);
+        this.callOnHandle("enable_interrupts", bounds.SWITCH_INTERRUPTS_IMPORTS, UNUSABLE);
         return;
       case 3:
-        this.callOnHandle("disable_interrupts", bounds.SWITCH_INTERRUPTS_IMPORTS, [Result.E_BROKEN]);
+        this.callOnHandle("disable_interrupts", bounds.SWITCH_INTERRUPTS_IMPORTS, UNUSABLE);
         return;
       case 4:
         machine.letDevicesWork(random.below(500_000));
@@ -173,7 +171,8 @@ export abstract class DeviceGuest {
   /** Resets the device. Returns the result. */
   reset(): number {
     const { module, relaxTime } = this.context;
-    const result = module.call("reset", bounds.deviceResetImports(this.lentBytes, relaxTime), this.handle);
+    const bound = bounds.deviceResetImports(this.lentBytes, relaxTime, this.ring);
+    const result = module.call("reset", bound, this.handle);
     expectResult("reset", result, BRING_UP_RESULTS);
     expect(result <= 0, "reset returns OK or an error", () => `${result}`);
     this.deviceWasReset();
@@ -183,7 +182,7 @@ export abstract class DeviceGuest {
   /** Closes the device, and takes back all that was out. */
   close(): void {
     const { module, relaxTime } = this.context;
-    const left = module.call("close", bounds.closeImports(this.lentBytes, relaxTime), this.handle);
+    const left = module.call("close", bounds.closeImports(this.lentBytes, relaxTime, this.ring), this.handle);
     expect(left === this.out, "close says how much is still out", () => `${left}, not ${this.out}`);
     this.deviceWasReset();
     while (this.out > 0) {

@@ -13,7 +13,7 @@ import { SECTOR_BYTES } from "../../kernel-shim/emulated-pc/block/back-end.js";
 import type { BlockDevice } from "../../kernel-shim/emulated-pc/block/device.js";
 import { pick } from "../../kernel-shim/emulated-pc/hostile/values.js";
 import * as bounds from "./bounds.js";
-import { BATCH_RESULTS, DeviceGuest, type GuestContext } from "./device-guest.js";
+import { BATCH_RESULTS, DeviceGuest, UNUSABLE, type GuestContext } from "./device-guest.js";
 import { expect } from "./finding.js";
 import { expectResult } from "./hosted-module.js";
 import { Ledger } from "./oracles.js";
@@ -95,7 +95,7 @@ export class DiskGuest extends DeviceGuest {
   step(): void {
     switch (this.context.random.below(17)) {
       case 16:
-        this.callOnHandle("block_await_all", bounds.SWITCH_INTERRUPTS_IMPORTS, [Result.E_BROKEN]);
+        this.callOnHandle("block_await_all", bounds.SWITCH_INTERRUPTS_IMPORTS, UNUSABLE);
         return;
       case 0:
         this.inform(false);
@@ -151,7 +151,7 @@ export class DiskGuest extends DeviceGuest {
   private inform(isNew: boolean): void {
     const { result, record } = this.context.module.callForRecord(
       "block_information",
-      bounds.INFORMATION_IMPORTS,
+      bounds.NO_IMPORTS,
       this.handle,
       BlockInformationLayout,
     );
@@ -288,7 +288,7 @@ export class DiskGuest extends DeviceGuest {
     const accepted = module.call("block_submit", bound, this.handle, array, 1);
     const { result } = readRecord(module.view, BlockRequestLayout, array);
     expect(
-      accepted === Result.E_BROKEN || (accepted === 0 && [...REFUSALS, ...NONSENSE].includes(result)),
+      UNUSABLE.includes(accepted) || (accepted === 0 && [...REFUSALS, ...NONSENSE].includes(result)),
       "a request that makes no sense is refused",
       () => `operation ${operation}, ${isPastRecords ? "wrong" : segments.length} segments: ${accepted}, ${result}`,
     );

@@ -81,7 +81,13 @@ export class Mistakes {
   private wrongRecords({ handle, kind }: Mistaken): void {
     const { name, isArray } = pick(this.context.random, withRecords[kind]);
     const [pointer, count] = this.chooseWrongArray();
-    this.refuses(name, [handle, isArray ? pointer : this.wrongPointer(), count], Result.E_ARGUMENT, Result.E_BROKEN);
+    this.refuses(
+      name,
+      [handle, isArray ? pointer : this.wrongPointer(), count],
+      Result.E_ARGUMENT,
+      Result.E_BROKEN,
+      Result.E_GONE,
+    );
   }
 
   private wrongRecordsOfFunctions({ pciAddress }: Mistaken): void {

@@ -161,6 +161,7 @@ function chooseProfile(random: Random): Profile {
   return {
     ...profile,
     block: { ...profile.block, queueSize: pick(random, sizes) },
-    net: { ...profile.net, receiveQueueSize: pick(random, sizes), transmitQueueSize: pick(random, sizes) },
+    // Only a large ring has room for frames over small buffers.
+    net: { ...profile.net, receiveQueueSize: pick(random, [...sizes, 1024]), transmitQueueSize: pick(random, sizes) },
   };
 }

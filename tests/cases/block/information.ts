@@ -36,6 +36,7 @@ export const information: readonly Case[] = [
         features.VIRTIO_BLK_F_BLK_SIZE |
         features.VIRTIO_BLK_F_FLUSH |
         features.VIRTIO_BLK_F_TOPOLOGY |
+        features.VIRTIO_BLK_F_CONFIG_WCE |
         features.VIRTIO_F_ANY_LAYOUT |
         features.VIRTIO_F_INDIRECT_DESC |
         features.VIRTIO_F_EVENT_IDX;
@@ -54,8 +55,19 @@ export const information: readonly Case[] = [
       assert.equal(found.size_max, 0xffff_ffff);
       assert.equal(found.capacity, 2048n);
       disk.close();
-      const flushing = context.openDisk(0, { features: features.VIRTIO_BLK_F_FLUSH }).information();
-      assert.equal(flushing.features_accepted, flushing.features_offered & features.VIRTIO_BLK_F_FLUSH);
+      const topology = context.openDisk(0, { features: features.VIRTIO_BLK_F_TOPOLOGY }).information();
+      assert.equal(topology.features_accepted, topology.features_offered & features.VIRTIO_BLK_F_TOPOLOGY);
+    },
+  },
+  {
+    name: "FLUSH is not accepted without CONFIG_WCE where both are offered: it would change the cache [virtio-1.2 §5.2.5]",
+    disks: [{}],
+    run(context) {
+      const found = context.openDisk(0, { features: features.VIRTIO_BLK_F_FLUSH }).information();
+      const both = features.VIRTIO_BLK_F_FLUSH | features.VIRTIO_BLK_F_CONFIG_WCE;
+      const isAlone = (found.features_offered & both) === features.VIRTIO_BLK_F_FLUSH;
+      assert.equal(found.features_accepted, isAlone ? features.VIRTIO_BLK_F_FLUSH : 0n);
+      assert.equal(found.writeback, isAlone ? 1 : 0);
     },
   },
   {

@@ -36,6 +36,19 @@ export function assertSameFrame(actual: Uint8Array | undefined, expected: Uint8A
   assert.ok(Buffer.compare(actual, expected) === 0, `${what} has other bytes`);
 }
 
+/** Largest frame that a host delivers, whatever the MTU: with MRG_RXBUF, all receive buffers together hold one. */
+const DELIVERED_BYTES_MAX = 69_632;
+const BUFFER_BYTES_UNIT = 64;
+
+/** The smallest receive buffers that a card with MRG_RXBUF can be opened with. */
+export function smallestBufferBytes(context: CaseContext): number {
+  const card = context.openCard();
+  const { receive_buffers, header_bytes } = card.information();
+  card.close();
+  const share = (DELIVERED_BYTES_MAX + header_bytes) / receive_buffers;
+  return Math.ceil(share / BUFFER_BYTES_UNIT) * BUFFER_BYTES_UNIT;
+}
+
 /** One frame from one segment. */
 export function transmitFrame(pointer: number, length: number, token = 0, header_room = 0): TransmitFrame {
   return { token, segments: [{ pointer, length }], header_room };

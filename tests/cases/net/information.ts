@@ -109,10 +109,10 @@ export const information: readonly Case[] = [
     name: "the options say how many buffers there are, and how large",
     cards: [{ queueSizeMin: 32, offers: { mergeable: true } }],
     run(context) {
-      const few = context.openCard(0, { receive_buffers: 7, receive_buffer_bytes: 256 });
+      const few = context.openCard(0, { receive_buffers: 7, receive_buffer_bytes: 9984 });
       const found = few.information();
       assert.equal(found.receive_buffers, 7);
-      assert.equal(found.receive_buffer_bytes, 256);
+      assert.equal(found.receive_buffer_bytes, 9984);
       assert.equal(found.buffers_per_frame_max, 7);
       few.close();
       const many = context.openCard(0, { receive_buffers: 1_000_000 }).information();
@@ -129,7 +129,7 @@ export const information: readonly Case[] = [
         [mergeable, 1],
         [mergeable, 63],
         [mergeable, 100],
-        [mergeable, 65_536 + 128],
+        [mergeable, 69_632 + 128],
         [mergeable, 0xffff_ffc0],
         [whole, 64],
         [whole, 1472],

@@ -16,6 +16,7 @@ import {
   takeSent,
   transmitAll,
   transmitFrame,
+  smallestBufferBytes,
 } from "./frames.js";
 
 const REOPENINGS = 300;
@@ -161,9 +162,9 @@ export const lifetime: readonly Case[] = [
   },
   {
     name: "reset in the middle of a frame over several buffers",
-    cards: [{ queueSizeMin: 64, offers: { mergeable: true } }],
+    cards: [{ queueSizeMin: 256, offers: { mergeable: true } }],
     run(context) {
-      const card = context.openCard(0, { receive_buffer_bytes: 128, receive_buffers: 32 });
+      const card = context.openCard(0, { receive_buffer_bytes: smallestBufferBytes(context) });
       const { exports, privateMemory } = context.stack;
       const record = privateMemory.take(64);
       context.card().deliver([frame(1000, 1)]);

@@ -12,7 +12,7 @@ import type { Case, CaseContext } from "../context.js";
 import { ALL_FEATURES, VIRTIO_F_EVENT_IDX, VIRTIO_NET_F_MRG_RXBUF } from "../features.js";
 import { Random } from "../random.js";
 import { assertResult, assertThrowsResult } from "../results.js";
-import { assertSameFrame, frame, ORDINARY_FRAME, PAGE_BYTES, receiveCopies } from "./frames.js";
+import { assertSameFrame, frame, ORDINARY_FRAME, PAGE_BYTES, receiveCopies, smallestBufferBytes } from "./frames.js";
 
 const WAIT_MILLISECONDS = 5_000;
 /** The shortest that passes every network unchanged. */
@@ -218,13 +218,15 @@ export const receive: readonly Case[] = [
   },
   {
     name: "MRG_RXBUF: frames over several small buffers [virtio-1.2 §5.1.6.4]",
-    cards: [{ queueSizeMin: 128, offers: { mergeable: true } }],
+    cards: [{ queueSizeMin: 256, offers: { mergeable: true } }],
     run(context) {
-      for (const receive_buffer_bytes of [64, 128, 192, 512]) {
+      const smallest = smallestBufferBytes(context);
+      for (const receive_buffer_bytes of [smallest, smallest + 64, 2 * smallest]) {
         const card = context.openCard(0, { receive_buffer_bytes });
         const { header_bytes } = card.information();
         assert.equal(header_bytes, 12);
-        for (const bytes of [SHORT_FRAME, 115, 116, 117, 180, 181, 500, 1012, 1513, ORDINARY_FRAME]) {
+        const full = receive_buffer_bytes - header_bytes;
+        for (const bytes of [SHORT_FRAME, full - 1, full, full + 1, 2 * full, 1012, 1513, ORDINARY_FRAME]) {
           const sent = deliverOne(context, bytes, bytes);
           const [received] = receiveAndKeep(context, card, 1);
           assert.ok(received);
@@ -238,13 +240,14 @@ export const receive: readonly Case[] = [
   },
   {
     name: "MRG_RXBUF: room for fewer records than the frame has: E_ARGUMENT, and the frame is not lost",
-    cards: [{ queueSizeMin: 64, offers: { mergeable: true } }],
+    cards: [{ queueSizeMin: 256, offers: { mergeable: true } }],
     run(context) {
-      const card = context.openCard(0, { receive_buffer_bytes: 256 });
+      const receive_buffer_bytes = smallestBufferBytes(context);
+      const card = context.openCard(0, { receive_buffer_bytes });
       const { exports, privateMemory } = context.stack;
       const records = privateMemory.take(16 * ReceivedBufferLayout.size);
       const small = frame(100, 1);
-      const large = frame(1000, 2);
+      const large = frame(3 * receive_buffer_bytes + 40, 2);
       context.card().deliver([small, large]);
       let count = 0;
       context.waitUntil(() => {
@@ -351,15 +354,16 @@ export const receive: readonly Case[] = [
     name: "receive buffers lie in pages of their own, and none crosses one",
     cards: [{ queueSizeMin: 16, offers: { mergeable: true } }],
     run(context) {
-      const card = context.openCard(0, { receive_buffer_bytes: 1088, receive_buffers: 8 });
+      const whole = ALL_FEATURES & ~VIRTIO_NET_F_MRG_RXBUF;
+      const card = context.openCard(0, { features: whole, receive_buffer_bytes: 1536, receive_buffers: 8 });
       const kept: ReceivedFrame[] = [];
       for (let round = 0; round < 8; round++) {
         deliverOne(context, 1000, round);
         kept.push(...receiveAndKeep(context, card, 1));
       }
-      const starts = kept.flatMap(({ buffers }) => buffers.map(({ pointer }) => pointer - 12));
+      const starts = kept.flatMap(({ buffers }) => buffers.map(({ pointer }) => pointer - 10));
       assert.equal(new Set(starts).size, 8);
-      for (const start of starts) assert.ok((start % PAGE_BYTES) + 1088 <= PAGE_BYTES);
+      for (const start of starts) assert.ok((start % PAGE_BYTES) + 1536 <= PAGE_BYTES);
       card.release(buffersOf(kept));
     },
   },

@@ -4,7 +4,15 @@ import assert from "node:assert/strict";
 import { Result, resultName, type NetDevice, type TransmitFrame } from "../../../kernel-shim/javascript/index.js";
 import type { Case, CaseContext } from "../context.js";
 import { Random } from "../random.js";
-import { assertSameFrame, frame, LONGEST_FRAME, ORDINARY_FRAME, receiveCopies, send } from "./frames.js";
+import {
+  assertSameFrame,
+  frame,
+  LONGEST_FRAME,
+  ORDINARY_FRAME,
+  receiveCopies,
+  send,
+  smallestBufferBytes,
+} from "./frames.js";
 
 /** Past the largest ring index. */
 const WRAPPING_FRAMES = 70_000;
@@ -162,9 +170,9 @@ export const traffic: readonly Case[] = [
   },
   {
     name: "random frames in both directions, over small receive buffers",
-    cards: [{ queueSizeMin: 128, offers: { mergeable: true } }],
+    cards: [{ queueSizeMin: 256, offers: { mergeable: true } }],
     run(context) {
-      const card = context.openCard(0, { receive_buffer_bytes: 192 });
+      const card = context.openCard(0, { receive_buffer_bytes: smallestBufferBytes(context) });
       exchangeRandomFrames(context, card, context.repetitions(RANDOM_FRAMES / 4));
     },
   },

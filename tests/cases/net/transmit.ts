@@ -152,7 +152,7 @@ export const transmit: readonly Case[] = [
     run(context) {
       const card = context.openCard();
       const pointer = context.allocate(PAGE_BYTES);
-      assertRefused(card, { token: 0, segments: [] }, Result.E_FRAME_SIZE);
+      assertRefused(card, { token: 0, segments: [] }, Result.E_SEGMENTS);
       assertRefused(card, transmitFrame(pointer, 0), Result.E_SEGMENTS);
       assertRefused(card, transmitFrame(0xffff_ffc0, 128), Result.E_SEGMENTS);
       const second = [

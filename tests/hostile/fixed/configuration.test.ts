@@ -70,7 +70,7 @@ describe("a queue's size", () => {
     ground.submitReads(3);
     tell(ground, QUEUE_NUM, 512);
     assert.throws(() => ground.disk.reset(), hasCode(Result.E_QUEUE_SIZE));
-    ground.comeBackAsBroken([0, 1, 2]);
+    ground.comeBackWithout(Result.E_BROKEN, [0, 1, 2]);
     ground.recovers();
   });
 
@@ -168,11 +168,11 @@ describe("the segment limits", () => {
     ground.recovers();
   });
 
-  onBothBuilds("of 0 bytes are refused", (build) => {
+  onBothBuilds("of 0 bytes are no limit at all", (build) => {
     const ground = new DiskGround(build, { features: BLOCK_SIZE_MAX });
     tell(ground, SIZE_MAX, 0);
-    ground.refuses(Result.E_CONFIGURATION);
-    ground.recoversFromRefusal();
+    assert.equal(ground.disk.information().size_max, 0xffff_ffff);
+    ground.recovers();
   });
 
   onBothBuilds("too small for a block refuse the request, however full the ring is", (build) => {
@@ -274,7 +274,7 @@ describe("features", () => {
       for (const ground of [new DiskGround(build), new CardGround(build)]) {
         ground.device.faults.readRegister = (offset, _, right) =>
           offset === STATUS && right & 8 ? right | bits : right;
-        ground.refuses(Result.E_FEATURES);
+        ground.refuses(bits === 0xff ? Result.E_GONE : Result.E_FEATURES);
         ground.recoversFromRefusal();
       }
     });
@@ -304,7 +304,7 @@ describe("features", () => {
     ground.submitReads(1);
     tell(ground, FEATURES, 0);
     assert.throws(() => ground.disk.reset(), hasCode(Result.E_FEATURES));
-    ground.comeBackAsBroken([0]);
+    ground.comeBackWithout(Result.E_BROKEN, [0]);
     ground.recovers();
   });
 });

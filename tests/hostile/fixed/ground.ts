@@ -185,14 +185,14 @@ export class DiskGround extends Ground<EmulatedDisk> {
     this.comeBackAs(Result.E_RESET, tokens);
   }
 
-  /** After a reset that failed: these tokens come back as E_RESET, and then nothing is left but a broken device. */
-  comeBackAsBroken(tokens: readonly number[]): void {
+  /** After a reset that failed: these tokens come back as E_RESET, and then nothing is left but the `result`. */
+  comeBackWithout(result: number, tokens: readonly number[]): void {
     const completions = this.disk.poll();
     assert.deepEqual(
       completions,
       tokens.map((token) => ({ token, result: Result.E_RESET, length: 0 })),
     );
-    assert.throws(() => this.disk.poll(), hasCode(Result.E_BROKEN));
+    assert.throws(() => this.disk.poll(), hasCode(result));
   }
 
   /** These tokens, and no others, are completed, each once, with this result. */

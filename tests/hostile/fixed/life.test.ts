@@ -62,7 +62,21 @@ describe("the ISR register", () => {
     ground.recovers();
   });
 
-  for (const bits of [0xff, 0xfc, 0x80]) {
+  onBothBuilds("of 0xff is a device that is gone, until a reset finds it again", (build) => {
+    for (const ground of [new DiskGround(build), new CardGround(build)]) {
+      const device = ground instanceof DiskGround ? ground.disk : ground.card;
+      ground.device.faults.readRegister = (offset, _, right) => (offset === ISR ? 0xff : right);
+      const { exports } = ground.stack;
+      assert.equal(exports.interrupt(device.handle), Result.E_GONE);
+      assert.equal(exports.events(device.handle), Event.GONE);
+      const before = ground.machine.counters.portReads;
+      assert.equal(exports.interrupt(device.handle), Result.E_GONE);
+      assert.equal(ground.machine.counters.portReads, before, "it is known");
+      ground.recovers();
+    }
+  });
+
+  for (const bits of [0xfd, 0xfc, 0x80]) {
     onBothBuilds(`of 0x${bits.toString(16)} shows the two reasons that there are, and no others`, (build) => {
       for (const ground of [new DiskGround(build), new CardGround(build)]) {
         const device = ground instanceof DiskGround ? ground.disk : ground.card;
@@ -86,12 +100,12 @@ describe("the ISR register", () => {
     ground.recovers();
   });
 
-  onBothBuilds("that tells of a change where there is none raises no event", (build) => {
+  onBothBuilds("that tells of a change where there is none is news of a link, and not of a capacity", (build) => {
     for (const ground of [new DiskGround(build), new CardGround(build)]) {
       const device = ground instanceof DiskGround ? ground.disk : ground.card;
       ground.device.configurationChanged();
       assert.equal(device.interrupt(), 2);
-      assert.equal(device.events(), 0);
+      assert.equal(device.events(), ground instanceof DiskGround ? 0 : Event.LINK);
       ground.recovers();
     }
   });
@@ -128,7 +142,7 @@ describe("a reset", () => {
     ground.device.faults.readRegister = (offset, _, right) => (offset === STATUS ? right | 4 : right);
     assert.throws(() => ground.disk.reset(), hasCode(Result.E_RESET_TIMEOUT));
     assert.equal(ground.device.canReachMemory, false);
-    ground.comeBackAsBroken([0, 1, 2]);
+    ground.comeBackWithout(Result.E_BROKEN, [0, 1, 2]);
     ground.recovers();
   });
 
@@ -223,17 +237,21 @@ describe("a device that is gone", () => {
     ground.checkMemory();
   });
 
-  onBothBuilds("while it is open reads as ones: nothing completes, reset says so, closing gives all back", (build) => {
+  onBothBuilds("while it is open is noticed: nothing waits, and closing gives all back", (build) => {
     const ground = new DiskGround(build);
     ground.submitReads(4);
     ground.machine.pc.removeDevice(ground.device);
     const { disk } = ground;
+    const { exports } = ground.stack;
     assert.deepEqual(disk.poll(), []);
-    assert.equal(disk.interrupt(), 3);
-    assert.equal(disk.events() & Event.CAPACITY, 0);
-    assert.throws(() => disk.reset(), hasCode(Result.E_RESET_TIMEOUT));
-    ground.comeBackAsBroken([0, 1, 2, 3]);
+    assert.equal(exports.interrupt(disk.handle), Result.E_GONE);
+    assert.equal(disk.events(), Event.GONE);
+    assert.throws(() => disk.submit(ground.reads(1)), hasCode(Result.E_GONE));
+    const reads = ground.machine.counters.portReads;
+    assert.throws(() => disk.reset(), hasCode(Result.E_GONE));
+    ground.comeBackWithout(Result.E_GONE, [0, 1, 2, 3]);
     assert.equal(disk.close(), 0);
+    assert.ok(ground.machine.counters.portReads - reads < 10);
     assert.equal(ground.machine.lent.stackBytes, 0);
     ground.checkMemory();
   });
@@ -243,8 +261,9 @@ describe("a device that is gone", () => {
     ground.works();
     ground.machine.pc.removeDevice(ground.device);
     assert.deepEqual(ground.card.receive(), []);
-    assert.equal(ground.card.interrupt(), 3);
-    assert.throws(() => ground.card.reset(), hasCode(Result.E_RESET_TIMEOUT));
+    assert.throws(() => ground.card.reset(), hasCode(Result.E_GONE));
+    assert.equal(ground.card.events(), Event.GONE);
+    assert.equal(ground.card.information().link_up, 0);
     ground.card.close();
     assert.equal(ground.machine.lent.stackBytes, 0);
     ground.checkMemory();

@@ -227,15 +227,18 @@ describe("disconnect", () => {
     expect(command()).toBe(INTERRUPT_DISABLE);
   });
 
-  it("touches nothing but the device", () => {
-    const device = newDevice();
-    connect(device);
-    pci_set(pciName, 0, 0x1001_8086);
-    pci_writes();
-    disconnect(device, true);
-    pci_set(pciName, 0, 0xffff_ffff);
-    disconnect(device, true);
-    expect(pci_writes()).toBe(0);
+  it("takes access to memory from whatever answers in the device's place, and nothing else", () => {
+    const identities: u32[] = [0x1001_8086, 0xffff_ffff, 0];
+    for (let at = 0; at < identities.length; at++) {
+      const device = newDevice();
+      pci_set(pciName, 0, 0x1001_1af4);
+      pci_set(pciName, 4, INTERRUPT_DISABLE);
+      connect(device);
+      allowMemoryAccess(device);
+      pci_set(pciName, 0, identities[at]);
+      disconnect(device, true);
+      expect(command()).toBe(IO_SPACE);
+    }
   });
 });
 
