@@ -96,7 +96,7 @@ function reaches({ port, width }: PortAccess, ports: Ports): boolean {
 }
 
 /**
- * Makes base address register 0 of a function read as if its ports were others.
+ * Makes base address register 0 of a function read as if its ports were others. Its own stay as they are.
  *
  * @param isLying asked at each reading, with its number from 0 on; always unless given
  * @returns ends it
@@ -106,15 +106,24 @@ export function lie(
   ports: Ports,
   isLying: (reading: number) => boolean = () => true,
 ): () => void {
-  const right = pciFunction.read.bind(pciFunction);
+  const read = pciFunction.read.bind(pciFunction);
+  const write = pciFunction.write.bind(pciFunction);
+  const right = read(BASE_ADDRESS_0, 4);
+  const size = pciFunction.baseAddresses[0]?.size ?? 0;
   let readings = 0;
+  let isSized = false;
   pciFunction.read = (offset, width) => {
-    const value = right(offset, width);
-    if (offset !== BASE_ADDRESS_0 || !isLying(readings++)) return value;
-    const isSized = value > 0xffff_0000;
-    return (isSized ? 0x1_0000_0000 - (ports.end - ports.base) : ports.base) + 1;
+    if (offset !== BASE_ADDRESS_0) return read(offset, width);
+    const isLie = isLying(readings++);
+    if (isSized) return 0x1_0000_0000 - (isLie ? ports.end - ports.base : size) + 1;
+    return isLie ? ports.base + 1 : right;
+  };
+  pciFunction.write = (offset, width, value) => {
+    if (offset === BASE_ADDRESS_0) isSized = value === 0xffff_ffff;
+    else write(offset, width, value);
   };
   return () => {
-    pciFunction.read = right;
+    pciFunction.read = read;
+    pciFunction.write = write;
   };
 }
