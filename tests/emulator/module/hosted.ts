@@ -15,6 +15,8 @@ import {
   NetInformationLayout,
   NetOptionsLayout,
   NetStatisticsLayout,
+  type PciRanges,
+  PciRangesLayout,
   ReceivedBufferLayout,
   type RecordLayout,
   type RecordOf,
@@ -189,6 +191,14 @@ export class HostedModule {
 
   netStatistics(handle: number): { result: number; record: RecordOf<typeof NetStatisticsLayout> } {
     return this.record(NetStatisticsLayout, (pointer) => this.exports.net_statistics(handle, pointer));
+  }
+
+  /** `pci_assign`, with a record that is carried from call to call. */
+  assign(ranges: PciRanges): { result: number; ranges: PciRanges } {
+    this.nextRecord = 0;
+    const pointer = this.write(PciRangesLayout, [ranges]);
+    const result = this.exports.pci_assign(pointer);
+    return { result, ranges: readRecord(this.view, PciRangesLayout, pointer) };
   }
 
   /** `block_submit`: what it returned, and the result written into each request. */
