@@ -12,7 +12,7 @@ import { onBothBuilds, onEveryDriver } from "./moments.js";
 import { OddCardCaller } from "./odd-card-caller.js";
 import { OddDiskCaller } from "./odd-disk-caller.js";
 
-const PROGRAMS = 24;
+const PROGRAMS = 20;
 const STEPS = 250;
 const HUGE_RING = 32768;
 const STEPS_WITH_HUGE_RING = 60;
@@ -43,6 +43,7 @@ describe("an odd but legal caller", () => {
   });
 
   for (const queueSizes of [
+    [1, 2],
     [2, 2],
     [4, 4],
     [256, 8],
