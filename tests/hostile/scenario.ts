@@ -162,6 +162,6 @@ function chooseProfile(random: Random): Profile {
     ...profile,
     block: { ...profile.block, queueSize: pick(random, sizes) },
     // Only a large ring has room for frames over small buffers.
-    net: { ...profile.net, receiveQueueSize: pick(random, [...sizes, 1024]), transmitQueueSize: pick(random, sizes) },
+    net: { ...profile.net, receiveQueueSize: pick(random, [...sizes, 512]), transmitQueueSize: pick(random, sizes) },
   };
 }
