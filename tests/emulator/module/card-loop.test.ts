@@ -32,7 +32,7 @@ class CardKernel {
     private readonly card: HostedCard,
     isDone: (kernel: CardKernel) => boolean,
   ) {
-    this.kernel = new WaitingKernel(card.module, () => card.handle, {
+    this.kernel = new WaitingKernel("card", card.module, () => card.handle, {
       poll: () => this.poll(),
       act: (events) => this.act(events),
       isDone: () => isDone(this),

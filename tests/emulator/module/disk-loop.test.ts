@@ -20,7 +20,7 @@ class DiskKernel {
     private readonly disk: HostedDisk,
     isDone: (kernel: DiskKernel) => boolean,
   ) {
-    this.kernel = new WaitingKernel(disk.module, () => disk.handle, {
+    this.kernel = new WaitingKernel("disk", disk.module, () => disk.handle, {
       poll: () => this.poll(),
       act: (events) => this.act(events),
       isDone: () => isDone(this),
