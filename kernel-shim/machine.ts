@@ -96,8 +96,13 @@ export interface Machine {
   readBuffer(pointer: number, length: number): Uint8Array;
   writeBuffer(pointer: number, bytes: Uint8Array): void;
 
-  /** Lets the stack reach `length` ports from `base` on. Configuration mechanism 1 is granted from the start. */
+  /**
+   * Lets the stack reach `length` ports from `base` on. Configuration mechanism 1 is granted from the start, and stays
+   * so. Grants are counted: a port that is in two of them stays granted when one is revoked. Throws RangeError for
+   * ports that no device may have: those below 0x1000, and beyond the last.
+   */
   grantPorts(base: number, length: number): void;
+  /** Takes back what one call of `grantPorts` granted. */
   revokePorts(base: number, length: number): void;
 
   /** The interrupt line that a function's pin is wired to, as `waitForInterrupt` reports it. */

@@ -14,7 +14,7 @@ import { type ForeignMemory, MachineMemory } from "./memory/machine-memory.js";
 import { addressOf, describePlace, everything, type PciBridge, type PciBus, type Place } from "./pci/bus.js";
 import { Firmware, FIRMWARE_IO_END } from "./pci/firmware.js";
 import { PciFunction } from "./pci/function.js";
-import { CONFIGURATION_ADDRESS_PORT, CONFIGURATION_PORTS, HostBridge } from "./pci/host-bridge.js";
+import { HostBridge } from "./pci/host-bridge.js";
 import { COMMAND_BUS_MASTER } from "./pci/registers.js";
 import { FIRST_FREE_SLOT, plugHostBridge, plugStandardDevices } from "./pci/standard-devices.js";
 import { PortGrants } from "./ports.js";
@@ -131,7 +131,6 @@ export class EmulatedPc implements Machine {
       powerOn: () => this.powerOn(),
       relax: () => this.relax(),
     });
-    this.grants.grant(CONFIGURATION_ADDRESS_PORT, CONFIGURATION_PORTS);
     this.bridge = this.plugLayout(options.layout ?? "standard");
     for (const device of options.devices ?? []) this.addDevice(device);
   }
@@ -276,6 +275,11 @@ export class EmulatedPc implements Machine {
 
   revokePorts(base: number, length: number): void {
     this.grants.revoke(base, length);
+  }
+
+  /** Whether the stack may reach all of these ports at the moment. */
+  isGranted(base: number, length: number): boolean {
+    return this.grants.covers(base, length);
   }
 
   // ---- interrupts and time ----

@@ -33,8 +33,10 @@ export class VirtioError extends Error {
     /** The export that was called. */
     readonly call: string,
     code: number,
+    /** `cause`: what made the binding refuse the call in the module's place. */
+    options?: ErrorOptions,
   ) {
-    super(`${call}: ${resultName(code)} (${code}): ${resultMeaning(code)}`);
+    super(`${call}: ${resultName(code)} (${code}): ${resultMeaning(code)}`, options);
     this.code = code;
     this.codeName = resultName(code);
     this.explanation = resultMeaning(code);

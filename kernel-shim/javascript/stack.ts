@@ -148,6 +148,7 @@ export class VirtioStack implements StackContext<Device> {
   openBlock(address: number, options?: Partial<BlockOptions>): BlockDevice {
     const { exports } = this;
     return this.open(
+      "block_open",
       address,
       (pciFunction, handle) => new BlockDevice(this, pciFunction, handle),
       () => {
@@ -163,6 +164,7 @@ export class VirtioStack implements StackContext<Device> {
   openNet(address: number, options?: Partial<NetOptions>): NetDevice {
     const { exports } = this;
     return this.open(
+      "net_open",
       address,
       (pciFunction, handle) => new NetDevice(this, pciFunction, handle),
       () => {
@@ -240,6 +242,7 @@ export class VirtioStack implements StackContext<Device> {
   }
 
   private open<Opened extends Device>(
+    name: string,
     address: number,
     wrap: (pciFunction: PciFunction, handle: number) => Opened,
     call: () => number,
@@ -247,24 +250,38 @@ export class VirtioStack implements StackContext<Device> {
     const pciFunction = this.function(address);
     // Sizing a register turns decoding off, which a device in use would not survive; the module refuses it anyway.
     const isInUse = this.openDevices().some((device) => device.pciFunction.address === address);
-    const grant = isInUse ? undefined : this.grant(address);
+    const grant = isInUse ? undefined : this.grant(name, address);
+    let handle = 0;
     try {
-      const device = wrap(pciFunction, call());
+      handle = call();
+      const device = wrap(pciFunction, handle);
       this.devices.set(device, grant);
       return device;
     } catch (error) {
+      if (handle > 0) this.exports.close(handle);
       this.revoke(grant);
       throw error;
     }
   }
 
-  private grant(address: number): PortGrant | undefined {
+  /** A register that lies, or that was set wrong, must not give a device what is another's: E_BAR, as in the module. */
+  private grant(name: string, address: number): PortGrant | undefined {
     const bar = this.bar(address, 0);
     if (bar.is_io === 0 || bar.base === 0n || bar.size === 0n) {
       return undefined;
     }
     const grant = { base: Number(bar.base), length: Number(bar.size) };
-    this.machine.grantPorts(grant.base, grant.length);
+    const end = grant.base + grant.length;
+    for (const other of this.devices.values()) {
+      if (other !== undefined && grant.base < other.base + other.length && other.base < end) {
+        throw new VirtioError(name, Result.E_BAR);
+      }
+    }
+    try {
+      this.machine.grantPorts(grant.base, grant.length);
+    } catch (cause) {
+      throw new VirtioError(name, Result.E_BAR, { cause });
+    }
     return grant;
   }
 

@@ -5,7 +5,6 @@
 import type { Build, Counters, KernelImports, LogEntry, Machine, PciGrant } from "../../machine.js";
 import { EmulatedPc, type EmulatedPcOptions } from "../machine.js";
 import { PAGE_BYTES } from "../memory/dma-pages.js";
-import { CONFIGURATION_ADDRESS_PORT, CONFIGURATION_PORTS } from "../pci/host-bridge.js";
 import { everything } from "../pci/bus.js";
 import type { PciFunction } from "../pci/function.js";
 import type { VirtioDevice } from "../virtio/device.js";
@@ -27,7 +26,6 @@ export interface HostileMachineOptions extends Omit<EmulatedPcOptions, "devices"
 /** A call of the stack made more imports than it may. */
 export class TooManyImports extends Error {}
 
-const PORTS = 0x1_0000;
 const WIDTHS = [1, 2, 4] as const;
 
 export class HostileMachine implements Machine {
@@ -48,7 +46,6 @@ export class HostileMachine implements Machine {
   wroteZeroToStack = false;
 
   private readonly mutations: Mutations;
-  private readonly granted = new Uint8Array(PORTS);
   private readonly snapshots: readonly DeviceSnapshot[];
   private functions: readonly { pciFunction: PciFunction; configuration: Uint8Array }[] = [];
   /** No device acts while another one does. */
@@ -64,12 +61,11 @@ export class HostileMachine implements Machine {
     }
     this.snapshots = options.devices.map(snapshot);
     this.rememberFunctions();
-    this.granted.fill(1, CONFIGURATION_ADDRESS_PORT, CONFIGURATION_ADDRESS_PORT + CONFIGURATION_PORTS);
     this.kernel = createHostileKernel({
       inner: this.pc.kernel,
       mutations: this.mutations,
       lent: this.lent,
-      isGranted: (port, width) => this.granted.subarray(port, port + width).every((isGranted) => isGranted === 1),
+      isGranted: (port, width) => this.pc.isGranted(port, width),
       memoryRefused: (what) => this.refusals.push(what),
       portRefused: (what) => this.portRefusals.push(what),
       enter: () => this.enter(),
@@ -191,12 +187,10 @@ export class HostileMachine implements Machine {
   }
 
   grantPorts(base: number, length: number): void {
-    this.granted.fill(1, base, base + length);
     this.pc.grantPorts(base, length);
   }
 
   revokePorts(base: number, length: number): void {
-    this.granted.fill(0, base, base + length);
     this.pc.revokePorts(base, length);
   }
 

@@ -2,14 +2,13 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BlockDevice as EmulatedDisk, type BlockDeviceOptions } from "../../../kernel-shim/emulated-pc/block/device.js";
+import { BlockDevice as EmulatedDisk } from "../../../kernel-shim/emulated-pc/block/device.js";
 import { MemoryDisk } from "../../../kernel-shim/emulated-pc/block/memory-disk.js";
-import { EmulatedPc, type EmulatedPcOptions } from "../../../kernel-shim/emulated-pc/machine.js";
+import { EmulatedPc } from "../../../kernel-shim/emulated-pc/machine.js";
 import { createLink } from "../../../kernel-shim/emulated-pc/net/link.js";
 import { PciFunction } from "../../../kernel-shim/emulated-pc/pci/function.js";
 import { NetDevice as EmulatedCard } from "../../../kernel-shim/emulated-pc/net/device.js";
 import {
-  BlockOperation,
   DeviceTimeout,
   Event,
   Interrupt,
@@ -25,33 +24,10 @@ import {
   resultName,
   writeRecord,
   type BlockDevice,
-  type BlockRequest,
   type NetDevice,
   type VirtioStack,
 } from "../../../kernel-shim/javascript/index.js";
-
-const DISK_BYTES = 1024 * 1024;
-const SECTOR_BYTES = 512;
-const PAGE_BYTES = 4096;
-
-interface DiskMachine {
-  machine: EmulatedPc;
-  emulated: EmulatedDisk;
-  contents: MemoryDisk;
-  stack: VirtioStack;
-  address: number;
-  disk: BlockDevice;
-}
-
-/** A machine with one disk, which is open. */
-function diskMachine(options: EmulatedPcOptions = {}, diskOptions: Partial<BlockDeviceOptions> = {}): DiskMachine {
-  const contents = new MemoryDisk(DISK_BYTES);
-  const emulated = new EmulatedDisk({ backEnd: contents, ...diskOptions });
-  const machine = new EmulatedPc({ completion: "deferred", devices: [emulated], ...options });
-  const stack = loadStack(machine);
-  const address = machine.addressOf(emulated);
-  return { machine, emulated, contents, stack, address, disk: stack.openBlock(address) };
-}
+import { DISK_BYTES, PAGE_BYTES, SECTOR_BYTES, bytesOf, diskMachine, reads } from "./disk-machine.js";
 
 /** Two machines in one: cards at both ends of a cable, both open. */
 function linkedCards(): { machine: EmulatedPc; stack: VirtioStack; near: NetDevice; far: NetDevice } {
@@ -62,19 +38,6 @@ function linkedCards(): { machine: EmulatedPc; stack: VirtioStack; near: NetDevi
   const [near, far] = cards.map((card) => stack.openNet(machine.addressOf(card)));
   assert.ok(near !== undefined && far !== undefined);
   return { machine, stack, near, far };
-}
-
-function reads(count: number, pointer: number, firstToken = 0): BlockRequest[] {
-  return Array.from({ length: count }, (_, index) => ({
-    token: firstToken + index,
-    sector: index,
-    operation: BlockOperation.READ,
-    segments: [{ pointer: pointer + (index % 8) * SECTOR_BYTES, length: SECTOR_BYTES }],
-  }));
-}
-
-function bytesOf(length: number, seed: number): Uint8Array {
-  return Uint8Array.from({ length }, (_, index) => index * 7 + seed + (index >> 8));
 }
 
 /** Takes completions until there are `count`, and returns their tokens in ascending order. */
