@@ -57,8 +57,9 @@ export class BlockDevice extends Device {
   private readonly segmentLists: SegmentLists;
   private readonly informationRecord: RecordArray;
   private readonly statisticsRecord: RecordArray;
-  /** Where the conveniences' data passes through; 0 until the first of them. */
+  /** Where the conveniences' data passes through; 0 until the first of them, and while a request that got lost has it. */
   private transferBuffer = 0;
+  private transferBytes = 0;
 
   constructor(context: StackContext<Device>, pciFunction: PciFunction, handle: number) {
     super(context, pciFunction, handle);
@@ -145,7 +146,7 @@ export class BlockDevice extends Device {
   /** The disk's serial number, of at most 20 characters. */
   id(): string {
     const { machine } = this.context;
-    const pointer = this.buffer();
+    const pointer = this.buffer(ID_BYTES);
     machine.writeBuffer(pointer, new Uint8Array(ID_BYTES));
     check("id", this.execute(BlockOperation.GET_ID, 0, [{ pointer, length: ID_BYTES }]));
     const bytes = machine.readBuffer(pointer, ID_BYTES);
@@ -158,9 +159,9 @@ export class BlockDevice extends Device {
   }
 
   protected override releaseBuffers(): void {
-    if (this.transferBuffer !== 0) {
-      this.context.freeBuffer(this.transferBuffer);
-      this.transferBuffer = 0;
+    const pointer = this.takeBuffer();
+    if (pointer !== 0) {
+      this.context.freeBuffer(pointer);
     }
   }
 
@@ -192,7 +193,7 @@ export class BlockDevice extends Device {
   /** Moves `bytes` in pieces; each is as large as the device takes in one request. */
   private transfer(direction: BlockOperation, first: number, bytes: Uint8Array): void {
     const { machine } = this.context;
-    const pointer = this.buffer();
+    const pointer = this.buffer(Math.min(bytes.length, TRANSFER_BYTES));
     const blockBytes = Math.max(this.information().block_size, SECTOR_BYTES);
     let pieceBytes = TRANSFER_BYTES;
     let done = 0;
@@ -217,31 +218,29 @@ export class BlockDevice extends Device {
   /** One request from submission to completion. Returns its result, or why it was refused. */
   private execute(requestOperation: BlockOperation, first: number, list: readonly Segment[]): number {
     let outcome: number | undefined;
+    let lostBuffer = 0;
     const ownToken = this.completions.register((completedWith) => {
       outcome = completedWith;
+      if (lostBuffer !== 0) {
+        this.context.freeBuffer(lostBuffer);
+      }
     });
-    const request = { operation: requestOperation, sector: first, segments: list };
-    let refusal = 0;
-    const submitted = this.waitUntil(() => {
-      // Room comes with completions that are taken.
-      this.completions.collectOwn();
-      this.segmentLists.begin([request]);
-      writeUint64(this.context.view, this.requests.pointer + token.offset, ownToken);
-      this.writeRequest(this.requests.pointer, request);
-      refusal = this.submitRecords(1).refusal;
-      return refusal !== Result.E_FULL;
-    }, this.timeoutMilliseconds);
+    const refusal = this.submitOwn(ownToken, { operation: requestOperation, sector: first, segments: list });
     if (refusal !== 0) {
-      this.completions.unregister(ownToken);
-      return submitted ? refusal : Result.E_FULL;
+      return refusal;
     }
-    const completed = this.waitUntil(() => {
-      this.completions.collectOwn();
-      return outcome !== undefined;
-    }, this.timeoutMilliseconds);
-    if (!completed || outcome === undefined) {
-      // The device may still write there: the next convenience gets another buffer, this one is given up.
-      this.transferBuffer = 0;
+    try {
+      this.waitUntil(() => {
+        this.completions.collectOwn();
+        return outcome !== undefined;
+      }, this.timeoutMilliseconds);
+    } finally {
+      // The device may still write there until the request comes back, from the device or from a reset.
+      if (outcome === undefined && list.length > 0) {
+        lostBuffer = this.takeBuffer();
+      }
+    }
+    if (outcome === undefined) {
       throw new DeviceTimeout(
         `the disk ${formatPciAddress(this.pciFunction.address)} did not answer within ${this.timeoutMilliseconds} ms`,
       );
@@ -249,10 +248,43 @@ export class BlockDevice extends Device {
     return outcome;
   }
 
-  private buffer(): number {
-    if (this.transferBuffer === 0) {
-      this.transferBuffer = this.context.machine.allocateBuffer(TRANSFER_BYTES);
+  /** Submits a request of the binding's own, and waits for room if need be. Returns why it was refused, or 0. */
+  private submitOwn(ownToken: bigint, request: Omit<BlockRequest, "token">): number {
+    // What it stays when the call itself is refused, or there is no room in time.
+    let refusal: number = Result.E_FULL;
+    try {
+      this.waitUntil(() => {
+        // Room comes with completions that are taken.
+        this.completions.collectOwn();
+        this.segmentLists.begin([request]);
+        writeUint64(this.context.view, this.requests.pointer + token.offset, ownToken);
+        this.writeRequest(this.requests.pointer, request);
+        ({ refusal } = this.submitRecords(1));
+        return refusal !== Result.E_FULL;
+      }, this.timeoutMilliseconds);
+    } finally {
+      if (refusal !== 0) {
+        this.completions.unregister(ownToken);
+      }
+    }
+    return refusal;
+  }
+
+  /** Memory of at least `bytes` bytes for the conveniences' data, kept for the next of them. */
+  private buffer(bytes: number): number {
+    if (this.transferBytes < bytes) {
+      this.releaseBuffers();
+      this.transferBuffer = this.context.machine.allocateBuffer(bytes);
+      this.transferBytes = bytes;
     }
     return this.transferBuffer;
+  }
+
+  /** Takes the conveniences' memory away from them; 0 when they have none. */
+  private takeBuffer(): number {
+    const pointer = this.transferBuffer;
+    this.transferBuffer = 0;
+    this.transferBytes = 0;
+    return pointer;
   }
 }

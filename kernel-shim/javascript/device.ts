@@ -82,7 +82,14 @@ export abstract class Device implements CompletionSource {
 
   /** Resets and re-initialises the device. What is in flight completes with `E_RESET`; take that first. */
   reset(): void {
-    check("reset", this.context.exports.reset(this.handle));
+    try {
+      check("reset", this.context.exports.reset(this.handle));
+    } finally {
+      // Nobody else would take these, and with them goes the memory that a lost request has kept.
+      if (this.completions.ownUnderWay > 0) {
+        this.completions.collectOwn();
+      }
+    }
   }
 
   /**

@@ -196,20 +196,24 @@ export class NetDevice extends Device {
     });
     this.segmentLists.begin([frame]);
     this.writeFrame(this.frames.pointer, frame, ownToken);
-    let { refusal } = this.transmitRecords(1);
-    if (refusal === Result.E_FULL) {
-      this.completions.collectOwn();
+    // What it stays when the call itself is refused.
+    let refusal: number = Result.E_BROKEN;
+    try {
       ({ refusal } = this.transmitRecords(1));
+      if (refusal === Result.E_FULL) {
+        this.completions.collectOwn();
+        ({ refusal } = this.transmitRecords(1));
+      }
+    } finally {
+      if (refusal !== 0) {
+        this.completions.unregister(ownToken);
+        pool.give(place);
+      }
     }
-    if (refusal === 0) {
-      return true;
-    }
-    this.completions.unregister(ownToken);
-    pool.give(place);
-    if (refusal !== Result.E_FULL) {
+    if (refusal !== 0 && refusal !== Result.E_FULL) {
       check("sendFrame", refusal);
     }
-    return false;
+    return refusal === 0;
   }
 
   /** Copies of the frames received so far; their buffers go back to the card at once. */
