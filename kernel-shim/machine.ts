@@ -87,8 +87,9 @@ export interface Machine {
   setHeapBase(address: number): void;
 
   /**
-   * Lends the application memory that devices can reach, page-aligned and zeroed. Consecutive pointers; physically
+   * Lends the application memory that devices can reach: whole pages, zeroed. Consecutive pointers; physically
    * contiguous unless `scattered`, where every page comes from somewhere else (mapped machines only; others ignore it).
+   * The application's until `freeBuffer`: the stack cannot give it back with `dma_free`.
    */
   allocateBuffer(bytes: number, options?: { scattered?: boolean }): number;
   freeBuffer(pointer: number): void;

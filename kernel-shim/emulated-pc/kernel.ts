@@ -70,11 +70,12 @@ export function createKernel(parts: KernelParts): KernelImports {
     out8: (port, value) => write(port >>> 0, 1, value & 0xff),
     out16: (port, value) => write(port >>> 0, 2, value & 0xffff),
     out32: (port, value) => write(port >>> 0, 4, value >>> 0),
-    dma_alloc: (count) => pages.lend(count >>> 0, false),
+    dma_alloc: (count) => pages.lend(count >>> 0, false, "stack"),
     dma_free: (pointer, count) => {
-      const lent = pages.pagesLentAt(pointer >>> 0);
-      if (lent === 0 || lent !== count >>> 0) {
-        violations.record(DMA_FREE_MISMATCH, "memory", `${count} pages at ${hex(pointer >>> 0)}, lent ${lent}`);
+      const loan = pages.loanAt(pointer >>> 0);
+      if (loan?.borrower !== "stack" || loan.pages !== count >>> 0) {
+        const lent = loan === undefined ? "nothing is lent" : `${loan.pages} are lent to the ${loan.borrower}`;
+        violations.record(DMA_FREE_MISMATCH, "memory", `${count >>> 0} pages at ${hex(pointer >>> 0)}, ${lent}`);
         return;
       }
       pages.takeBack(pointer >>> 0);

@@ -246,7 +246,7 @@ export class EmulatedPc implements Machine {
 
   freeBuffer(pointer: number): void {
     const { pages } = this.machineMemory;
-    if (pages.pagesLentAt(pointer) === 0) throw new Error(`no buffer starts at 0x${pointer.toString(16)}`);
+    if (pages.loanAt(pointer)?.borrower !== "host") throw new Error(`no buffer starts at 0x${pointer.toString(16)}`);
     pages.takeBack(pointer);
   }
 

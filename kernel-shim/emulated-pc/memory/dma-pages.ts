@@ -1,5 +1,6 @@
 /**
- * The pages that the kernel lends to devices, and their physical addresses.
+ * The pages that the kernel lends to devices, and their physical addresses. Only whole pages are lent: what devices
+ * may reach of a page, they may reach all of.
  *
  * A pool of pages, named by pointers that follow each other, and frames, which are where a device finds them. The two
  * are joined while a page is lent, and only then. In a mapped machine frames lie somewhere else than pages do:
@@ -32,6 +33,14 @@ export interface DmaPagesOptions {
   seed: number;
 }
 
+/** Who borrowed: the stack with `dma_alloc`, or its host for buffers of its own. Each gives back what it borrowed. */
+export type Borrower = "stack" | "host";
+
+export interface Loan {
+  readonly pages: number;
+  readonly borrower: Borrower;
+}
+
 export class DmaPages {
   private memory: Uint8Array;
   private view: DataView;
@@ -40,8 +49,8 @@ export class DmaPages {
   private readonly frameOfPage: Int32Array;
   /** The page behind each frame, -1 in frames not in use. Contiguous frames first, then the scattered ones. */
   private readonly pageOfFrame: Int32Array;
-  /** Pages of the loan that starts at each page, 0 where none does. */
-  private readonly loanPages: Int32Array;
+  /** By their first page. */
+  private readonly loans = new Map<number, Loan>();
   private readonly random: Random;
   /** Where the search for free pages and contiguous frames goes on: reuse as late as possible shows stale addresses. */
   private nextPage = 0;
@@ -55,7 +64,6 @@ export class DmaPages {
     this.frameOfPage = new Int32Array(this.pageCount).fill(-1);
     const scattered = options.identity ? 0 : this.pageCount * SCATTERED_FRAMES_PER_PAGE;
     this.pageOfFrame = new Int32Array(this.pageCount + scattered).fill(-1);
-    this.loanPages = new Int32Array(this.pageCount);
     this.random = new Random(options.seed);
   }
 
@@ -75,7 +83,7 @@ export class DmaPages {
    * Lends `pages` pages with consecutive pointers, zeroed; physically contiguous unless `scattered`. Returns the
    * pointer, or 0 when there is no such stretch.
    */
-  lend(pages: number, scattered: boolean): number {
+  lend(pages: number, scattered: boolean, borrower: Borrower = "host"): number {
     const first = this.findPages(pages);
     if (first < 0) return 0;
     if (this.options.identity) {
@@ -85,29 +93,23 @@ export class DmaPages {
     } else if (!this.joinContiguous(first, pages)) {
       return 0;
     }
-    this.loanPages[first] = pages;
+    this.loans.set(first, { pages, borrower });
     this.nextPage = first + pages;
     const start = this.options.start + first * PAGE_BYTES;
     this.bytes.fill(0, start, start + pages * PAGE_BYTES);
     return this.options.pointerBase + first * PAGE_BYTES;
   }
 
-  /** How many pages the loan has that starts at `pointer`; 0 when none starts there. */
-  pagesLentAt(pointer: number): number {
-    const distance = pointer - this.options.pointerBase;
-    return distance % PAGE_BYTES === 0 ? (this.loanPages[distance / PAGE_BYTES] ?? 0) : 0;
+  /** The loan that starts at `pointer`. */
+  loanAt(pointer: number): Loan | undefined {
+    return this.loans.get((pointer - this.options.pointerBase) / PAGE_BYTES);
   }
 
   /** Ends the loan that starts at `pointer`; there must be one. */
   takeBack(pointer: number): void {
     const first = (pointer - this.options.pointerBase) / PAGE_BYTES;
-    const pages = this.loanPages[first] ?? 0;
-    for (let page = first; page < first + pages; page++) {
-      const frame = this.frameOfPage[page] ?? -1;
-      this.frameOfPage[page] = -1;
-      if (frame >= 0) this.pageOfFrame[frame] = -1;
-    }
-    this.loanPages[first] = 0;
+    this.separate(first, this.loans.get(first)?.pages ?? 0);
+    this.loans.delete(first);
   }
 
   /** Physical address of the byte at `pointer`, -1 when its page is not lent. */
@@ -167,6 +169,15 @@ export class DmaPages {
     this.pageOfFrame[frame] = page;
   }
 
+  /** Pages that were joined to frames are free again. */
+  private separate(first: number, count: number): void {
+    for (let page = first; page < first + count; page++) {
+      const frame = this.frameOfPage[page] ?? -1;
+      this.frameOfPage[page] = -1;
+      if (frame >= 0) this.pageOfFrame[frame] = -1;
+    }
+  }
+
   private findPages(count: number): number {
     const later = findRun(this.frameOfPage, this.nextPage, this.pageCount, count);
     return later >= 0 ? later : findRun(this.frameOfPage, 0, this.pageCount, count);
@@ -186,8 +197,7 @@ export class DmaPages {
     for (let index = 0; index < count; index++) {
       previous = this.findScatteredFrame(previous);
       if (previous < 0) {
-        this.loanPages[first] = index;
-        this.takeBack(this.options.pointerBase + first * PAGE_BYTES);
+        this.separate(first, index);
         return false;
       }
       this.join(first + index, previous);

@@ -56,8 +56,9 @@ export class MachineMemory {
     const memory = foreign?.memory ?? createMemory(bytes);
     const start = foreign?.poolStart ?? privateBytes;
     const end = foreign?.poolEnd ?? bytes;
-    if (start === 0 || start % PAGE_BYTES !== 0 || end % PAGE_BYTES !== 0) {
-      throw new Error("the pool must start and end at pages, and not at address 0");
+    const isWhole = start % PAGE_BYTES === 0 && end % PAGE_BYTES === 0;
+    if (start === 0 || !isWhole || start > end || end > memory.buffer.byteLength) {
+      throw new Error("the pool must start and end at pages of the memory, and not at address 0");
     }
     this.memory = memory;
     this.privateEnd = start;

@@ -4,7 +4,7 @@ import type { Rule } from "../violations.js";
 export const DMA_FREE_MISMATCH: Rule = {
   id: "dma-free-mismatch",
   section: "kernel interface",
-  text: "dma_free gives back exactly what one dma_alloc lent",
+  text: "dma_free gives back exactly what one dma_alloc lent, and nothing of its caller's",
 };
 export const MEMORY_NOT_LENT: Rule = {
   id: "memory-not-lent",

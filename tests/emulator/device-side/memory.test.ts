@@ -64,6 +64,33 @@ describe("lent memory", () => {
       pc.kernel.dma_free(pointer, 2);
       assertViolations(pc, ["dma-free-mismatch", "dma-free-mismatch", "dma-free-mismatch"]);
     });
+
+    it(`is given back by who borrowed it, the stack or the host: ${build}`, () => {
+      const pc = machine(build);
+      const hosts = pc.allocateBuffer(2 * PAGE);
+      pc.kernel.dma_free(hosts, 2);
+      assertViolations(pc, ["dma-free-mismatch"]);
+      pc.writeBuffer(hosts, Uint8Array.of(1));
+      assert.notEqual(pc.kernel.dma_address(hosts + PAGE), NO_ADDRESS);
+      const stacks = pc.kernel.dma_alloc(2);
+      assert.throws(() => pc.freeBuffer(stacks), /no buffer/);
+      assert.notEqual(pc.kernel.dma_address(stacks), NO_ADDRESS);
+      pc.kernel.dma_free(stacks, 2);
+      pc.freeBuffer(hosts);
+      assertViolations(pc, ["dma-free-mismatch"]);
+    });
+
+    it(`is lent in whole pages: ${build}`, () => {
+      const pc = machine(build);
+      const pointer = pc.allocateBuffer(PAGE + 1);
+      for (const page of [0, 1]) {
+        const first = pc.kernel.dma_address(pointer + page * PAGE);
+        assert.equal(first % BigInt(PAGE), 0n);
+        assert.equal(pc.kernel.dma_address(pointer + page * PAGE + PAGE - 1), first + BigInt(PAGE - 1));
+      }
+      assert.equal(pc.kernel.dma_address(pointer + 2 * PAGE), NO_ADDRESS);
+      assert.equal(pc.readBuffer(pointer, 2 * PAGE).length, 2 * PAGE);
+    });
   }
 
   it("lies elsewhere for devices than for a mapped stack", () => {
@@ -119,6 +146,18 @@ describe("lent memory", () => {
     assert.equal(pc.memory, memory);
     assert.throws(() => new EmulatedPc({ build: "ported", memory: { memory, poolStart: PAGE, poolEnd: 2 * PAGE } }));
     assert.throws(() => new EmulatedPc({ memory: { memory, poolStart: 0, poolEnd: PAGE } }), /address 0/);
+  });
+
+  it("can be no part of a page, nor what is not there", () => {
+    const memory = new WebAssembly.Memory({ initial: 16, maximum: 16 });
+    for (const [poolStart, poolEnd] of [
+      [PAGE / 2, 4 * PAGE],
+      [PAGE, 4 * PAGE - 512],
+      [PAGE, 16 * 65536 + PAGE],
+      [4 * PAGE, PAGE],
+    ] as const) {
+      assert.throws(() => new EmulatedPc({ memory: { memory, poolStart, poolEnd } }), /start and end at pages/);
+    }
   });
 });
 
