@@ -11,11 +11,11 @@ import { createKernel } from "./kernel.js";
 import { PAGE_BYTES } from "./memory/dma-pages.js";
 import { DmaView } from "./memory/dma-view.js";
 import { type ForeignMemory, MachineMemory } from "./memory/machine-memory.js";
-import { addressOf, describePlace, everything, type PciBridge, type PciBus, type Place } from "./pci/bus.js";
+import { addressOf, describePlace, everything, PciBridge, type PciBus, type Place } from "./pci/bus.js";
 import { Firmware, FIRMWARE_IO_END } from "./pci/firmware.js";
 import { PciFunction } from "./pci/function.js";
 import { HostBridge } from "./pci/host-bridge.js";
-import { COMMAND_BUS_MASTER } from "./pci/registers.js";
+import { BASE_ADDRESS, COMMAND, COMMAND_BUS_MASTER, INTERRUPT_LINE } from "./pci/registers.js";
 import { FIRST_FREE_SLOT, plugHostBridge, plugStandardDevices } from "./pci/standard-devices.js";
 import { PortGrants } from "./ports.js";
 import { type Profile, type ProfileName, profiles } from "./profiles.js";
@@ -194,14 +194,55 @@ export class EmulatedPc implements Machine {
     this.observe(pciFunction);
   }
 
-  /** Pulls a device out: from now on nothing answers in its place. */
+  /**
+   * Pulls a device out, whether or not somebody uses it: from now on nothing answers in its place, its registers and
+   * its configuration space read as all ones. It can be plugged in again.
+   */
   removeDevice(device: VirtioDevice): void {
-    const pciFunction = this.functionOf(device);
-    device.detach();
-    this.placeOf(pciFunction)?.bus.unplug(pciFunction);
+    this.removeFunction(this.functionOf(device));
+  }
+
+  /** Pulls any function out, and with a bridge everything behind it. */
+  removeFunction(pciFunction: PciFunction): void {
+    const place = this.placeOf(pciFunction);
+    if (place === undefined) throw new Error(`the ${pciFunction.description.name} is not plugged into this machine`);
+    if (pciFunction instanceof PciBridge) {
+      for (const behind of [...pciFunction.bus.entries()]) this.removeFunction(behind.pciFunction);
+    }
+    for (const [device, itsFunction] of this.plugged) {
+      if (itsFunction !== pciFunction) continue;
+      device.detach();
+      this.plugged.delete(device);
+    }
+    pciFunction.setInterruptPin(false);
+    pciFunction.observer = null;
+    place.bus.unplug(pciFunction);
     this.wiredLines.delete(pciFunction);
-    this.plugged.delete(device);
     this.hostBridge.observer.decodingChanged();
+  }
+
+  /**
+   * Pulls a device out and plugs another one in at its place, with the base addresses, the command register and the
+   * interrupt line that the old one had: a swap behind the back of whoever uses it. Returns the new device.
+   */
+  swapDevice<Device extends VirtioDevice>(
+    old: VirtioDevice,
+    device: Device,
+    options: VirtioFunctionOptions = {},
+  ): Device {
+    const before = this.functionOf(old);
+    const place = this.placeOf(before);
+    if (place === undefined) throw new Error("the device is not plugged in");
+    this.removeDevice(old);
+    this.addDevice(device, { ...options, bus: place.bus, slot: place.slot, index: place.index });
+    const after = this.functionOf(device);
+    for (const { index } of after.baseAddresses) {
+      const offset = BASE_ADDRESS + 4 * index;
+      after.write(offset, 4, before.read(offset, 4));
+    }
+    after.write(INTERRUPT_LINE, 1, before.read(INTERRUPT_LINE, 1));
+    after.write(COMMAND, 2, before.command);
+    return device;
   }
 
   /** The PCI address (bus × 256 + device × 8 + function) of a device, with the bus number of the moment. */

@@ -63,6 +63,8 @@ export class VirtioStack implements StackContext<Device> {
   private functions: PciFunction[] = [];
   private readonly functionRecords: RecordArray;
   private readonly devices = new Map<Device, PortGrant | undefined>();
+  /** What is left of the machine's grant. */
+  private ranges: PciRanges;
 
   /** `module` must be the build that `machine.build` names. */
   constructor(
@@ -79,6 +81,8 @@ export class VirtioStack implements StackContext<Device> {
     this.privateMemory = new PrivateMemory(machine);
     this.functionRecords = new RecordArray(this.privateMemory, PciFunctionLayout.size, FUNCTIONS);
     const arenaBytes = options.arenaBytes ?? DEFAULT_ARENA_BYTES;
+    const { ioBase, ioEnd, memoryBase, memoryLast } = machine.pciGrant;
+    this.ranges = { io_next: ioBase, io_end: ioEnd, memory_next: memoryBase, memory_last: memoryLast };
     check("initialize", this.exports.initialize(machine.reservePrivate(arenaBytes), arenaBytes));
   }
 
@@ -135,13 +139,19 @@ export class VirtioStack implements StackContext<Device> {
     }
   }
 
-  /** Assigns what firmware left unassigned, from the machine's grant. Returns what is left of the grant. */
+  /**
+   * Assigns what firmware left unassigned, from the machine's grant, and what was plugged in since the last call, from
+   * where that ended: what is assigned stays as it is. Returns what is left of the grant.
+   */
   assignResources(): PciRanges {
-    const { ioBase, ioEnd, memoryBase, memoryLast } = this.machine.pciGrant;
-    const ranges = { io_next: ioBase, io_end: ioEnd, memory_next: memoryBase, memory_last: memoryLast };
-    return this.withRecord(PciRangesLayout, ranges, (pointer) => {
-      check("pci_assign", this.exports.pci_assign(pointer));
+    let result = 0;
+    this.ranges = this.withRecord(PciRangesLayout, this.ranges, (pointer) => {
+      result = this.exports.pci_assign(pointer);
     });
+    // Buses may have numbers now, and functions interrupt lines, that the last scan did not see.
+    this.functions = [];
+    check("pci_assign", result);
+    return { ...this.ranges };
   }
 
   /** Opens a disk and grants it the ports of its first base address register. Interrupts are off at first. */

@@ -38,14 +38,15 @@ export class PciBus {
     if (this.functions.has(key)) throw new Error(`slot ${slot}.${index} is taken`);
     this.functions.set(key, pciFunction);
     if (pciFunction instanceof PciBridge) pciFunction.parent = this;
-    const first = this.functions.get(slot * FUNCTIONS);
-    const isMultiple = [...this.functions.keys()].some((other) => other >> 3 === slot && (other & 7) !== 0);
-    const headerType = first?.configuration[registers.HEADER_TYPE] ?? 0;
-    if (isMultiple) first?.poke(registers.HEADER_TYPE, [headerType | registers.MULTI_FUNCTION]);
+    this.markMultiFunction(slot);
   }
 
   unplug(pciFunction: PciFunction): void {
-    for (const [key, candidate] of this.functions) if (candidate === pciFunction) this.functions.delete(key);
+    for (const [key, candidate] of this.functions) {
+      if (candidate !== pciFunction) continue;
+      this.functions.delete(key);
+      this.markMultiFunction(key >> 3);
+    }
   }
 
   functionAt(slot: number, index: number): PciFunction | undefined {
@@ -66,6 +67,15 @@ export class PciBus {
       const pciFunction = this.functions.get(key);
       if (pciFunction !== undefined) yield { slot: key >> 3, index: key & 7, pciFunction };
     }
+  }
+
+  /** Lets the first function of a slot tell whether there are others. */
+  private markMultiFunction(slot: number): void {
+    const first = this.functions.get(slot * FUNCTIONS);
+    if (first === undefined) return;
+    const isMultiple = [...this.functions.keys()].some((other) => other >> 3 === slot && (other & 7) !== 0);
+    const headerType = (first.configuration[registers.HEADER_TYPE] ?? 0) & ~registers.MULTI_FUNCTION;
+    first.poke(registers.HEADER_TYPE, [isMultiple ? headerType | registers.MULTI_FUNCTION : headerType]);
   }
 
   /** The bus of that number as configuration cycles reach it, from here downwards. */

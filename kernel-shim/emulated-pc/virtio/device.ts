@@ -63,7 +63,9 @@ export abstract class VirtioDevice implements QueueOwner {
   /** May be set or changed at any time. */
   readonly faults: DeviceFaults;
 
+  /** The machine that it is plugged into, or was last. */
   private environmentOrNull: DeviceEnvironment | null = null;
+  private isAttached = false;
   private offerOrNull: DeviceOffer | null = null;
   private queueList: DeviceQueue[] = [];
   private selectedQueue = 0;
@@ -199,9 +201,10 @@ export abstract class VirtioDevice implements QueueOwner {
 
   // ---- for the machine ----
 
-  /** Plugs the device in, once. */
+  /** Plugs the device in; once more after `detach` only. */
   attach(environment: DeviceEnvironment): void {
-    if (this.environmentOrNull !== null) throw new Error(`the ${this.kind} device is plugged in already`);
+    if (this.isAttached) throw new Error(`the ${this.kind} device is plugged in already`);
+    this.isAttached = true;
     this.environmentOrNull = environment;
     const offer = this.describe(environment.profile);
     offer.features = this.options.features ?? offer.features;
@@ -213,6 +216,7 @@ export abstract class VirtioDevice implements QueueOwner {
   /** Pulls the device out: it forgets everything and lets go of the interrupt line. */
   detach(): void {
     this.reset();
+    this.isAttached = false;
   }
 
   /** Looks for published work that nobody notified of; records and serves it. */
