@@ -42,5 +42,7 @@ export const BLOCK_CONFIGURATION: readonly ConfigurationField[] = [
     bytes: 1,
     feature: VIRTIO_BLK_F_CONFIG_WCE,
     writableWith: VIRTIO_BLK_F_CONFIG_WCE,
+    // [virtio-1.2 §5.2.5.3]
+    isWritableEarly: true,
   },
 ];

@@ -2,7 +2,7 @@
 import type { BlockProfile, Profile } from "../profiles.js";
 import type { Chain } from "../virtio/chain.js";
 import { ConfigurationSpace } from "../virtio/configuration.js";
-import { VIRTIO_F_ANY_LAYOUT, VIRTIO_ID_BLOCK } from "../virtio/constants.js";
+import { hasFeature, VIRTIO_F_ANY_LAYOUT, VIRTIO_ID_BLOCK } from "../virtio/constants.js";
 import { type DeviceOffer, type FeatureDependency, VirtioDevice, type VirtioDeviceOptions } from "../virtio/device.js";
 import type { DeviceQueue } from "../virtio/queue.js";
 import { type BlockBackEnd, SECTOR_BYTES } from "./back-end.js";
@@ -32,6 +32,11 @@ export interface BlockDeviceOptions extends VirtioDeviceOptions {
   blockSize?: number;
   /** Offers TOPOLOGY. Units as in the specification. */
   topology?: { physicalBlockExp: number; alignmentOffset: number; minIoSize: number; optIoSize: number };
+  /**
+   * Whether the disk is configured with a volatile write cache, as QEMU's `write-cache`; it is unless given. Without
+   * one, hosts whose driver cannot switch it on (no CONFIG_WCE) offer no FLUSH.
+   */
+  writeCache?: boolean;
   /** Decides about every well-formed request before it is performed; undefined: as usual. */
   onRequest?: (request: ParsedRequest) => RequestFate | undefined;
 }
@@ -72,12 +77,20 @@ export class BlockDevice extends VirtioDevice {
     this.configurationChanged();
   }
 
+  /**
+   * Whether completed writes may wait for a flush at the moment; otherwise they are on stable storage. What the driver
+   * writes to `writeback` counts at once. [virtio-1.2 §5.2.5]
+   */
+  get isWriteBack(): boolean {
+    return this.configuration.get("writeback") !== 0;
+  }
+
   override close(): void {
     this.backEnd.close();
   }
 
   protected describe(profile: Profile): DeviceOffer {
-    const { sizeMax, segMax, blockSize, topology } = this.blockOptions;
+    const { sizeMax, segMax, blockSize, topology, writeCache = true } = this.blockOptions;
     this.host = profile.block;
     this.hasStrictFraming = profile.hasStrictFraming;
     this.sizeMax = sizeMax ?? profile.block.sizeMax;
@@ -88,6 +101,9 @@ export class BlockDevice extends VirtioDevice {
     if (blockSize !== undefined) features |= constants.VIRTIO_BLK_F_BLK_SIZE;
     if (topology !== undefined) features |= constants.VIRTIO_BLK_F_TOPOLOGY;
     if (this.backEnd.isReadOnly) features |= constants.VIRTIO_BLK_F_RO;
+    if (!writeCache && !hasFeature(features, constants.VIRTIO_BLK_F_CONFIG_WCE)) {
+      features &= ~constants.VIRTIO_BLK_F_FLUSH;
+    }
     return {
       features: features + profile.ringFeatures,
       queueSizes: [profile.block.queueSize],
@@ -119,8 +135,19 @@ export class BlockDevice extends VirtioDevice {
     }
   }
 
+  /** Whatever was in flight is dropped together with what was given to `later`. */
   protected wasReset(): void {
-    // Whatever was in flight is dropped together with what was given to `later`.
+    this.restoreWriteCache();
+  }
+
+  /** A driver that cannot say which mode it wants gets the one that it can handle. [virtio-1.2 §5.2.5.3, §5.2.6.2] */
+  protected override featuresAreSettled(): void {
+    if (this.hasNegotiated(constants.VIRTIO_BLK_F_CONFIG_WCE)) return;
+    this.configuration.set("writeback", this.hasNegotiated(constants.VIRTIO_BLK_F_FLUSH) ? 1 : 0);
+  }
+
+  private restoreWriteCache(configuration = this.configuration): void {
+    configuration.set("writeback", (this.blockOptions.writeCache ?? true) ? 1 : 0);
   }
 
   private createConfiguration(): ConfigurationSpace {
@@ -138,7 +165,7 @@ export class BlockDevice extends VirtioDevice {
     configuration.set("alignment_offset", topology?.alignmentOffset ?? 0);
     configuration.set("min_io_size", topology?.minIoSize ?? 1);
     configuration.set("opt_io_size", topology?.optIoSize ?? 0);
-    configuration.set("writeback", 1);
+    this.restoreWriteCache(configuration);
     return configuration;
   }
 
@@ -247,12 +274,6 @@ export class BlockDevice extends VirtioDevice {
     id.set(new TextEncoder().encode(this.blockOptions.serial ?? "").subarray(0, constants.ID_BYTES));
     chain.write(0, id, 0, Math.min(request.writableBytes, constants.ID_BYTES));
     return constants.VIRTIO_BLK_S_OK;
-  }
-
-  /** Whether completed writes may wait for a flush. [virtio-1.2 §5.2.5.1, §5.2.6.2] */
-  private get isWriteBack(): boolean {
-    if (!this.hasNegotiated(constants.VIRTIO_BLK_F_FLUSH)) return false;
-    return !this.hasNegotiated(constants.VIRTIO_BLK_F_CONFIG_WCE) || this.configuration.get("writeback") !== 0;
   }
 
   private checkDirection(request: ParsedRequest, wrongBytes: number): void {

@@ -9,6 +9,8 @@ export interface ConfigurationField {
   readonly feature: number;
   /** Mask of the feature with which the driver may write the field; 0 or absent: never. */
   readonly writableWith?: number;
+  /** Whether offering that feature is enough until DRIVER_OK: legacy drivers may write before they negotiate. */
+  readonly isWritableEarly?: boolean;
 }
 
 export class ConfigurationSpace {

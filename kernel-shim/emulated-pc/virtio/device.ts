@@ -107,6 +107,9 @@ export abstract class VirtioDevice implements QueueOwner {
   /** The driver wrote `bytes` bytes of the configuration, at `offset`; the new value is in `configuration`. */
   protected configurationWritten?(offset: number, bytes: number): void;
 
+  /** DRIVER_OK was set, whether or not the device will work: the accepted features are final until the reset. */
+  protected featuresAreSettled?(): void;
+
   /** The machine is switched off: let go of files and the like. */
   close(): void {
     // Most devices hold nothing.
@@ -254,6 +257,7 @@ export abstract class VirtioDevice implements QueueOwner {
     if (hasFeature(this.offeredFeatures & ~this.driverFeatures, VIRTIO_F_ANY_LAYOUT)) {
       this.record(rules.FEATURE_ANY_LAYOUT_REFUSED, `accepted 0x${this.driverFeatures.toString(16)}`);
     }
+    this.featuresAreSettled?.();
     if (this.isReady) this.driverIsReady();
   }
 
@@ -369,8 +373,8 @@ export abstract class VirtioDevice implements QueueOwner {
       this.record(rules.CONFIGURATION_OUTSIDE, `write at ${offset}`);
       return;
     }
-    const feature = field.writableWith ?? 0;
-    if (!hasFeature(this.driverFeatures, feature)) {
+    const isEarly = field.isWritableEarly === true && (this.statusRegister & DRIVER_OK) === 0;
+    if (!hasFeature(isEarly ? this.offeredFeatures : this.driverFeatures, field.writableWith ?? 0)) {
       this.record(rules.CONFIGURATION_READ_ONLY, field.name);
       return;
     }
