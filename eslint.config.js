@@ -1,6 +1,7 @@
 // TypeScript gets the strict type-checked rules. AssemblyScript is not TypeScript to a type checker, so it gets the
 // rules that need no types.
 
+import { builtinModules } from "node:module";
 import js from "@eslint/js";
 import prettier from "eslint-config-prettier";
 import { defineConfig, globalIgnores } from "eslint/config";
@@ -14,6 +15,23 @@ const assemblyScript = [
   "tests/unikernel/applications/**/*.ts",
   "tools/bench/qemu/application/**/*.ts",
 ];
+
+/** What runs in a web page as well as in Node. */
+const anyHost = [
+  "kernel-shim/machine.ts",
+  "kernel-shim/javascript/**/*.ts",
+  "kernel-shim/emulated-pc/**/*.ts",
+  "kernel-shim/network/**/*.ts",
+];
+/** What touches files stands apart from it: imported by who needs it, and by nothing of the above. */
+const withFiles = [
+  "kernel-shim/javascript/load.ts",
+  "kernel-shim/emulated-pc/block/image-file.ts",
+  "kernel-shim/emulated-pc/net/capture.ts",
+  "kernel-shim/network/pcap.ts",
+];
+const nodeGlobals = ["Buffer", "process", "global", "require", "module", "__dirname", "__filename"];
+const nodeTimers = ["setImmediate", "clearImmediate"];
 
 const typeScriptRules = {
   extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
@@ -40,6 +58,20 @@ export default defineConfig(
     files: ["**/*.ts"],
     ignores: assemblyScript,
     ...typeScriptRules,
+  },
+  {
+    files: anyHost,
+    ignores: withFiles,
+    rules: {
+      "no-restricted-globals": ["error", ...nodeGlobals, ...nodeTimers],
+      "no-restricted-imports": [
+        "error",
+        {
+          paths: builtinModules,
+          patterns: ["node:*", ...withFiles.map((file) => `**/${file.split("/").at(-1).replace(".ts", ".js")}`)],
+        },
+      ],
+    },
   },
   {
     files: assemblyScript,

@@ -1,5 +1,6 @@
 /**
- * The JavaScript binding of the driver stack: `loadStack` is the entry, and `README.md` shows it at work.
+ * The JavaScript binding of the driver stack: `VirtioStack` is the entry, and `README.md` shows it at work. It runs in
+ * any JavaScript host. In Node, `load.ts` finds the module in `build/`; nothing here does.
  *
  * Requests, frames and completions are the binding's own types; every other record is as the ABI has it.
  */
@@ -12,7 +13,6 @@ export { Device, DeviceTimeout } from "./device.js";
 export type { ServicedDevice } from "./device.js";
 export { VirtioError, resultMeaning, resultName } from "./error.js";
 export { featureName, featureNames } from "./feature-names.js";
-export { loadStack } from "./load.js";
 export { NetDevice } from "./net-device.js";
 export type { OffloadFields, ReceivedFrame, ReceivedPiece, TransmitFrame } from "./net-device.js";
 export { formatPciAddress } from "./pci.js";

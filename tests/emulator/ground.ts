@@ -12,7 +12,8 @@ import { Hub } from "../../kernel-shim/emulated-pc/net/hub.js";
 import { PciBridge, type PciBus } from "../../kernel-shim/emulated-pc/pci/bus.js";
 import { type Profile, type ProfileName, profiles } from "../../kernel-shim/emulated-pc/profiles.js";
 import type { VirtioDeviceOptions } from "../../kernel-shim/emulated-pc/virtio/device.js";
-import { loadStack, type VirtioStack } from "../../kernel-shim/javascript/index.js";
+import type { VirtioStack } from "../../kernel-shim/javascript/index.js";
+import { loadStack } from "../../kernel-shim/javascript/load.js";
 import type { Build } from "../../kernel-shim/machine.js";
 import type {
   Capability,

@@ -18,7 +18,7 @@ import {
 } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { loadStack } from "../../kernel-shim/javascript/index.js";
+import { loadStack } from "../../kernel-shim/javascript/load.js";
 import type { BlockDevice, Properties, QemuDevice, QemuOptions } from "../../kernel-shim/qemu/options.js";
 import { QemuMachine } from "../../kernel-shim/qemu/qemu-machine.js";
 import { sleep } from "../../kernel-shim/qemu/sleep.js";

@@ -10,7 +10,8 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, wri
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, suite, test } from "node:test";
-import { loadStack, SECTOR_BYTES, type BlockDevice } from "../../kernel-shim/javascript/index.js";
+import { SECTOR_BYTES, type BlockDevice } from "../../kernel-shim/javascript/index.js";
+import { loadStack } from "../../kernel-shim/javascript/load.js";
 import type { QemuOptions } from "../../kernel-shim/qemu/options.js";
 import { QemuMachine } from "../../kernel-shim/qemu/qemu-machine.js";
 

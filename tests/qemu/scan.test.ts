@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { BlockOperation, Interrupt, loadStack, Result } from "../../kernel-shim/javascript/index.js";
+import { BlockOperation, Interrupt, Result } from "../../kernel-shim/javascript/index.js";
+import { loadStack } from "../../kernel-shim/javascript/load.js";
 import type { QemuOptions } from "../../kernel-shim/qemu/options.js";
 import { QemuMachine } from "../../kernel-shim/qemu/qemu-machine.js";
 import { listPciFunctions } from "../../tools/start/pci-step.js";

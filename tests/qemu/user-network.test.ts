@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { loadStack } from "../../kernel-shim/javascript/index.js";
+import { loadStack } from "../../kernel-shim/javascript/load.js";
 import { QemuMachine } from "../../kernel-shim/qemu/qemu-machine.js";
 import { useNetworkCard } from "../../tools/start/network-step.js";
 

@@ -1,6 +1,7 @@
 /** One run over a machine: PCI, every network card, every disk, and what it all came to. */
 
-import { loadStack, type PciFunction, type VirtioStack } from "../../kernel-shim/javascript/index.js";
+import type { PciFunction, VirtioStack } from "../../kernel-shim/javascript/index.js";
+import { loadStack } from "../../kernel-shim/javascript/load.js";
 import { useDisk, type DiskTasks } from "./disk-step.js";
 import type { Host } from "./host.js";
 import { useNetworkCard } from "./network-step.js";

@@ -3,6 +3,7 @@
  * here; what the devices do is decided by `Mutations`, and can be switched off and on at any time.
  */
 import type { Build, Counters, KernelImports, LogEntry, Machine, PciGrant } from "../../machine.js";
+import { firstDifference } from "../bytes.js";
 import { EmulatedPc, type EmulatedPcOptions } from "../machine.js";
 import { PAGE_BYTES } from "../memory/dma-pages.js";
 import { everything } from "../pci/bus.js";
@@ -176,9 +177,8 @@ export class HostileMachine implements Machine {
     const loan = this.lent.loanAt(pointer);
     if (loan === undefined) return pointer;
     const expected = loan.contents.subarray(pointer - loan.pointer, pointer - loan.pointer + length);
-    const found = this.pc.viewBuffer(pointer, length);
-    if (Buffer.compare(found, expected) === 0) return -1;
-    return pointer + found.findIndex((byte, index) => byte !== expected[index]);
+    const difference = firstDifference(this.pc.viewBuffer(pointer, length), expected);
+    return difference < 0 ? -1 : pointer + difference;
   }
 
   /** The stack was allowed to write in this range, and did: its changes are everybody's now. */

@@ -19,7 +19,6 @@ import {
   featureName,
   featureNames,
   formatPciAddress,
-  loadStack,
   readRecord,
   resultName,
   writeRecord,
@@ -27,6 +26,7 @@ import {
   type NetDevice,
   type VirtioStack,
 } from "../../../kernel-shim/javascript/index.js";
+import { loadStack } from "../../../kernel-shim/javascript/load.js";
 import { DISK_BYTES, PAGE_BYTES, SECTOR_BYTES, bytesOf, diskMachine, reads } from "./disk-machine.js";
 
 /** Two machines in one: cards at both ends of a cable, both open. */

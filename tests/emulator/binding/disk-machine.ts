@@ -5,11 +5,11 @@ import { MemoryDisk } from "../../../kernel-shim/emulated-pc/block/memory-disk.j
 import { EmulatedPc, type EmulatedPcOptions } from "../../../kernel-shim/emulated-pc/machine.js";
 import {
   BlockOperation,
-  loadStack,
   type BlockDevice,
   type BlockRequest,
   type VirtioStack,
 } from "../../../kernel-shim/javascript/index.js";
+import { loadStack } from "../../../kernel-shim/javascript/load.js";
 
 export const DISK_BYTES = 1024 * 1024;
 export const SECTOR_BYTES = 512;

@@ -7,7 +7,8 @@ import { MemoryDisk } from "../../../kernel-shim/emulated-pc/block/memory-disk.j
 import { EmulatedPc } from "../../../kernel-shim/emulated-pc/machine.js";
 import { NetDevice as EmulatedCard } from "../../../kernel-shim/emulated-pc/net/device.js";
 import type { VirtioDevice } from "../../../kernel-shim/emulated-pc/virtio/device.js";
-import { loadStack, Result, type VirtioStack } from "../../../kernel-shim/javascript/index.js";
+import { Result, type VirtioStack } from "../../../kernel-shim/javascript/index.js";
+import { loadStack } from "../../../kernel-shim/javascript/load.js";
 import { DISK_BYTES, PAGE_BYTES, SECTOR_BYTES, bytesOf, diskMachine, reads } from "./disk-machine.js";
 
 function filledDisk(fill: number): EmulatedDisk {

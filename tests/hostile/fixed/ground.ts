@@ -19,7 +19,6 @@ import {
   BlockOperation,
   type BlockRequest,
   Event,
-  loadStack,
   type NetDevice,
   type NetOptions,
   Result,
@@ -27,6 +26,7 @@ import {
   VirtioError,
   type VirtioStack,
 } from "../../../kernel-shim/javascript/index.js";
+import { loadStack } from "../../../kernel-shim/javascript/load.js";
 import type { Build } from "../../../kernel-shim/machine.js";
 import { builds, moduleOf } from "../modules.js";
 import { GuardedMemory } from "../oracles.js";
