@@ -32,11 +32,14 @@ export interface ReceiveCounters {
   bytes: number;
   /** Frames dropped because too many waited for buffers already. */
   droppedForLackOfBuffers: number;
-  /** Frames dropped because the buffers were too small for them. */
+  /** Frames dropped because the buffers, or the host's own, were too small for them. */
   droppedTooLong: number;
   /** Frames that had to wait for a buffer. */
   delayed: number;
 }
+
+/** The longest that a neighbour on the network gets through any host: what QEMU takes from a socket. */
+export const LONGEST_RECEIVED = 69_632;
 
 const SMALLEST_BUFFER = 1526;
 const SMALLEST_LARGE_BUFFER = 65_562;
@@ -68,6 +71,10 @@ export class ReceiveSide {
 
   /** Takes in a frame; the device is ready and wants it. */
   receive(frame: Uint8Array): void {
+    if (frame.length > LONGEST_RECEIVED) {
+      this.counters.droppedTooLong += 1;
+      return;
+    }
     this.backlog.push(frame);
     this.deliver();
     if (this.backlog.at(-1) !== frame) return;

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { NetworkBackend, NetworkPort } from "../../../kernel-shim/emulated-pc/net/backend.js";
 import { NetDevice, type NetDeviceOptions } from "../../../kernel-shim/emulated-pc/net/device.js";
+import { LONGEST_RECEIVED } from "../../../kernel-shim/emulated-pc/net/receive.js";
 import * as features from "../../../kernel-shim/emulated-pc/net/features.js";
 import { VIRTIO_F_ANY_LAYOUT } from "../../../kernel-shim/emulated-pc/virtio/constants.js";
 import { hex } from "../network/bytes.js";
@@ -319,6 +320,25 @@ describe("reception", () => {
     assert.deepEqual(guest.brokenRules, []);
   });
 
+  it("spreads the longest frame that a host delivers over as many buffers as it takes, and drops longer ones", () => {
+    const { guest, device, backend, receive } = setUp(ANY + MERGEABLE);
+    const posts = Array.from({ length: 36 }, () => receive.post(write(2048)));
+    receive.kick();
+    backend.port?.receive(new Uint8Array(LONGEST_RECEIVED + 1));
+    assert.equal(device.counters.received.droppedTooLong, 1);
+    assert.deepEqual(receive.take(), []);
+    const longest = frame(LONGEST_RECEIVED);
+    backend.port?.receive(longest);
+    const used = receive.take();
+    assert.equal(LONGEST_RECEIVED, 69_632);
+    assert.equal(used.length, 35);
+    const pieces = used.map(({ id, length }) => receive.read(posts[id]?.addresses[0] ?? 0, length));
+    const [header] = pieces;
+    assert.deepEqual(header?.subarray(0, 12), hex("00000000000000000000 2300"));
+    assert.deepEqual(joined(...pieces).subarray(12), longest);
+    assert.deepEqual(guest.brokenRules, []);
+  });
+
   it("says one buffer where one is enough", () => {
     const { backend, receive } = setUp(ANY + MERGEABLE);
     const { addresses } = receive.post(write(12 + 60));
@@ -516,6 +536,16 @@ describe("link and configuration", () => {
     device.setLink(true);
     assert.equal(device.takeIsr(), 2);
     assert.deepEqual(guest.brokenRules, []);
+  });
+
+  it("tells the driver of a link that went down and came up again before it looked", () => {
+    const { guest, device } = setUp(ANY + STATUS);
+    device.setLink(false);
+    device.setLink(true);
+    assert.equal(guest.interruptPin, true);
+    assert.equal(device.takeIsr(), 2);
+    assert.equal(device.readConfiguration(6), 1);
+    assert.equal(device.takeIsr(), 0);
   });
 
   it("says nothing of the link when STATUS is not offered, nor before DRIVER_OK", () => {
