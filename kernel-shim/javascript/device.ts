@@ -56,19 +56,28 @@ export abstract class Device implements CompletionSource {
     return this.state === "open";
   }
 
-  /** Reads the device's ISR once. Bits of `Interrupt`; 0: the interrupt was not this device's. */
+  /**
+   * Reads the device's ISR once. Bits of `Interrupt`; 0: the interrupt was not this device's. `E_GONE` is thrown when the
+   * device was removed.
+   */
   interrupt(): number {
     return check("interrupt", this.context.exports.interrupt(this.handle));
   }
 
-  /** Bits of `Event` since the last call. */
+  /** For the binding's own use: as `interrupt`, but a removed device has nothing pending; its event GONE says why. */
+  pendingInterrupt(): number {
+    const bits = this.context.exports.interrupt(this.handle);
+    return bits === Result.E_GONE ? 0 : check("interrupt", bits);
+  }
+
+  /** Bits of `Event` since the last call. To be looked at before every wait: some are raised without an interrupt. */
   events(): number {
     return check("events", this.context.exports.events(this.handle));
   }
 
   /**
-   * Asks for an interrupt at the next completion or frame. True when something can be taken already: then take it
-   * and call again before waiting, for an interrupt may never come.
+   * Asks for an interrupt at a disk's next completion, or the next frame that a card receives. True when something can be
+   * taken already, with `poll` or `receive`: then take it and call again before waiting, for an interrupt may never come.
    */
   enableInterrupts(): boolean {
     this.interruptsWanted = true;
@@ -149,6 +158,8 @@ export abstract class Device implements CompletionSource {
       while (!isDone()) {
         const left = Number(deadline - machine.kernel.now_ns()) / 1e6;
         if (left <= 0) {
+          // One that was removed answers nothing, and says so only when it is asked.
+          this.interrupt();
           return false;
         }
         if (this.interruptLine === undefined) {

@@ -127,6 +127,15 @@ export class NetDevice extends Device {
   }
 
   /**
+   * Asks for one interrupt when all frames in flight have been sent, beside those that `enableInterrupts` asks for. True
+   * when they can be reclaimed already. A call that waits may end the wish.
+   */
+  awaitAll(): boolean {
+    this.interruptsWanted = true;
+    return check("net_await_all", this.context.exports.net_await_all(this.handle)) > 0;
+  }
+
+  /**
    * Takes received frames, as many as fit `maxBuffers` buffers (at least one frame, whatever it says). Their memory
    * is the caller's until `release`; the receive ring runs dry when the caller keeps too many.
    */

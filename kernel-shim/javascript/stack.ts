@@ -201,7 +201,8 @@ export class VirtioStack implements StackContext<Device> {
   /**
    * Lets devices work until an interrupt is pending or the machine's time is over, then asks every open device on an
    * asserted line, until the lines are quiet. Returns what each had pending, none on time-out. A line that stays
-   * asserted although none of its devices claims the interrupt is an error, as on a real machine.
+   * asserted although none of its devices claims the interrupt is an error, as on a real machine. What else happened to
+   * a device is told by its `events`.
    */
   service(timeoutMilliseconds: number): ServicedDevice[] {
     const pending = new Map<Device, number>();
@@ -232,7 +233,7 @@ export class VirtioStack implements StackContext<Device> {
     let claimed = false;
     for (const device of this.devices.keys()) {
       if (device.interruptLine === line) {
-        const bits = device.interrupt();
+        const bits = device.pendingInterrupt();
         if (bits !== 0) {
           claimed = true;
           pending.set(device, (pending.get(device) ?? 0) | bits);
