@@ -39,7 +39,7 @@ export function readCommand(address: u32): u32 {
 }
 
 /**
- * Gives a function back whether it answers at its ports, and how it interrupts.
+ * Gives a function back whether it answers at its ports, how it interrupts, and no access to memory.
  *
  * @param command its command register as it was found
  * @param msixControl its Message Control register as it was found, 0 without one
@@ -48,7 +48,8 @@ export function readCommand(address: u32): u32 {
 export function restoreFunction(address: u32, command: u32, msixControl: u32, mayInterrupt: bool): void {
   const found = command & (Command.IO_SPACE | Command.INTERRUPT_DISABLE);
   const set = mayInterrupt ? found : found | Command.INTERRUPT_DISABLE;
-  changeCommand(address, Command.IO_SPACE | Command.INTERRUPT_DISABLE, set);
+  // Access to memory stays away, also when a function that lies reads as if it had it.
+  changeCommand(address, Command.IO_SPACE | Command.BUS_MASTER | Command.INTERRUPT_DISABLE, set);
   changeMsix(address, mayInterrupt ? msixControl & Capability.MSI_X_ENABLE : 0);
 }
 

@@ -67,7 +67,6 @@ describe("opening a device whose ports", () => {
     for (const [name, baseOf] of [
       ["follow another's", ({ end }: Ports) => end],
       ["come before another's", ({ base, end }: Ports) => base - (end - base)],
-      ["follow those of configuration", () => 0xd00],
     ] as const) {
       onBothBuilds(`${name} directly is no error, as a ${kind}`, (build) => {
         const both = new Neighbours(build, kind);

@@ -13,6 +13,8 @@ const CONFIG_WCE = 2 ** 11;
 const ALL_FEATURES = 0xffff_ffff_ffff_ffffn;
 /** Behind the common registers. */
 const CONFIGURATION = 20;
+/** In the configuration. */
+const WRITEBACK = 32;
 
 class Disk {
   readonly contents = new MemoryDisk(64 * 512);
@@ -26,7 +28,7 @@ class Disk {
     offered: number,
     readonly writeback: number,
   ) {
-    this.device = new BlockDevice({ backEnd: this.contents, features: offered });
+    this.device = new BlockDevice({ backEnd: this.contents, features: offered, writeCache: writeback !== 0 });
     this.module = new HostedModule(build, { devices: [this.device] });
     this.device.configuration.set("writeback", writeback);
   }
@@ -95,7 +97,7 @@ describe("a disk that offers FLUSH and CONFIG_WCE", () => {
 
   onBothBuilds("has a new mode told after a reset", (build) => {
     const disk = new Disk(build, FLUSH + CONFIG_WCE, 0).open();
-    disk.device.configuration.set("writeback", 1);
+    disk.device.faults.readRegister = (offset, _, right) => (offset === CONFIGURATION + WRITEBACK ? 1 : right);
     assertResult(disk.module.exports.reset(disk.handle), Result.OK);
     assert.equal(disk.toldWriteback, 1);
   });
