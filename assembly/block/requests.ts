@@ -179,7 +179,7 @@ function addParts(
   let segment = segments;
   let pointer: u32 = 0;
   let rest: u32 = 0;
-  do {
+  while (true) {
     if (queue.freeCount == 0) return undo(queue, parts, firstHead, Result.E_FULL);
     const headerOffset = queue.freeHead * HEADER_STRIDE;
     const headerAddress = device.headersAddress + headerOffset;
@@ -260,7 +260,7 @@ function addParts(
       if (segment == segmentsEnd) break;
     }
     if (bytes > REQUEST_BYTES_MAX) return undo(queue, parts, firstHead, Result.E_SEGMENTS);
-  } while (true);
+  }
   const result = validateBytes(device, operation, sector, bytes);
   if (result != Result.OK) return undo(queue, parts, firstHead, result);
   state.parts = <u16>parts;

@@ -18,6 +18,7 @@ const TRANSPORT = "assembly/virtio/legacy-pci.ts";
 const FIELDS = "assembly/virtio/configuration.ts";
 const LIFECYCLE = "assembly/virtio/lifecycle.ts";
 const DEVICE = "assembly/virtio/device.ts";
+const DRIVERS = "assembly/drivers.ts";
 const NET = "assembly/net/driver.ts";
 const CAPABILITIES = "assembly/pci/capabilities.ts";
 const BASE_ADDRESS = "assembly/pci/bar.ts";
@@ -53,22 +54,49 @@ export const deviceChecks: readonly DeviceCheck[] = [
   check("BAR 0 without an address", TRANSPORT, "bar.base == 0 || ", ""),
   check("BAR 0 that is too small", TRANSPORT, "bar.size < VIRTIO_PCI_CONFIG || ", ""),
   check("BAR 0 beyond the ports", TRANSPORT, " || bar.base + bar.size > 0x1_0000)", ")"),
-  check("no function at the address", TRANSPORT, "if (!functionExists(address)) return Result.E_NOT_FOUND;", ""),
+  check("BAR 0 over other devices' ports", TRANSPORT, " || portsAreTaken(device, first, bytes)", ""),
+  check("BAR 0 over the configuration ports", TRANSPORT, "isConfigurationPort(first, bytes) || ", ""),
+  check(
+    "no function at the address",
+    TRANSPORT,
+    "if (!functionExists(address)) return isKnown ? Result.E_GONE : Result.E_NOT_FOUND;",
+    "",
+  ),
+  check(
+    "BAR 0 that has moved since",
+    TRANSPORT,
+    "if ((read32(address, Register.BASE_ADDRESS_0) & ~BaseAddress.IO_FLAGS) != device.registers) return Result.E_BAR;",
+    "",
+  ),
   check(
     "function of another kind",
     TRANSPORT,
     "if (identifyVirtio(address) != device.type) return Result.E_NOT_VIRTIO;",
     "",
   ),
-  check("reset that is not done", TRANSPORT, "if (in8(port) == 0) return true;", "in8(port); return true;"),
-  check("reset that takes for ever", TRANSPORT, "if (now_ns() - start > RESET_NANOSECONDS) break;", ""),
+  check("reset that is not done", TRANSPORT, "if (status == 0) return Result.OK;", "return Result.OK;"),
+  check("device that is gone while it is reset", TRANSPORT, "if (status == ALL_ONES) return Result.E_GONE;", ""),
   check(
-    "ISR bits that do not exist",
-    TRANSPORT,
-    "in8(device.registers + VIRTIO_PCI_ISR) & 3",
-    "in8(device.registers + VIRTIO_PCI_ISR)",
+    "device that is gone when it fails",
+    LIFECYCLE,
+    "if (deviceIsGone(device)) reason = Result.E_GONE;\n    else ",
+    "",
   ),
-  check("configuration that the BAR does not cover", TRANSPORT, "offset + bytes <= device.configurationBytes", "true"),
+  check("interrupt of a device that is gone", DRIVERS, "if (bits < 0) device.vanish();", ""),
+  check(
+    "interrupt of a device known to be gone",
+    DRIVERS,
+    "if (device.state == DeviceState.GONE) return Result.E_GONE;",
+    "",
+  ),
+  check("reset that takes for ever", TRANSPORT, "if (now_ns() - start > RESET_NANOSECONDS) break;", ""),
+  check("ISR bits that do not exist", TRANSPORT, "status & INTERRUPT_BITS", "status"),
+  check(
+    "configuration that the BAR does not cover",
+    TRANSPORT,
+    "VIRTIO_PCI_CONFIG + offset + bytes <= device.registerBytes",
+    "true",
+  ),
   check("field torn between readings", FIELDS, "now == before && ", ""),
   check("field that never stands still", FIELDS, "attempt < ATTEMPTS", "true"),
   check("feature that is not offered but needed", LIFECYCLE, "(device.featuresOffered & minimal) != minimal", "false"),
@@ -84,18 +112,20 @@ export const deviceChecks: readonly DeviceCheck[] = [
     "deviceStatus(device) & (Status.FAILED | Status.DEVICE_NEEDS_RESET) ? Result.E_FEATURES : Result.OK",
     "Result.OK",
   ),
-  check(
-    "work for a broken device",
-    LIFECYCLE,
-    "device.state == DeviceState.RUNNING ? Result.OK : Result.E_BROKEN",
-    "Result.OK",
-  ),
+  check("work for a broken device", LIFECYCLE, "      return Result.E_BROKEN;", "      return Result.OK;"),
   check("breaking a device", DEVICE, "this.state = DeviceState.BROKEN;", ""),
   check("MTU that cannot be", NET_CONFIGURATION, "mtu >= MTU_MIN ? mtu : 0", "mtu"),
   check("MAC of zeroes", NET_CONFIGURATION, "mac != 0 && ", ""),
   check("MAC of a group", NET_CONFIGURATION, " && (mac & MULTICAST) == 0", ""),
-  check("num_buffers of 0", RECEIVE, "if (wanted - 1 < device.piecesMax)", "if (wanted <= device.piecesMax)"),
-  check("num_buffers beyond what can be", RECEIVE, "if (wanted - 1 < device.piecesMax)", "if (wanted != 0)"),
+  check("num_buffers of 0", RECEIVE, "if (wanted != 0) {", "{"),
+  check(
+    "num_buffers beyond what can be",
+    RECEIVE,
+    "if (wanted <= device.bufferCount) return wanted;",
+    "return wanted;",
+  ),
+  check("frame larger than any", RECEIVE, "device.piecesWanted > device.piecesMax", "false"),
+  check("dropped frame on a device that broke", RECEIVE, "if (device.state != DeviceState.RUNNING) return;", ""),
   check("num_buffers of a header that was not written", RECEIVE, "if (length < device.headerBytes) return 1;", ""),
   check("frame with an empty buffer", RECEIVE, "if (length == 0) return false;", ""),
   check(
@@ -111,7 +141,7 @@ export const deviceChecks: readonly DeviceCheck[] = [
     "if (result == Result.OK && !receiveBuffersFit(net)) result = Result.E_CONFIGURATION;",
     "",
   ),
-  check("room awaited by a closed card", NET, "net.wantsRoom = false;", ""),
+  check("room awaited by a closed card", NET, "net.transmitWishes = 0;", ""),
   check("header room out of line", TRANSMIT, "if (isDefined(PORTED) && (pointer - headerBytes) & 3) return false;", ""),
   check(
     "capacity beyond 2^64 bytes",
@@ -131,7 +161,13 @@ export const deviceChecks: readonly DeviceCheck[] = [
     "max(field32(device, VIRTIO_BLK_F_SEG_MAX, SEG_MAX, UNLIMITED), 1)",
     "field32(device, VIRTIO_BLK_F_SEG_MAX, SEG_MAX, UNLIMITED)",
   ),
-  check("size_max of 0", BLOCK_CONFIGURATION, "isBlockSize && device.sizeMax != 0 ?", "isBlockSize ?"),
+  check("size_max of 0", BLOCK_CONFIGURATION, "sizeMax == 0 ? UNLIMITED : sizeMax", "sizeMax"),
+  check(
+    "cache that opening would change",
+    BLOCK_CONFIGURATION,
+    "if ((offered & VIRTIO_BLK_F_CONFIG_WCE) == 0) return features;",
+    "return features;",
+  ),
   check("block size below a sector", BLOCK_CONFIGURATION, "blockSize >= SECTOR_BYTES && ", ""),
   check("block size beyond belief", BLOCK_CONFIGURATION, "blockSize <= BLOCK_SIZE_MAX && ", ""),
   check("block size that is no power of two", BLOCK_CONFIGURATION, " && (blockSize & (blockSize - 1)) == 0", ""),
@@ -139,7 +175,7 @@ export const deviceChecks: readonly DeviceCheck[] = [
   check(
     "blocks that do not fit the segments",
     REQUESTS,
-    "if (movedMax == 0) return undo(queue, parts, firstHead, Result.E_SEGMENTS);",
+    "if (tables == 0) return undo(queue, parts, firstHead, Result.E_SEGMENTS);",
     "",
   ),
   check(
@@ -164,6 +200,7 @@ export const deviceChecks: readonly DeviceCheck[] = [
   check("base address that changes its kind", BASE_ADDRESS, " && ((low ^ lowMask) & flags) == 0;", ";"),
   check("reserved bit of a base address", BASE_ADDRESS, "(low & BaseAddress.RESERVED) == 0 && ", ""),
   check("base that is no multiple of the size", BASE_ADDRESS, "valid ? base & mask : 0", "valid ? base : 0"),
+  check("function in use while others are assigned", ASSIGNMENT, "if (!isNew && isInUse(address)) return true;", ""),
   check("vendor 0", PCI_CONFIGURATION, "vendor != 0 && ", ""),
   check("bus that was entered before", WALK, "secondary <= bus || load<u32>(entry)", "secondary <= bus"),
   check(

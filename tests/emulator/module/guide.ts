@@ -13,15 +13,15 @@ const polls: Readonly<Record<Kind, string>> = { card: "net_receive(", disk: "blo
 
 /** What the loops call, whatever they are for. */
 export interface LoopCalls {
-  net_receive(): number;
-  net_reclaim(): number;
-  block_poll(): number;
-  enable_interrupts(handle: number): number;
-  events(handle: number): number;
-  interrupt(handle: number): number;
-  act(happened: number): void;
-  sleep_until_asserted(): void;
-  is_asserted(): boolean;
+  readonly net_receive: () => number;
+  readonly net_reclaim: () => number;
+  readonly block_poll: () => number;
+  readonly enable_interrupts: (handle: number) => number;
+  readonly events: (handle: number) => number;
+  readonly interrupt: (handle: number) => number;
+  readonly act: (happened: number) => void;
+  readonly sleep_until_asserted: () => void;
+  readonly is_asserted: () => boolean;
 }
 
 /** The text of a loop between its fences. */
