@@ -21,10 +21,10 @@ export class ScriptedReceiver {
   private readonly used: UsedRing;
   /** How many entries of the available ring were looked at. */
   private seen = 0;
-  /** Heads that the driver published and the device did not complete, and how often. */
-  private readonly held = new Map<number, number>();
-  /** Completions written that the driver was not told of. */
-  private untold = 0;
+  /** Heads that the driver published, as often as the device did not tell it that they are done; oldest first. */
+  private held: number[] = [];
+  /** Heads of the completions that the driver was not told of. */
+  private untold: number[] = [];
 
   /** The card must be open, and nothing received yet. */
   constructor(private readonly card: RawCard) {
@@ -35,10 +35,16 @@ export class ScriptedReceiver {
     this.used = new UsedRing(card.device, queue);
   }
 
-  /** The heads that are the device's at the moment, oldest first. */
+  /** The heads that name what is with the device: published, and not said to be done. */
+  get withDevice(): readonly number[] {
+    this.look();
+    return this.held;
+  }
+
+  /** The same without those that are done, and the driver was not told. */
   get heads(): number[] {
     this.look();
-    return [...this.held].flatMap(([head, times]) => Array.from({ length: times }, () => head));
+    return without(this.held, this.untold);
   }
 
   /** What a published head names. */
@@ -58,28 +64,33 @@ export class ScriptedReceiver {
     return done;
   }
 
-  /** Says of a head that it is done, with so many bytes written, once `publish` is called. */
+  /** Says of a head, true or not, that it is done, with so many bytes written, once `publish` is called. */
   put(head: number, length: number): void {
-    this.look();
-    this.used.put(this.used.index + this.untold, head, length);
-    this.untold++;
-    // What the device does not have, it does not lose either.
-    const left = Math.max((this.held.get(head) ?? 0) - 1, 0);
-    // At the end, when it comes back: the oldest first.
-    this.held.delete(head);
-    if (left !== 0) this.held.set(head, left);
+    this.used.put(this.used.index + this.untold.length, head, length);
+    this.untold.push(head);
   }
 
   /** Tells the driver of all that was put. */
   publish(): void {
-    this.used.index += this.untold;
-    this.untold = 0;
+    this.look();
+    this.used.index += this.untold.length;
+    this.held = without(this.held, this.untold);
+    this.untold = [];
   }
 
   private look(): void {
     for (; this.seen !== this.reader.published; this.seen = (this.seen + 1) & 0xffff) {
-      const head = this.reader.head(this.seen);
-      this.held.set(head, (this.held.get(head) ?? 0) + 1);
+      this.held.push(this.reader.head(this.seen));
     }
   }
+}
+
+/** The list without the first of each of these; what is not there cannot be missing. */
+function without(list: readonly number[], others: readonly number[]): number[] {
+  const left = [...list];
+  for (const other of others) {
+    const place = left.indexOf(other);
+    if (place >= 0) left.splice(place, 1);
+  }
+  return left;
 }

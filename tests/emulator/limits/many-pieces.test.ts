@@ -65,17 +65,18 @@ for (const blockSize of [512, 4096, LARGEST_BLOCK]) {
     });
 
     onBothBuilds("in more pieces than the device takes is E_SEGMENTS, and leaves nothing behind", (build) => {
-      for (const [segMax, entries, count] of [
-        [254, 256, 255],
-        [254, 256, 300],
-        [62, 64, 63],
-        [126, 1024, 127],
-        [0xffff_ffff, 64, 63],
+      for (const [segMax, entries, count, most] of [
+        [254, 256, 255, 254],
+        [254, 256, 300, 254],
+        [62, 64, 63, 62],
+        [126, 1024, 127, 126],
+        // The ring ends before the device does.
+        [0xffff_ffff, 64, 63, 62],
       ] as const) {
         const disk = new PiecedDisk(build, { blockSize, segMax, queueSizes: [entries] });
         const request = { operation: BlockOperation.READ, segments: disk.cut(blockSize, count) };
         assert.deepEqual(disk.submit(request), { accepted: 0, refusal: Result.E_SEGMENTS });
-        disk.moves(disk.cut(blockSize, count - 1), 0);
+        disk.moves(disk.cut(blockSize, most), 0);
         disk.closes();
         disk.checkViolations();
       }
@@ -83,7 +84,8 @@ for (const blockSize of [512, 4096, LARGEST_BLOCK]) {
 
     onBothBuilds("in many pieces, among blocks in few, is written and read", (build) => {
       const disk = new PiecedDisk(build, { blockSize, segMax: 254, queueSizes: [256] });
-      for (const count of [31, 100, 254]) {
+      // A ring of 256 has room for a chain of 254 and two that take one descriptor each.
+      for (const count of [31, 100, 252]) {
         for (let place = 0; place < 3; place++) {
           const segments = [0, 1, 2].flatMap((index) =>
             disk.cut(blockSize, index === place ? count : 2, index * (blockSize + 4096)),

@@ -34,7 +34,7 @@ class OwnedBuffers {
   /** No buffer is with the device and with the caller, and none twice with the device. */
   check(exceptIds: readonly number[] = []): void {
     const withDevice = new Set<bigint>();
-    for (const head of this.receiver.heads) {
+    for (const head of this.receiver.withDevice) {
       for (const { address, length } of this.receiver.offered(head).descriptors) {
         assert.ok(!withDevice.has(address), "a buffer is published once");
         withDevice.add(address);

@@ -136,12 +136,13 @@ for (const value of JUNK) {
     onBothBuilds("are read at the beginning: the disk is opened as it was asked for", (build) => {
       const disk = new RawDisk({ build });
       const at = recordsAt(disk, disk.records + 192);
-      const FLUSH = 1n << 9n;
-      disk.module.write(BlockOptionsLayout, at, { features: FLUSH, timeout_ns: 0n });
+      // FLUSH, and CONFIG_WCE, without which it would not be accepted.
+      const wanted = (1n << 9n) | (1n << 11n);
+      disk.module.write(BlockOptionsLayout, at, { features: wanted, timeout_ns: 0n });
       overwrite(disk, at, BlockOptionsLayout.size, value);
       disk.handle = disk.ok(disk.module.exports.block_open(disk.address, at));
       disk.kernel.between = undefined;
-      assert.equal(disk.device.negotiatedFeatures & ~Number(FLUSH), 0);
+      assert.equal(disk.device.negotiatedFeatures & ~Number(wanted), 0);
       assert.equal(disk.submit({ operation: BlockOperation.FLUSH, segments: [] }).refusal, Result.OK);
       disk.wait();
       assert.equal(disk.poll().length, 1);
