@@ -10,7 +10,7 @@ export const MEMORY_END = 2 ** 32;
 const WASM_PAGES = 65_536;
 /** What tests touch at either end. */
 const TOUCHED_LOW = 4 * 1024 * 1024;
-const TOUCHED_HIGH = 8 * 1024 * 1024;
+const TOUCHED_HIGH = 1024 * 1024;
 /** Where the ported machine's pointers begin, and what of its memory it lends. */
 const PORTED_BASE = 0x1000_0000;
 const LENT_SHARE = 3 / 4;
@@ -74,11 +74,11 @@ function shifted(honest: KernelImports, by: number): KernelImports {
   };
 }
 
-/** Everything of the test's own apart from the ends: records and private memory in the middle, lent memory at the end. */
+/** Records and private memory apart from the ends, lent memory at the end. */
 export const poolAtEnd: Places = {
   arena: { start: 1024 * 1024, bytes: 1024 * 1024 },
   records: 3 * 1024 * 1024,
-  pool: { start: MEMORY_END - 4 * 1024 * 1024, end: MEMORY_END },
+  pool: { start: MEMORY_END - 768 * 1024, end: MEMORY_END },
 };
 
 /** The same, and lent memory begins with the second page. */
