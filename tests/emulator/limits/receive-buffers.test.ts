@@ -27,10 +27,12 @@ const layouts: Readonly<Record<string, number>> = {
 describe("receive buffers with MRG_RXBUF", () => {
   for (const [layout, features] of Object.entries(layouts)) {
     for (const bufferBytes of SIZES) {
-      onBothBuilds(`1 to ${BUFFERS_MAX} of ${bufferBytes} bytes are refused or hold any frame, ${layout}`, (build) => {
+      // Of large ones, two are enough.
+      const most = bufferBytes >= 65_536 ? 4 : BUFFERS_MAX;
+      onBothBuilds(`1 to ${most} of ${bufferBytes} bytes are refused or hold any frame, ${layout}`, (build) => {
         const machine = { memoryBytes: 16 * 1024 * 1024 };
         const card = new RawCard({ build, machine }, { features, queueSizes: [256, 16] });
-        for (let count = 1; count <= BUFFERS_MAX; count++) {
+        for (let count = 1; count <= most; count++) {
           const result = card.open({ receive_buffers: count, receive_buffer_bytes: bufferBytes });
           if (result < 0) {
             assert.equal(result, Result.E_ARGUMENT, `${count} of ${bufferBytes} bytes`);
