@@ -38,7 +38,8 @@ function store(view: DataView, at: number, type: string, value: bigint): void {
  * Makes one call again and again, each time with one change behind its first, second, … import, until the call has no
  * such import any more.
  *
- * @param run prepares the records, calls `change.at` directly before the call and judges what came of it
+ * @param run prepares the records, calls `arm` directly before the export, and judges what came of it; `describe` says
+ *   what changes, for people
  * @returns how often the call was made
  */
 export function changeEverywhere(
