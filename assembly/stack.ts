@@ -32,7 +32,7 @@ export function initialize(arena: u32, bytes: u32): i32 {
   if (arenaIsSet()) return Result.E_INITIALIZE;
   const start = (<u64>arena + 15) & ~15;
   const end = <u64>arena + bytes;
-  if (start == 0 || end < start || !isLinearMemory(arena, bytes)) return Result.E_ARGUMENT;
+  if (start == 0 || start >= end || !isLinearMemory(arena, bytes)) return Result.E_ARGUMENT;
   if (overlapsStaticData(arena, bytes)) return Result.E_ARGUMENT;
   // A block that ends exactly at 4 GiB would end at 0 in 32 bits.
   return setArena(<u32>start, <u32>min<u64>(end, 0xffff_fff0)) ? Result.OK : Result.E_ARGUMENT;

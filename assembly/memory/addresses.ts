@@ -45,8 +45,8 @@ export function lookUpAddress(pointer: u32): u64 {
 function translate(pointer: u32): u64 {
   const page = pointer >> PAGE_SHIFT;
   const address = dma_address(page << PAGE_SHIFT);
-  // NO_ADDRESS, or a page of which a device could not be told.
-  if (address & (PAGE_BYTES - 1)) return NO_ADDRESS;
+  // NO_ADDRESS, or a page of which a device could not be told: no page begins there, or its end is beyond all numbers.
+  if ((address & (PAGE_BYTES - 1)) != 0 || address + PAGE_BYTES == 0) return NO_ADDRESS;
   const entry = entryOf(page);
   entry.key = page + 1;
   entry.address = address;
