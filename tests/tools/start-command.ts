@@ -1,6 +1,6 @@
 /** Runs `npm start`'s command as a person would: a process of its own, judged by its output and exit status. */
 
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -39,12 +39,35 @@ export function start(parameters: readonly string[], options: StartOptions = {})
   return { status, stdout, stderr };
 }
 
+/**
+ * Runs the command while this process goes on.
+ *
+ * @param heard is called with everything on stderr so far, whenever there is more
+ */
+export async function startAsync(parameters: readonly string[], heard?: (stderr: string) => void): Promise<Outcome> {
+  const child = spawn(process.execPath, ["--import", TSX, COMMAND, ...parameters], {
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: TIMEOUT_MILLISECONDS,
+  });
+  const outcome: Outcome = { status: null, stdout: "", stderr: "" };
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (outcome.stdout += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    outcome.stderr += text;
+    heard?.(outcome.stderr);
+  });
+  outcome.status = await new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", resolve);
+  });
+  return outcome;
+}
+
 /** The command line for a shell. */
 export function shellCommand(parameters: string): string {
   return `"${process.execPath}" --import "${TSX}" "${COMMAND}" ${parameters}`;
 }
 
-/** What `--json` printed; throws when that is not exactly one document. */
+/** What `--json -` printed; throws when that is not exactly one document. */
 export function parseResult(outcome: Outcome): RunResult {
   return JSON.parse(outcome.stdout) as RunResult;
 }

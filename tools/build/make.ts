@@ -3,7 +3,7 @@
  * checked, and then each file in one step, so that a program that starts meanwhile never reads half a file.
  */
 
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { format, resolveConfig } from "prettier";
 import { AbiError, readAbi, type Abi } from "./abi-model.js";
@@ -21,8 +21,16 @@ export interface MakeResult {
   readonly reports: readonly ModuleReport[];
 }
 
-/** Makes the targets and the bindings, and remembers `fingerprint` with them. */
-export async function make(targets: readonly ModuleTarget[], fingerprint: string): Promise<MakeResult> {
+/**
+ * Makes the targets and the bindings, and remembers `fingerprint` with them. Throws what writing throws.
+ *
+ * @param begin is told what is made next, and how many steps, of one a target and one for the bindings, were done since
+ */
+export async function make(
+  targets: readonly ModuleTarget[],
+  fingerprint: string,
+  begin: (what: string, done: number) => void = () => undefined,
+): Promise<MakeResult> {
   const outputs = new Map<string, string | Uint8Array>();
   const reports: ModuleReport[] = [];
   const problems: string[] = [];
@@ -30,9 +38,11 @@ export async function make(targets: readonly ModuleTarget[], fingerprint: string
     // The compiler goes first: of a source with mistakes it says most.
     const modules = [];
     for (const target of targets) {
+      begin(`${target.output}.wasm`, modules.length === 0 ? 0 : 1);
       const compileTarget = target.isRelease ? compileRelease : compile;
       modules.push({ target, ...(await compileTarget({ target: target.name, entries: [entryFile] })) });
     }
+    begin("bindings", 1);
     const style = await resolveConfig(join(outputFolder, "abi.ts"), { editorconfig: true });
     const abi: Abi = readAbi((name) => readFileSync(join(projectFolder, name), "utf8"));
     for (const { target, ...compiled } of modules) {
@@ -67,6 +77,11 @@ export async function make(targets: readonly ModuleTarget[], fingerprint: string
 function replace(path: string, contents: string | Uint8Array): void {
   mkdirSync(dirname(path), { recursive: true });
   const temporary = `${path}.${process.pid}`;
-  writeFileSync(temporary, contents);
-  renameSync(temporary, path);
+  try {
+    writeFileSync(temporary, contents);
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
 }

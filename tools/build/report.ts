@@ -1,6 +1,7 @@
-/** The table that the build prints, one line per module. */
+/** What the build prints about the modules. */
 
 import Table from "cli-table3";
+import { fold, indent, WIDTH, wrap } from "../command/layout.js";
 import { sizeBudget, sizeLimit } from "./check-module.js";
 
 /** What the table says about a module. */
@@ -26,32 +27,35 @@ export function describeModule(file: string, isRelease: boolean, binary: Uint8Ar
 
 const kibibytes = (bytes: number) => `${(bytes / 1024).toFixed(1)} KiB`;
 
-/** Names in lines of at most `width` characters. */
-function wrap(names: readonly string[], width: number): string {
-  const lines: string[] = [];
-  for (const name of names) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + name.length <= width) lines[lines.length - 1] = `${last} ${name}`;
-    else lines.push(name);
-  }
-  return lines.join("\n");
-}
-
+/** A table of modules, and below it what each imports and exports. */
 export function formatReports(reports: readonly ModuleReport[]): string {
   const table = new Table({
     head: ["module", "bytes", "of the budget", "imports", "exports"],
+    colAligns: ["left", "right", "right", "right", "right"],
     style: { head: [], border: [] },
   });
   for (const { file, isRelease, bytes, imports, exports } of reports) {
     const share = isRelease ? `${String(Math.round((100 * bytes) / sizeBudget))} %` : "";
-    table.push([
-      file,
-      { content: String(bytes), hAlign: "right" },
-      { content: share, hAlign: "right" },
-      `${imports.length}:\n${wrap(imports, 36)}`,
-      `${exports.length}:\n${wrap(exports, 40)}`,
-    ]);
+    table.push([file, bytes, share, imports.length, exports.length]);
   }
   const limits = `The budget of a release module is ${kibibytes(sizeBudget)}, the limit ${kibibytes(sizeLimit)}.`;
-  return `${table.toString()}\n${limits}`;
+  return [table.toString(), limits, ...groups(reports, "imports"), ...groups(reports, "exports")].join("\n");
+}
+
+/** What the modules have in common, and what only some of them have. */
+function groups(reports: readonly ModuleReport[], kind: "imports" | "exports"): string[] {
+  const modulesOf = new Map<string, string[]>();
+  for (const report of reports) {
+    for (const name of report[kind]) modulesOf.set(name, [...(modulesOf.get(name) ?? []), report.file]);
+  }
+  const namesOf = new Map<string, string[]>();
+  for (const [name, files] of modulesOf) {
+    const owners = files.length === reports.length ? "all" : files.join(", ");
+    namesOf.set(owners, [...(namesOf.get(owners) ?? []), name]);
+  }
+  const verb = kind === "imports" ? "Imported" : "Exported";
+  return Array.from(namesOf, ([owners, names]) => {
+    const heading = owners === "all" ? `${verb} by all of them:` : fold(`${verb} only by ${owners}:`);
+    return [heading, ...indent(wrap(names, WIDTH - 2, " ").split("\n"))].join("\n");
+  });
 }

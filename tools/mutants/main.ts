@@ -6,19 +6,23 @@
  * fail anyway.
  */
 
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { spawn } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { Command } from "commander";
 import { compileUnoptimised } from "../build/compile.js";
 import { moduleTargets, projectFolder } from "../build/project.js";
+import { onSignal, TemporaryFolder } from "../command/cleanup.js";
+import { CommandError } from "../command/command-error.js";
+import { commandLine, readCommandLine } from "../command/command-line.js";
+import { count } from "../command/count.js";
+import { fold } from "../command/layout.js";
+import { beginStep, type Step } from "../command/progress.js";
+import { EXIT_PROBLEM, runCommand } from "../command/run-command.js";
 import { testFilesIn } from "../reliability/test-names.js";
 import { type DeviceCheck, deviceChecks } from "./device-checks.js";
 
-const EXIT_SURVIVOR = 1;
-const EXIT_OUTDATED = 2;
+const LIST = "tools/mutants/device-checks.ts";
 const fixedCases = testFilesIn(["tests/hostile/fixed"]);
 const campaign = join(projectFolder, "tests/hostile/campaign.test.ts");
 /** Without a check, the stack may loop for ever. */
@@ -40,61 +44,81 @@ async function compileWith(sources: ReadonlyMap<string, string>, folder: string)
 }
 
 /** Whether a test fails with the modules in `folder`. All files run in one process: most of the time goes into starting. */
-function isNoticed(files: readonly string[], folder: string): boolean {
+async function isNoticed(files: readonly string[], folder: string): Promise<boolean> {
   const script = files.map((file) => `import ${JSON.stringify(pathToFileURL(file).href)};`).join("\n");
   const parameters = ["--import", "tsx", "--input-type=module", "--eval", script];
-  const { status } = spawnSync(process.execPath, parameters, {
+  const child = spawn(process.execPath, parameters, {
     cwd: projectFolder,
     env: { ...process.env, VIRTIO_MODULES: folder },
     stdio: "ignore",
     timeout: TEST_TIMEOUT,
     killSignal: "SIGKILL",
   });
-  return status !== 0;
+  const forget = onSignal(() => child.kill("SIGKILL"));
+  try {
+    return await new Promise((resolve, reject) => {
+      child.on("error", reject);
+      child.on("close", (status) => resolve(status !== 0));
+    });
+  } finally {
+    forget();
+  }
 }
 
 /** What notices that these sources are others; null when nothing does. */
 async function whatNotices(sources: ReadonlyMap<string, string>, folder: string): Promise<string | null> {
   await compileWith(sources, folder);
-  if (isNoticed(fixedCases, folder)) return "a fixed case";
-  return isNoticed([campaign], folder) ? "the campaign" : null;
+  if (await isNoticed(fixedCases, folder)) return "a fixed case";
+  return (await isNoticed([campaign], folder)) ? "the campaign" : null;
 }
 
-const program = new Command("npm run mutants --")
-  .description("Removes the checks of what devices say, one by one, and reports those that no test misses.")
-  .argument("[text]", "only the checks whose name or file contains this", "")
-  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_OUTDATED))
-  .parse();
-const text = program.args[0] ?? "";
-const chosen = deviceChecks.filter(({ name, file }) => name.includes(text) || file.includes(text));
-const outdated = chosen.filter((check) => mutate(check) === null);
-for (const { name, file } of outdated) console.error(`${file} does not contain the text of "${name}" exactly once.`);
-if (outdated.length > 0) process.exit(EXIT_OUTDATED);
-
 /** Takes one check after the other away. Returns those that nobody misses. */
-async function survivorsIn(folder: string): Promise<DeviceCheck[]> {
+async function survivorsOf(chosen: readonly DeviceCheck[], folder: string, step: Step): Promise<DeviceCheck[]> {
   const survivors: DeviceCheck[] = [];
   for (const check of chosen) {
     const noticed = await whatNotices(new Map([[check.file, mutate(check) ?? ""]]), folder);
     if (noticed === null) survivors.push(check);
-    console.log(
-      `${noticed === null ? "NOT MISSED" : "missed"}: ${check.name}${noticed === null ? "" : `, by ${noticed}`}`,
-    );
+    const verdict = noticed === null ? `NOT MISSED: ${check.name}` : `missed: ${check.name}, by ${noticed}`;
+    step.aside(() => {
+      console.log(fold(verdict));
+    });
+    step.advance();
   }
   return survivors;
 }
 
-const folder = mkdtempSync(join(tmpdir(), "virtio-mutants-"));
-try {
-  const failing = await whatNotices(new Map(), folder);
-  if (failing === null) {
-    const { length } = await survivorsIn(folder);
-    console.log(`${chosen.length - length} checks are missed when they are gone, ${length} are not.`);
-    process.exitCode = length > 0 ? EXIT_SURVIVOR : 0;
-  } else {
-    console.error(`With all checks in place, ${failing} fails: nothing can be told from that.`);
-    process.exitCode = EXIT_OUTDATED;
+async function removeChecks(chosen: readonly DeviceCheck[]): Promise<number> {
+  const outdated = chosen.filter((check) => mutate(check) === null);
+  if (outdated.length > 0) {
+    const [{ name, file } = { name: "", file: "" }, ...others] = outdated;
+    const more = others.length === 0 ? "" : `, and ${others.length} more of the list`;
+    throw new CommandError(`${file} does not contain the text of "${name}" exactly once${more}; mend ${LIST}`);
   }
-} finally {
-  rmSync(folder, { recursive: true });
+  const folder = new TemporaryFolder("virtio-mutants-");
+  const step = beginStep({ what: "Removing checks", total: chosen.length, unit: "checks", isLong: true });
+  try {
+    const failing = await whatNotices(new Map(), folder.path);
+    if (failing !== null) {
+      throw new CommandError(`with all checks in place, ${failing} fails, so nothing can be told; run npm test`);
+    }
+    const { length } = await survivorsOf(chosen, folder.path, step);
+    step.end();
+    console.log(`${count(chosen.length - length, "check is", "checks are")} missed when gone, ${length} not.`);
+    return length > 0 ? EXIT_PROBLEM : 0;
+  } finally {
+    step.end();
+    folder.remove();
+  }
 }
+
+await runCommand("npm run mutants", () => {
+  const program = commandLine(
+    "mutants",
+    "Removes the checks of what devices say, one by one, and reports those that no test misses.",
+  ).argument("[text]", "only the checks whose name or file contains this", "");
+  if (!readCommandLine(program, "mutants", process.argv.slice(2))) return 0;
+  const text = program.args[0] ?? "";
+  const chosen = deviceChecks.filter(({ name, file }) => name.includes(text) || file.includes(text));
+  if (chosen.length === 0) throw new CommandError(`no check has "${text}" in its name or file; see ${LIST}`);
+  return removeChecks(chosen);
+});

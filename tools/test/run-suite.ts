@@ -4,6 +4,8 @@ import { resolve, relative } from "node:path";
 import { run } from "node:test";
 import { inspect } from "node:util";
 import { projectFolder } from "../build/project.js";
+import { count } from "../command/count.js";
+import type { Step } from "../command/progress.js";
 import type { Suite } from "./suites.js";
 
 /** A test file that takes longer hangs. */
@@ -18,6 +20,10 @@ export interface SuiteResult {
 }
 
 export interface RunOptions {
+  /** Told what comes of it; nobody when left out. */
+  readonly step?: Step;
+  /** Ends the tests when it is aborted. */
+  readonly signal?: AbortSignal;
   /** Print the tests that pass, too. */
   readonly verbose: boolean;
   /** A file without a test is as bad as a failed test, unless tests were filtered out. */
@@ -38,8 +44,20 @@ interface TestEvent {
 export async function runSuite(suite: Suite, files: string[], options: RunOptions): Promise<SuiteResult> {
   const started = performance.now();
   const result = { name: suite.name, passed: 0, failed: 0, skipped: 0 };
+  const begun = new Set<string>();
+  const print = (text: string): void => {
+    if (options.step === undefined) console.log(text);
+    else options.step.aside(() => console.log(text));
+  };
   const report = (mark: string, test: TestEvent): void => {
-    console.log(`${mark} ${relative(projectFolder, test.file ?? "")}: ${test.name}`);
+    print(`${mark} ${relative(projectFolder, test.file ?? "")}: ${test.name}`);
+  };
+  const advance = (test: TestEvent): void => {
+    const tests = result.passed + result.failed + result.skipped;
+    options.step?.note(`${count(tests, "test")}, ${result.failed} failed`);
+    if (test.file === undefined || begun.has(test.file)) return;
+    begun.add(test.file);
+    options.step?.advance();
   };
 
   const onPass = (test: TestEvent): void => {
@@ -62,14 +80,21 @@ export async function runSuite(suite: Suite, files: string[], options: RunOption
     if (error !== undefined && "failureType" in error && error.failureType === "subtestsFailed") return;
     result.failed++;
     report("FAILED", test);
-    console.log(describeError(error));
+    print(describeError(error));
   };
 
   // Test files get what this process was started with, the loader for TypeScript among it.
-  const events = run({ files, concurrency: suite.concurrency, timeout: fileTimeoutMilliseconds })
-    .on("test:pass", onPass)
-    .on("test:fail", onFail)
-    .on("test:stdout", ({ message }: { message: string }) => process.stdout.write(message))
+  const aborting = options.signal === undefined ? {} : { signal: options.signal };
+  const events = run({ files, concurrency: suite.concurrency, timeout: fileTimeoutMilliseconds, ...aborting })
+    .on("test:pass", (test: TestEvent) => {
+      onPass(test);
+      advance(test);
+    })
+    .on("test:fail", (test: TestEvent) => {
+      onFail(test);
+      advance(test);
+    })
+    .on("test:stdout", ({ message }: { message: string }) => print(message.trimEnd()))
     .on("test:stderr", ({ message }: { message: string }) => process.stderr.write(message));
   await new Promise<void>((done, fail) => {
     events.on("end", done).on("error", fail).resume();

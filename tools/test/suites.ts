@@ -72,7 +72,7 @@ export const suites: readonly Suite[] = [
     description: "the commands",
     folder: "tests/tools",
     concurrency: 2,
-    programs: ["qemu-system-x86_64", "gcc", "clang", "wasm-ld", "valgrind"],
+    programs: ["qemu-system-x86_64", "qemu-img", "gcc", "clang", "wasm-ld", "valgrind"],
   },
 ];
 

@@ -1,4 +1,4 @@
-/** Text in columns, without borders and colours. */
+/** Text in columns and lines that fit, without borders and colours. */
 
 import Table from "cli-table3";
 
@@ -19,6 +19,9 @@ const NO_BORDERS = {
   "right-mid": "",
   middle: "  ",
 };
+
+/** What all output fits: the width of a terminal that nobody has made larger. */
+export const WIDTH = 80;
 
 /** Columns that are as wide as their longest cell; those whose numbers `rightAligned` has are flush right. */
 export function columns(rows: readonly (readonly string[])[], rightAligned: readonly number[] = []): string[] {
@@ -48,6 +51,11 @@ export function wrap(pieces: readonly string[], width: number, separator: string
     }
   }
   return lines.join("\n");
+}
+
+/** A sentence in lines that fit. */
+export function fold(text: string, width = WIDTH): string {
+  return wrap(text.split(" "), width, " ");
 }
 
 /** Every line moved to the right. */
