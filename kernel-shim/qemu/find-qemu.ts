@@ -3,8 +3,8 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { accessSync, constants, statSync } from "node:fs";
 import path from "node:path";
+import which from "which";
 
 /** A QEMU that can be started. */
 export interface FoundQemu {
@@ -20,15 +20,6 @@ const PROGRAMS = ["qemu-system-x86_64", "qemu-system-i386"];
 /** What a person can do when `findQemu` answers null. */
 export const HOW_TO_INSTALL_QEMU = "install it with: apt-get install qemu-system-x86";
 
-function isProgram(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return statSync(file).isFile();
-  } catch {
-    return false;
-  }
-}
-
 /** The version that the program at `file` reports, or null when it is no QEMU that runs. */
 export function qemuVersion(file: string): string | null {
   const answer = spawnSync(file, ["--version"], { encoding: "utf8", timeout: 10_000 });
@@ -40,11 +31,10 @@ export function qemuVersion(file: string): string | null {
 
 /** The first QEMU for x86 on the search path (`PATH`), or null when there is none that runs. */
 export function findQemu(): FoundQemu | null {
-  const folders = (process.env["PATH"] ?? "").split(path.delimiter).filter((folder) => folder !== "");
   for (const program of PROGRAMS) {
-    for (const folder of folders) {
-      const file = path.resolve(folder, program);
-      const version = isProgram(file) ? qemuVersion(file) : null;
+    for (const found of which.sync(program, { all: true, nothrow: true }) ?? []) {
+      const file = path.resolve(found);
+      const version = qemuVersion(file);
       if (version !== null) {
         return { path: file, version };
       }

@@ -94,13 +94,13 @@ test("anybody else is told in one line what to run", (context) => {
 test("an installation that fails says what was tried", (context) => {
   const system = new PretendedSystem(context, "root");
   system.add("apt-get", "exit 100");
-  assert.throws(() => ensurePrograms(["qemu-img"]), /^Error: That did not work\. Please run: [^\n]*$/);
+  assert.throws(() => ensurePrograms(["qemu-img"]), /^MissingPrograms: That did not work\. Please run: [^\n]*$/);
 });
 
 test("without apt-get the packages are named", (context) => {
   new PretendedSystem(context, "root");
   assert.throws(
     () => ensurePrograms(["qemu-img"]),
-    /^Error: Please install what Debian has in the packages qemu-utils\.$/,
+    /^MissingPrograms: Please install what Debian has in the packages qemu-utils\.$/,
   );
 });

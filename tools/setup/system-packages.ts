@@ -4,8 +4,9 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
+import { delimiter } from "node:path";
+import which from "which";
+import { CommandError } from "../command/command-error.js";
 
 /** Program to package, for Debian and what descends from it. */
 const packageOf = {
@@ -24,7 +25,9 @@ const packageOf = {
 export type Program = keyof typeof packageOf;
 
 /** Programs are missing, and cannot be installed from here. The message is one line that says what to do. */
-export class MissingPrograms extends Error {}
+export class MissingPrograms extends CommandError {
+  override readonly name = "MissingPrograms";
+}
 
 /** Administrators' programs are not on everybody's path. */
 const systemFolders = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
@@ -37,19 +40,7 @@ export function searchPath(): string {
 
 /** The full path of a program, undefined when it is not installed. */
 export function findProgram(name: string): string | undefined {
-  return searchPath()
-    .split(delimiter)
-    .map((folder) => join(folder, name))
-    .find(isExecutable);
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
+  return which.sync(name, { path: searchPath(), nothrow: true }) ?? undefined;
 }
 
 /** The packages to install so that all of the programs are there. */
