@@ -72,9 +72,22 @@ const cases: readonly Case[] = [
   },
   {
     name: "an unknown option with --json",
-    parameters: ["--json", "--colour"],
+    parameters: ["--json", "-", "--colour"],
     message: /unknown option '--colour'/,
   },
+  { name: "an option as a file's name", parameters: ["--json", "--ported"], message: /--json <file>.*--ported is an/ },
+  { name: "a document in no folder", parameters: ["--json", "none/x.json"], message: /no folder .*none.*--json/ },
+  {
+    name: "a document over the disk",
+    parameters: ["--disk", "disk.img", "--json", "same.img"],
+    message: /--json would overwrite the disk image.*another name/,
+  },
+  {
+    name: "a document over the capture",
+    parameters: ["--pcap", "new.pcap", "--json", "new.pcap"],
+    message: /--json and --pcap both name .*new\.pcap/,
+  },
+  { name: "--raw without a disk", parameters: ["--raw"], message: /--disk FILE/ },
 ];
 
 for (const { name, parameters, message, options } of cases) {
@@ -107,7 +120,17 @@ test("--help lists every option and does nothing else", () => {
   const { status, stdout, stderr } = start(["--help", "--pcap", "/nonexistent/x.pcap"]);
   assert.equal(status, 0);
   assert.equal(stderr, "");
-  for (const option of ["--qemu", "--disk", "--write", "--pcap", "--profile", "--ported", "--json", "--help"]) {
+  for (const option of [
+    "--qemu",
+    "--disk",
+    "--write",
+    "--pcap",
+    "--profile",
+    "--ported",
+    "--json",
+    "--raw",
+    "-h, --help",
+  ]) {
     assert.ok(stdout.includes(option), option);
   }
 });

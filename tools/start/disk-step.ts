@@ -6,7 +6,8 @@ import type { BlockDevice, VirtioStack } from "../../kernel-shim/javascript/inde
 import { fillSectors } from "./contents.js";
 import { DiskPass, type DiskPlan, type Visit } from "./disk-pass.js";
 import { describeFeatures } from "./features.js";
-import { describeError } from "./problems.js";
+import { count } from "../command/count.js";
+import { describeError } from "../command/errors.js";
 import type { Reporter } from "./reporter.js";
 import { findRequestBytes } from "./request-size.js";
 import type { DiskResult, PassResult } from "./result.js";
@@ -150,7 +151,9 @@ class DiskUse {
     result.sha256.asWritten = hash.digest("hex");
     result.isVerified = wrong.length === 0;
     if (wrong[0] !== undefined) {
-      result.problems.push(`${wrong.length} requests read back something else, the first at sector ${wrong[0]}`);
+      result.problems.push(
+        `${count(wrong.length, "request")} read back something else, the first at sector ${wrong[0]}`,
+      );
     }
   }
 
@@ -162,7 +165,7 @@ class DiskUse {
       });
       this.result.passes.push(pass.run());
     } finally {
-      progress.stop();
+      progress.end();
     }
   }
 }

@@ -3,72 +3,104 @@
 import { accessSync, closeSync, constants, openSync, statSync, type Stats } from "node:fs";
 import path from "node:path";
 import { SECTOR_BYTES } from "../../kernel-shim/javascript/index.js";
-import { UsageError } from "./usage-error.js";
+import { CommandError } from "../command/command-error.js";
+import { userPath } from "../user-path.js";
+import { imageFormat, type ImageFormat } from "./image-format.js";
 
-/** A raw disk image. */
+/** A disk image. */
 export interface DiskFile {
   /** Absolute. */
   path: string;
-  bytes: number;
+  format: ImageFormat;
   /** Whether its contents may be changed. */
   isWritable: boolean;
 }
 
-/** Checks that `name` can be a disk. Throws `UsageError`. */
-export function checkDiskFile(name: string, isWritable: boolean): DiskFile {
-  const file = resolve(name);
+/** A file that frames are captured in. */
+export interface CaptureFile {
+  /** Absolute. */
+  path: string;
+  /** Whether somebody reads it while it is written. */
+  isFifo: boolean;
+}
+
+export interface DiskRules {
+  /** Whether its contents may be changed. */
+  isWritable: boolean;
+  /** Whether images that are containers are opened as such; they are refused otherwise. */
+  takesContainers: boolean;
+  /** Whether the image is a disk's raw contents, whatever these begin with. */
+  isRaw: boolean;
+}
+
+/** Checks that `name` can be a disk. Throws `CommandError`. */
+export function checkDiskFile(name: string, { isWritable, takesContainers, isRaw }: DiskRules): DiskFile {
+  const file = absolute(name);
   const found = stat(file);
   if (found === null) {
-    throw new UsageError(`there is no file ${file}; give --disk the name of a raw disk image`);
+    throw new CommandError(`there is no file ${file}; give --disk the name of a disk image`);
   }
   if (found.isDirectory()) {
-    throw new UsageError(`${file} is a directory; give --disk the name of a raw disk image`);
+    throw new CommandError(`${file} is a directory; give --disk the name of a disk image`);
   }
   if (!found.isFile()) {
-    throw new UsageError(`${file} is no ordinary file; copy its contents into one and give --disk that`);
+    throw new CommandError(`${file} is no ordinary file; copy its contents into one and give --disk that`);
   }
   if (found.size === 0) {
-    throw new UsageError(`${file} is empty; a disk has at least one sector of ${SECTOR_BYTES} bytes`);
+    throw new CommandError(`${file} is empty; a disk has at least one sector of ${SECTOR_BYTES} bytes`);
   }
-  if (found.size % SECTOR_BYTES !== 0) {
+  tryToOpen(file, "r", "make it readable");
+  const format = isRaw ? "raw" : imageFormat(file);
+  if (format !== "raw" && !takesContainers) {
+    throw new CommandError(
+      `${file} is a ${format} image, and the emulated PC takes raw ones; ` +
+        `make one with: qemu-img convert -O raw IMAGE RAW, or add --qemu (or --raw, if it is raw after all)`,
+    );
+  }
+  if (format === "raw" && found.size % SECTOR_BYTES !== 0) {
     const larger = Math.ceil(found.size / SECTOR_BYTES) * SECTOR_BYTES;
-    throw new UsageError(
+    throw new CommandError(
       `${file} has ${found.size} bytes, no whole number of ${SECTOR_BYTES}-byte sectors; ` +
         `extend a copy of it with: truncate -s ${larger} FILE`,
     );
   }
-  tryToOpen(file, isWritable ? "r+" : "r", isWritable ? "leave out --write to only read it" : "make it readable");
-  return { path: file, bytes: found.size, isWritable };
+  if (isWritable) tryToOpen(file, "r+", "leave out --write to only read it");
+  return { path: file, format, isWritable };
 }
 
-/** Checks that a capture can be written to `name`, which must not be the disk. Throws `UsageError`. */
-export function checkCaptureFile(name: string, disk: DiskFile | null): string {
-  const file = resolve(name);
+/**
+ * Checks that something can be written to `name`, which must not be the disk. Throws `CommandError`.
+ *
+ * @param option that names the file
+ */
+export function checkOutputFile(name: string, option: string, disk: DiskFile | null): CaptureFile {
+  const file = absolute(name);
   const found = stat(file);
   if (found === null) {
-    checkFolder(file);
-    return file;
+    checkFolder(file, option);
+    return { path: file, isFifo: false };
   }
   if (found.isDirectory()) {
-    throw new UsageError(`${file} is a directory; give --pcap the name of a file`);
+    throw new CommandError(`${file} is a directory; give ${option} the name of a file`);
   }
   const image = disk === null ? null : stat(disk.path);
   if (image?.dev === found.dev && image.ino === found.ino) {
-    throw new UsageError(`--pcap would overwrite the disk image ${file}; give it another name`);
+    throw new CommandError(`${option} would overwrite the disk image ${file}; give it another name`);
   }
-  tryToOpen(file, "r+", "give --pcap another name");
-  return file;
+  // Whoever waits at the other end of a FIFO would take this opening for all there is.
+  if (!found.isFIFO()) tryToOpen(file, "r+", `give ${option} another name`);
+  return { path: file, isFifo: found.isFIFO() };
 }
 
-function checkFolder(file: string): void {
+function checkFolder(file: string, option: string): void {
   const folder = path.dirname(file);
   if (stat(folder)?.isDirectory() !== true) {
-    throw new UsageError(`there is no folder ${folder}; make it, or give --pcap another name`);
+    throw new CommandError(`there is no folder ${folder}; make it, or give ${option} another name`);
   }
   try {
     accessSync(folder, constants.W_OK | constants.X_OK);
   } catch {
-    throw new UsageError(`nothing can be written to ${folder}; give --pcap another name`);
+    throw new CommandError(`nothing can be written to ${folder}; give ${option} another name`);
   }
 }
 
@@ -78,14 +110,12 @@ function tryToOpen(file: string, flags: "r" | "r+", remedy: string): void {
     closeSync(openSync(file, flags));
   } catch (error) {
     const verb = flags === "r" ? "read" : "written";
-    throw new UsageError(`${file} cannot be ${verb} (${errorCode(error)}); ${remedy}`);
+    throw new CommandError(`${file} cannot be ${verb} (${errorCode(error)}); ${remedy}`);
   }
 }
 
-/** npm runs its scripts in the project's folder, and says where the person was who called it. */
-function resolve(name: string): string {
-  const { npm_lifecycle_event: script, INIT_CWD: origin } = process.env;
-  return script === "start" && origin !== undefined ? path.resolve(origin, name) : path.resolve(name);
+function absolute(name: string): string {
+  return userPath("start", name);
 }
 
 function stat(file: string): Stats | null {
@@ -96,7 +126,7 @@ function stat(file: string): Stats | null {
     if (code === "ENOENT" || code === "ENOTDIR") {
       return null;
     }
-    throw new UsageError(`${file} cannot be looked at (${code}); give the name of another file`);
+    throw new CommandError(`${file} cannot be looked at (${code}); give the name of another file`);
   }
 }
 

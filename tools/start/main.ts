@@ -4,37 +4,41 @@
  * Exit status 0 when it does, 1 when something did not, 2 when what was asked for cannot be done.
  */
 
-import { QemuError } from "../../kernel-shim/qemu/qemu-error.js";
+import { closeSync } from "node:fs";
+import { CommandError } from "../command/command-error.js";
+import { describeError } from "../command/errors.js";
+import { STANDARD_OUTPUT, writeJson } from "../command/json-file.js";
+import { EXIT_PROBLEM, runCommand } from "../command/run-command.js";
 import { startEmulatedPc } from "./emulated-host.js";
 import type { DiskTasks } from "./disk-step.js";
+import { openFifo } from "./fifo.js";
 import type { Host } from "./host.js";
-import { JsonReporter } from "./json-reporter.js";
 import { parseOptions, type Options } from "./options.js";
-import { describeError } from "./problems.js";
+import { describeProfiles } from "./profile-list.js";
 import { startQemu } from "./qemu-host.js";
 import { run } from "./run.js";
+import { SilentReporter } from "./silent-reporter.js";
 import { TerminalReporter } from "./terminal-reporter.js";
-import { UsageError } from "./usage-error.js";
 
-const EXIT_PROBLEM = 1;
-const EXIT_USAGE = 2;
 /** The disk when no image is named. */
 const TEMPORARY_DISK_BYTES = 64 * 1024 * 1024;
 
 function startHost({ host, build, disk, capture }: Options): Host {
+  const frames = capture?.path ?? null;
+  // Opened first, so that the machine does not stop in the middle of its start.
+  const fifo = capture?.isFifo === true ? openFifo(capture.path, tell) : null;
   try {
     return host.kind === "qemu"
-      ? startQemu(host.program, disk, TEMPORARY_DISK_BYTES, capture)
-      : startEmulatedPc(host.profile, build, disk, TEMPORARY_DISK_BYTES, capture);
+      ? startQemu(host.program, disk, TEMPORARY_DISK_BYTES, frames)
+      : startEmulatedPc(host.profile, build, disk, TEMPORARY_DISK_BYTES, frames);
   } catch (error) {
-    if (error instanceof QemuError) {
-      throw new UsageError(describeError(error));
-    }
     // Only opening a file shows all that can be wrong with it.
     if ((error as NodeJS.ErrnoException).code !== undefined) {
-      throw new UsageError(`${describeError(error)}; name another file`);
+      throw new CommandError(`${describeError(error)}; or name another file`);
     }
     throw error;
+  } finally {
+    if (fifo !== null) closeSync(fifo);
   }
 }
 
@@ -43,34 +47,35 @@ function tasksFor({ disk }: Options): DiskTasks {
   return { hash: disk !== null, verify: disk?.isWritable ?? true };
 }
 
-function start(parameters: readonly string[]): number {
-  const options = parseOptions(parameters);
-  if (options === null) {
-    return 0;
-  }
-  const write = (text: string): void => {
-    process.stdout.write(text);
-  };
-  const reporter = options.json ? new JsonReporter(write) : new TerminalReporter(write, process.stderr);
+function write(text: string): void {
+  process.stdout.write(text);
+}
+
+function tell(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+function start(options: Options): number {
+  const reporter = options.json === STANDARD_OUTPUT ? new SilentReporter() : new TerminalReporter(write);
   const host = startHost(options);
   try {
-    return run(host, tasksFor(options), reporter).worked ? 0 : EXIT_PROBLEM;
+    const result = run(host, tasksFor(options), reporter);
+    if (options.json !== null) writeJson(options.json, result);
+    return result.worked ? 0 : EXIT_PROBLEM;
   } finally {
     host.close();
   }
 }
 
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  // Whoever read the output has gone, as `head` does; there is nobody left to tell.
-  if (error.code !== "EPIPE") {
-    throw error;
+await runCommand("npm start", () => {
+  const request = parseOptions(process.argv.slice(2));
+  switch (request.kind) {
+    case "help":
+      return 0;
+    case "profiles":
+      write(`${describeProfiles()}\n`);
+      return 0;
+    case "run":
+      return start(request.options);
   }
-  process.exit(EXIT_PROBLEM);
 });
-
-try {
-  process.exitCode = start(process.argv.slice(2));
-} catch (error) {
-  process.stderr.write(`${describeError(error)}\n`);
-  process.exitCode = error instanceof UsageError ? EXIT_USAGE : EXIT_PROBLEM;
-}

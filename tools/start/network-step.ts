@@ -8,7 +8,7 @@ import { NANOSECONDS_PER_MILLISECOND } from "../../kernel-shim/network/client/ex
 import { Pinger } from "../../kernel-shim/network/client/pinger.js";
 import { runExchange, type FramePort } from "../../kernel-shim/network/client/run.js";
 import { describeFeatures } from "./features.js";
-import { describeError } from "./problems.js";
+import { describeError } from "../command/errors.js";
 import type { NetworkCardResult } from "./result.js";
 
 const VIRTIO_NET = 1;

@@ -1,12 +1,14 @@
 /** The command line of `npm start`: what it may say, and what is checked before anything is started or written. */
 
-import { Command, CommanderError } from "commander";
 import type { Build } from "../../kernel-shim/machine.js";
 import { profileNames, type ProfileName } from "../../kernel-shim/emulated-pc/profiles.js";
 import { HOW_TO_INSTALL_QEMU, findQemu, type FoundQemu } from "../../kernel-shim/qemu/find-qemu.js";
-import { checkCaptureFile, checkDiskFile, type DiskFile } from "./files.js";
-import { UsageError } from "./usage-error.js";
+import { CommandError } from "../command/command-error.js";
+import { commandLine, readCommandLine } from "../command/command-line.js";
+import { STANDARD_OUTPUT } from "../command/json-file.js";
+import { checkDiskFile, checkOutputFile, type CaptureFile, type DiskFile } from "./files.js";
 
+/** What to run. */
 export interface Options {
   /** What the devices are. */
   host: { kind: "emulated"; profile: ProfileName } | { kind: "qemu"; program: FoundQemu };
@@ -15,96 +17,107 @@ export interface Options {
   /** The image behind the disk; an empty one of 64 MiB for the time of the run when there is none. */
   disk: DiskFile | null;
   /** File that every frame is captured in. */
-  capture: string | null;
-  json: boolean;
+  capture: CaptureFile | null;
+  /** File that the result goes to as JSON; `STANDARD_OUTPUT` is one of them. */
+  json: string | null;
 }
+
+/** What the arguments ask for. */
+export type Request = { kind: "run"; options: Options } | { kind: "profiles" } | { kind: "help" };
 
 interface Given {
   qemu?: boolean;
   disk?: string;
+  raw?: boolean;
   write?: boolean;
   pcap?: string;
   profile?: string;
   ported?: boolean;
-  json?: boolean;
+  json?: string;
 }
 
 const DEFAULT_PROFILE: ProfileName = "qemu";
+/** In the place of a profile's name. */
+const LIST = "list";
 
 const AFTER_HELP = `
-The exit status is 0 when all of it worked, 1 when something did not, 2 when what was asked for cannot be done.`;
+A FIFO as FILE of --pcap is for Wireshark to read live: wireshark -k -i FIFO
+For a pipe with nothing but the document: npm --silent start -- --json -
+The exit status is 0 when all of it worked, 1 when something did not, 2 when
+what was asked for cannot be done.`;
 
-/**
- * Reads the arguments behind the program's name. Returns null when help was asked for, and printed. Throws
- * `UsageError`; then nothing was started and no file was changed.
- */
-export function parseOptions(parameters: readonly string[]): Options | null {
+/** Reads the arguments behind the program's name. Throws `CommandError`; then no file was changed. */
+export function parseOptions(parameters: readonly string[]): Request {
   const given = readArguments(parameters);
   if (given === null) {
-    return null;
+    return { kind: "help" };
   }
   checkCombination(given);
+  if (given.profile === LIST) {
+    return { kind: "profiles" };
+  }
   const profile = checkProfile(given.profile);
-  const disk = given.disk === undefined ? null : checkDiskFile(given.disk, given.write === true);
-  const capture = given.pcap === undefined ? null : checkCaptureFile(given.pcap, disk);
+  const rules = { isWritable: given.write === true, takesContainers: given.qemu === true, isRaw: given.raw === true };
+  const disk = given.disk === undefined ? null : checkDiskFile(given.disk, rules);
+  const capture = given.pcap === undefined ? null : checkOutputFile(given.pcap, "--pcap", disk);
+  const json = checkJson(given.json, disk, capture);
   const host: Options["host"] = given.qemu ? { kind: "qemu", program: checkQemu() } : { kind: "emulated", profile };
   const build = given.qemu || given.ported ? "ported" : "mapped";
-  return { host, build, disk, capture, json: given.json === true };
+  return { kind: "run", options: { host, build, disk, capture, json } };
 }
 
 function readArguments(parameters: readonly string[]): Given | null {
-  const program = new Command("npm start --")
-    .description(
-      "Runs the virtio driver stack on a machine: lists the PCI devices, brings up network card and disk, gets an " +
-        "address by DHCP and pings the router, then writes, reads and verifies the whole disk.",
-    )
+  const program = commandLine(
+    "start",
+    "Runs the virtio driver stack on a machine: lists the PCI devices, brings up network card and disk, gets an " +
+      "address by DHCP and pings the router, then writes, reads and verifies the whole disk.",
+  )
     .option("--qemu", "drive QEMU's own devices, instead of the emulated PC's")
-    .option("--disk <file>", "use this raw image: it is read and hashed through the driver, and not changed")
+    .option("--disk <file>", "use this image: it is read and hashed through the driver, and not changed")
+    .option("--raw", "with --disk: the image is raw, even if it begins like another format")
     .option("--write", "with --disk: overwrite the whole image with the write-read-verify pass")
     .option("--pcap <file>", "capture every frame into this file, for Wireshark")
-    .option("--profile <name>", `host that the emulated PC resembles: ${profileNames.join(", ")} (default: qemu)`)
+    .option("--profile <name>", `the emulated PC's host, "${LIST}" explains them (default: ${DEFAULT_PROFILE})`)
     .option("--ported", "use the build whose device memory is outside linear memory (always so with --qemu)")
-    .option("--json", "print one JSON document instead of text")
-    .helpOption("--help", "print this and do nothing")
-    .addHelpText("after", AFTER_HELP)
-    .allowExcessArguments(false)
-    .exitOverride()
-    .configureOutput({ writeErr: () => undefined });
-  try {
-    return program.parse(parameters, { from: "user" }).opts<Given>();
-  } catch (error) {
-    if (!(error instanceof CommanderError)) {
-      throw error;
-    }
-    if (error.exitCode === 0) {
-      return null;
-    }
-    const message = error.message.replace(/^error: /, "").replaceAll(/\s*\n\s*/g, " ");
-    throw new UsageError(`${message}; "npm start -- --help" lists the options`);
-  }
+    .option("--json <file>", "write the result to this file as JSON, or - for standard output")
+    .addHelpText("after", AFTER_HELP);
+  return readCommandLine(program, "start", parameters) ? program.opts<Given>() : null;
 }
 
 function checkCombination(given: Given): void {
   if (given.qemu && given.profile !== undefined) {
-    throw new UsageError("--profile is for the emulated PC and --qemu for QEMU's devices; leave one of them out");
+    throw new CommandError("--profile is for the emulated PC and --qemu for QEMU's devices; leave one of them out");
   }
-  if (given.write && given.disk === undefined) {
-    throw new UsageError("--write says that the image may be overwritten; say which one with --disk FILE");
+  for (const option of ["write", "raw"] as const) {
+    if (given[option] && given.disk === undefined) {
+      throw new CommandError(`--${option} is about an image; say which one with --disk FILE`);
+    }
   }
 }
 
 function checkProfile(name: string | undefined): ProfileName {
   const profile = name === undefined ? DEFAULT_PROFILE : profileNames.find((candidate) => candidate === name);
   if (profile === undefined) {
-    throw new UsageError(`there is no profile "${name ?? ""}"; choose one of ${profileNames.join(", ")}`);
+    throw new CommandError(`there is no profile "${name ?? ""}"; choose one of ${profileNames.join(", ")}`);
   }
   return profile;
+}
+
+function checkJson(name: string | undefined, disk: DiskFile | null, capture: CaptureFile | null): string | null {
+  if (name === undefined || name === STANDARD_OUTPUT) {
+    return name ?? null;
+  }
+  const { path } = checkOutputFile(name, "--json", disk);
+  if (path === capture?.path) {
+    throw new CommandError(`--json and --pcap both name ${path}; give one of them another name`);
+  }
+  return path;
 }
 
 function checkQemu(): FoundQemu {
   const program = findQemu();
   if (program === null) {
-    throw new UsageError(`QEMU is not on this computer; ${HOW_TO_INSTALL_QEMU}`);
+    throw new CommandError(`QEMU is not on this computer; ${HOW_TO_INSTALL_QEMU}`);
   }
   return program;
 }

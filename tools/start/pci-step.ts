@@ -70,7 +70,7 @@ function describeFunction(stack: VirtioStack, pciFunction: PciFunction): PciFunc
     vendor: hex(vendor_id, 4),
     vendorName: vendorName(vendor_id),
     device: hex(device_id, 4),
-    deviceName: deviceName(vendor_id, device_id, virtio_type),
+    deviceName: deviceName(vendor_id, device_id),
     revision: hex(pciFunction.revision_id, 2),
     subsystem: hasSubsystem ? subsystem : null,
     interrupt:

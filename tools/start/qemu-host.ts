@@ -1,6 +1,6 @@
 /** QEMU's own devices for a run: a network card on its user network, and a disk. */
 
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, ftruncateSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { FoundQemu } from "../../kernel-shim/qemu/find-qemu.js";
@@ -31,6 +31,7 @@ export function startQemu(
           file: image?.file ?? disk?.path ?? "",
           readOnly: disk?.isWritable === false,
           serial: "virtio-wasm",
+          driveProperties: { format: disk?.format ?? "raw" },
         },
       ],
     });
@@ -54,18 +55,32 @@ export function startQemu(
   }
 }
 
-/** An empty disk image in a folder of its own. */
+/**
+ * An empty disk image that only processes can reach: it has lost its name before QEMU opens it, so that nothing of it is
+ * left whatever ends this process.
+ */
 class TemporaryImage {
   readonly file: string;
   private readonly folder = mkdtempSync(path.join(tmpdir(), "virtio-wasm-"));
+  private readonly descriptor: number;
 
   constructor(bytes: number) {
-    this.file = path.join(this.folder, "disk.img");
-    writeFileSync(this.file, "");
-    truncateSync(this.file, bytes);
+    const named = path.join(this.folder, "disk.img");
+    this.descriptor = openSync(named, "wx+");
+    const nameless = `/proc/${process.pid}/fd/${this.descriptor}`;
+    // Linux has such names; elsewhere the image is removed when QEMU has opened it.
+    const isNameless = existsSync(nameless);
+    if (isNameless) this.removeFolder();
+    this.file = isNameless ? nameless : named;
+    ftruncateSync(this.descriptor, bytes);
   }
 
   remove(): void {
+    closeSync(this.descriptor);
+    this.removeFolder();
+  }
+
+  private removeFolder(): void {
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

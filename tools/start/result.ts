@@ -1,8 +1,13 @@
-/** What a run found out: the document that `--json` prints, and what the terminal shows in words. */
+/**
+ * What a run found out: the document that `--json` writes, and what the terminal shows in words. `npm run format` makes
+ * `result.schema.json` of it.
+ */
 
 import type { Build } from "../../kernel-shim/machine.js";
 
 export interface RunResult {
+  /** Of this document's form: another number means that fields went or have another meaning. */
+  version: 1;
   machine: MachineResult;
   /** Null when the machine's PCI functions could not be listed. */
   pci: PciResult | null;

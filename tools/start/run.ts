@@ -6,7 +6,8 @@ import { useDisk, type DiskTasks } from "./disk-step.js";
 import type { Host } from "./host.js";
 import { useNetworkCard } from "./network-step.js";
 import { listPciFunctions } from "./pci-step.js";
-import { describeError } from "./problems.js";
+import { count } from "../command/count.js";
+import { describeError } from "../command/errors.js";
 import type { Reporter } from "./reporter.js";
 import type { RunResult } from "./result.js";
 
@@ -21,6 +22,7 @@ const VIRTIO_BLOCK = 2;
 export function run(host: Host, tasks: DiskTasks, reporter: Reporter): RunResult {
   const { machine, hasVirtualTime } = host;
   const result: RunResult = {
+    version: 1,
     machine: { name: machine.name, build: machine.build, hasVirtualTime },
     pci: null,
     networkCards: [],
@@ -91,9 +93,9 @@ function conclude(result: RunResult, complaints: readonly string[]): void {
 }
 
 function successes({ pci, networkCards, disks }: RunResult): string[] {
-  const found = `${pci?.functions.length ?? 0} PCI functions found`;
+  const found = `${count(pci?.functions.length ?? 0, "PCI function")} found`;
   const pinged = networkCards.map(
-    ({ lease, pings }) => `${lease?.router ?? "the router"} answered ${pings.length} pings`,
+    ({ lease, pings }) => `${lease?.router ?? "the router"} answered ${count(pings.length, "ping")}`,
   );
   const moved = disks.map(({ bytes, isVerified }) => {
     const amount = `${bytes} bytes of disk`;
