@@ -11,6 +11,7 @@ import { documentFile, sectionName } from "../../tools/bench/document.js";
 import { sectionOf, withSection } from "../../tools/build/marked-section.js";
 import type { BenchResult } from "../../tools/bench/result.js";
 import { projectFolder } from "../../tools/build/project.js";
+import { assertDocument } from "./schema.js";
 import { withFolder } from "./start-command.js";
 
 const COMMAND = fileURLToPath(new URL("../../tools/bench/main.ts", import.meta.url));
@@ -28,10 +29,14 @@ function bench(parameters: readonly string[]) {
 test("a quick run measures every kind of thing, and holds the budgets that do not depend on time", () => {
   withFolder((folder) => {
     const chart = path.join(folder, "chart.svg");
-    const { status, stdout, stderr } = bench(["--quick", "--json", "--chart", chart]);
-    assert.equal(stderr, "");
-    assert.equal(status, 0);
-    const result = JSON.parse(stdout.slice(stdout.indexOf("{"))) as BenchResult;
+    const json = path.join(folder, "result.json");
+    const { status, stdout, stderr } = bench(["--quick", "--json", json, "--chart", chart]);
+    assert.equal(status, 0, stderr);
+    assert.match(stderr, /^Data path: /m, "it says what it does");
+    for (const line of `${stdout}${stderr}`.split("\n")) assert.ok(line.length <= 80, line);
+    const text = readFileSync(json, "utf8");
+    assertDocument("npm run bench", text);
+    const result = JSON.parse(text) as BenchResult;
 
     assert.equal(result.quick, true);
     for (const build of ["mapped", "ported"] as const) {

@@ -6,78 +6,75 @@
  */
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { SingleBar, Presets } from "cli-progress";
-import { Command } from "commander";
+import { join, relative } from "node:path";
 import { format, resolveConfig } from "prettier";
 import { withSection } from "../build/marked-section.js";
 import { projectFolder } from "../build/project.js";
-import { ensurePrograms, MissingPrograms, searchPath } from "../setup/system-packages.js";
+import { CommandError } from "../command/command-error.js";
+import { commandLine, readCommandLine } from "../command/command-line.js";
+import { STANDARD_OUTPUT, writeJson } from "../command/json-file.js";
+import { EXIT_PROBLEM, runCommand } from "../command/run-command.js";
+import { ensurePrograms, searchPath } from "../setup/system-packages.js";
+import { ProgramError } from "../unikernel/programs.js";
+import { userPath } from "../user-path.js";
 import { drawChart } from "./chart.js";
 import { describeBench, documentFile, sectionName } from "./document.js";
 import { formatResult } from "./report.js";
-import { runBenchmarks, type Progress } from "./run.js";
+import type { BenchResult } from "./result.js";
+import { runBenchmarks } from "./run.js";
 import { benchFolder } from "./toolchain.js";
 
 interface Options {
-  readonly json: boolean;
+  readonly json?: string;
   readonly quick: boolean;
   readonly native: boolean;
   readonly qemu: boolean;
   readonly readme: boolean;
-  readonly chart: string;
+  readonly chart?: string;
 }
 
-/** A bar on a terminal, otherwise nothing: what is printed goes into files as it is. */
-function progressBar(): Progress {
-  if (!process.stderr.isTTY) return { begin: () => {}, step: () => {}, end: () => {} };
-  const bar = new SingleBar({ format: "{what} {bar} {value}/{total}", clearOnComplete: true }, Presets.shades_classic);
-  return {
-    begin: (what, steps) => bar.start(steps, 0, { what }),
-    step: () => bar.increment(),
-    end: () => bar.stop(),
-  };
+async function writeReadme(result: BenchResult): Promise<void> {
+  const text = withSection(readFileSync(documentFile, "utf8"), documentFile, sectionName, describeBench(result));
+  writeFileSync(documentFile, await format(text, { ...(await resolveConfig(documentFile)), parser: "markdown" }));
 }
 
-process.chdir(projectFolder);
-const program = new Command("npm run bench --")
-  .description("Measures the stack beside the same data path in C. Installs compilers where that takes no password.")
-  .option("--quick", "only see that everything works, in less than a minute; times are not judged", false)
-  .option("--no-native", "leave native code out")
-  .option("--no-qemu", "leave QEMU's devices out")
-  .option("--readme", "put what a full run measured into README.md", false)
-  .option("--json", "print one JSON document instead of tables", false)
-  .option("--chart <file>", "where the chart goes", join(benchFolder, "data-path.svg"))
-  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
-  .parse();
-const options = program.opts<Options>();
-
-if (options.readme && (options.quick || !options.native || !options.qemu)) {
-  console.error("--readme is for full runs: leave out --quick, --no-native and --no-qemu.");
-  process.exit(2);
-}
-
-process.env["PATH"] = searchPath();
-try {
+async function bench(options: Options): Promise<number> {
+  if (options.readme && (options.quick || !options.native || !options.qemu)) {
+    throw new CommandError("--readme is for full runs: leave out --quick, --no-native and --no-qemu");
+  }
+  const isForProgram = options.json === STANDARD_OUTPUT;
+  const json = options.json === undefined || isForProgram ? options.json : userPath("bench", options.json);
+  const chart = options.chart === undefined ? join(benchFolder, "data-path.svg") : userPath("bench", options.chart);
+  process.chdir(projectFolder);
+  process.env["PATH"] = searchPath();
   ensurePrograms([
     ...(["clang", "wasm-ld"] as const),
     ...(options.native ? (["gcc", "valgrind"] as const) : []),
     ...(options.qemu ? (["gcc", "qemu-system-x86_64"] as const) : []),
   ]);
-} catch (error) {
-  if (!(error instanceof MissingPrograms)) throw error;
-  console.error(error.message);
-  process.exit(2);
+
+  const result = await runBenchmarks(options).catch((error: unknown) => {
+    throw error instanceof ProgramError ? new CommandError(error.message) : error;
+  });
+  mkdirSync(benchFolder, { recursive: true });
+  writeFileSync(chart, drawChart(result));
+  if (options.readme) await writeReadme(result);
+  if (!isForProgram)
+    console.log(`${formatResult(result)}\n\nChart: ${options.chart ?? relative(projectFolder, chart)}`);
+  if (json !== undefined) writeJson(json, result);
+  return result.budgets.some(({ holds }) => holds === false) ? EXIT_PROBLEM : 0;
 }
 
-const result = await runBenchmarks(options, progressBar());
-mkdirSync(benchFolder, { recursive: true });
-writeFileSync(options.chart, drawChart(result));
-if (options.readme) {
-  const text = withSection(readFileSync(documentFile, "utf8"), documentFile, sectionName, describeBench(result));
-  writeFileSync(documentFile, await format(text, { ...(await resolveConfig(documentFile)), parser: "markdown" }));
-}
-if (options.json) console.log(JSON.stringify(result, null, 2));
-else console.log(`${formatResult(result)}\nChart: ${options.chart}`);
-// Not process.exit: what goes into a pipe may still be on its way.
-process.exitCode = result.budgets.some(({ holds }) => holds === false) ? 1 : 0;
+await runCommand("npm run bench", () => {
+  const program = commandLine(
+    "bench",
+    "Measures the stack beside the same data path in C. Installs compilers where that takes no password.",
+  )
+    .option("--quick", "only see that everything works, in less than a minute; times are not judged", false)
+    .option("--no-native", "leave native code out")
+    .option("--no-qemu", "leave QEMU's devices out")
+    .option("--readme", "put what a full run measured into README.md", false)
+    .option("--json <file>", "write the result to this file as JSON, or - for standard output")
+    .option("--chart <file>", "where the chart goes (default: build/bench/data-path.svg)");
+  return readCommandLine(program, "bench", process.argv.slice(2)) ? bench(program.opts<Options>()) : 0;
+});

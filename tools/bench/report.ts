@@ -1,52 +1,66 @@
-/** The tables that the benchmarks print. */
+/** The tables that the benchmarks print, none wider than a terminal. */
 
-import Table from "cli-table3";
-import type { QemuResult } from "./qemu/result.js";
-import { bootTable, few, pointTable } from "./qemu/table.js";
+import { columns, fold, indent, WIDTH } from "../command/layout.js";
+import type { MeasuredPoint, QemuResult } from "./qemu/result.js";
+import { bootTable, few, perRequest, whole } from "./qemu/table.js";
 import type { BenchResult, DataPathRow, FootprintRow, GrowthRow, NativeRow, ScanRow, Spread } from "./result.js";
 
-function tableOf(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const colAligns = head.map((_, index) => (index === 0 ? ("left" as const) : ("right" as const)));
-  const table = new Table({ head: [...head], colAligns, style: { head: [], border: [] } });
-  for (const row of rows) table.push([...row]);
-  return table.toString();
+/** Columns of text on the left, of numbers on the right. */
+function tableOf(head: readonly string[], rows: readonly (readonly string[])[], textColumns = 1): string {
+  const numbers = head.map((_, index) => index).filter((index) => index >= textColumns);
+  return columns([head, ...rows], numbers).join("\n");
+}
+
+/** A table for each group of rows, below what its rows have in common. */
+function grouped<Row>(rows: readonly Row[], nameOf: (row: Row) => string, table: (rows: Row[]) => string): string {
+  const groups = new Map<string, Row[]>();
+  for (const row of rows) groups.set(nameOf(row), [...(groups.get(nameOf(row)) ?? []), row]);
+  return Array.from(groups, ([name, list]) => [name, ...indent(table(list).split("\n"))].join("\n")).join("\n");
 }
 
 const time = ({ quick }: Spread): string => quick.toFixed(1);
 const spread = ({ quick, slow }: Spread): string => `${quick.toFixed(1)} – ${slow.toFixed(1)}`;
 
-function dataPathTable(rows: readonly DataPathRow[]): string {
+function timesTable(rows: readonly DataPathRow[]): string {
+  return grouped(
+    rows,
+    ({ path, build }) => `${path}, ${build} build`,
+    (list) =>
+      tableOf(
+        ["bytes", "segments", "batch", "stack ns", "C ns", "ratio", "alone ns"],
+        list.map(({ size, segments, batch, stack, reference, ratio, alone }) => [
+          ...[size, segments, batch].map(String),
+          ...[spread(stack), spread(reference), ratio.toFixed(2), alone.toFixed(1)],
+        ]),
+        0,
+      ),
+  );
+}
+
+function callsTable(rows: readonly DataPathRow[]): string {
   return tableOf(
-    [
-      "path",
-      "bytes",
-      "segments",
-      "batch",
-      "build",
-      "stack ns",
-      "C ns",
-      "ratio",
-      "alone ns",
-      "imports",
-      "ports",
-      "bytes of ring",
-    ],
-    rows.map(({ path, size, segments, batch, build, stack, reference, ratio, alone, counts }) => [
-      ...[path, String(size), String(segments), String(batch), build, spread(stack), spread(reference)],
-      ...[ratio.toFixed(2), alone.toFixed(1), few(counts.imports), few(counts.portAccesses)],
+    ["path", "build", "bytes", "segments", "batch", "imports", "ports", "bytes of ring"],
+    rows.map(({ path, size, segments, batch, build, counts }) => [
+      ...[path, build, String(size), String(segments), String(batch), few(counts.imports), few(counts.portAccesses)],
       build === "ported" ? few(counts.memoryBytes) : "",
     ]),
+    2,
   );
 }
 
 function nativeTable(rows: readonly NativeRow[]): string {
-  return tableOf(
-    ["path", "bytes", "segments", "batch", "compiler", "memory by", "stack", "C", "ratio", "stack ns", "C ns"],
-    rows.map((row) => [
-      ...[row.path, String(row.size), String(row.segments), String(row.batch), row.compiler, row.memoryBase],
-      ...[row.stackInstructions.toFixed(0), row.referenceInstructions.toFixed(0), row.ratio.toFixed(2)],
-      ...[time(row.stack), time(row.reference)],
-    ]),
+  return grouped(
+    rows,
+    ({ compiler, memoryBase }) => `${compiler}, memory by ${memoryBase}`,
+    (list) =>
+      tableOf(
+        ["path", "bytes", "segments", "batch", "stack", "C", "ratio", "stack ns", "C ns"],
+        list.map((row) => [
+          ...[row.path, String(row.size), String(row.segments), String(row.batch)],
+          ...[row.stackInstructions.toFixed(0), row.referenceInstructions.toFixed(0), row.ratio.toFixed(2)],
+          ...[time(row.stack), time(row.reference)],
+        ]),
+      ),
   );
 }
 
@@ -56,12 +70,13 @@ function growthTable(rows: readonly GrowthRow[]): string {
     rows.map(({ path, what, value, nanoseconds, ratio }) => [
       ...[path, what, String(value), spread(nanoseconds), ratio.toFixed(2)],
     ]),
+    2,
   );
 }
 
 function footprintTable(rows: readonly FootprintRow[]): string {
   return tableOf(
-    ["path", "ring", "private bytes", "module's data", "of these fixed", "lent by the kernel"],
+    ["path", "ring", "private bytes", "module's data", "of these fixed", "lent by kernel"],
     rows.map((row) =>
       [row.path, row.ringSize, row.privateBytes, row.moduleBytes, Math.round(row.fixedBytes), row.sharedBytes].map(
         String,
@@ -76,52 +91,91 @@ function scanTable(rows: readonly ScanRow[]): string {
     rows.map(({ buses, configurationReads, microseconds }) => [
       ...[String(buses), String(configurationReads), microseconds.toFixed(1)],
     ]),
+    0,
   );
 }
 
+const budgetNameWidth = 36;
+const budgetValueWidth = 16;
+
 function budgetTable({ budgets }: BenchResult): string {
-  return tableOf(
-    ["budget", "limit", "measured", "holds"],
-    budgets.map(({ name, limit, measured, holds }) => [
-      ...[name, limit, measured, holds === undefined ? "not judged" : holds ? "yes" : "NO"],
-    ]),
+  const rows = budgets.map(({ name, limit, measured, holds }) => [
+    fold(name, budgetNameWidth),
+    fold(limit, budgetValueWidth),
+    fold(measured, budgetValueWidth),
+    holds === undefined ? "not judged" : holds ? "yes" : "NO",
+  ]);
+  return tableOf(["budget", "limit", "measured", "holds"], rows, 4);
+}
+
+/** How far the rounds are apart, to the middle of them. */
+function deviation({ perSecond: { median, least, most } }: MeasuredPoint): string {
+  return `±${Math.round((50 * (most - least)) / median)} %`;
+}
+
+function pointsTable({ block, network }: QemuResult): string {
+  return grouped(
+    [...block, ...network],
+    ({ point: { operation, pattern, bytes, depth } }) => `${operation} ${pattern}, ${bytes} bytes, depth ${depth}`,
+    (list) =>
+      tableOf(
+        ["guest", "waits", "a second", "", "to Linux", "notified", "interrupts", "registers"],
+        list.map((row) => [
+          ...[row.guest, row.point.waiting, whole(row.perSecond.median), deviation(row)],
+          row.againstLinux?.median.toFixed(2) ?? "",
+          ...[perRequest(row, "notifications"), perRequest(row, "interrupts"), perRequest(row, "deviceAccesses")],
+        ]),
+        2,
+      ),
   );
 }
 
 function qemuSections(qemu: QemuResult | undefined): string[] {
   if (qemu === undefined) return [];
-  const points = pointTable(qemu);
   const boot = bootTable(qemu.boot);
   return [
-    `QEMU ${qemu.qemu}'s devices, beside ${qemu.linux ?? "nothing"}: requests or frames a second, and calls for each.`,
-    tableOf(points.head, points.rows),
+    fold(
+      `QEMU ${qemu.qemu}'s devices, beside ${qemu.linux ?? "nothing"}: requests or frames a second, ` +
+        "how they compare with Linux's, and what each takes of notifications, interrupts and accesses to registers.",
+    ),
+    pointsTable(qemu),
     tableOf(boot.head, boot.rows),
-    ...[...qemu.gaps, ...qemu.caveats].map((text) => `- ${text}`),
+    [...qemu.gaps, ...qemu.caveats].map((text) => bullet(text)).join("\n"),
   ];
+}
+
+function bullet(text: string): string {
+  const [first = "", ...rest] = fold(text, WIDTH - 2).split("\n");
+  return [`- ${first}`, ...indent(rest)].join("\n");
 }
 
 /** Everything, in the order of the measurements. */
 export function formatResult(result: BenchResult): string {
   const { host } = result;
   const sections = [
-    `${host.processor}, ${host.cores} cores, Node ${host.node}`,
-    "Data path in WebAssembly, a request or frame: nanoseconds in the driver (one run in seven is quicker, one slower),\n" +
-      "the same of the C reference, what loop and device take alone, and calls.",
-    dataPathTable(result.dataPath),
+    fold(`${host.processor}, ${host.cores} cores, Node ${host.node}`),
+    fold(
+      "Data path in WebAssembly, a request or frame: nanoseconds in the driver (one run in seven is quicker, one " +
+        "slower), the same of the C reference, and what loop and device take alone.",
+    ),
+    timesTable(result.dataPath),
+    "Data path in WebAssembly, a request or frame: calls of the kernel.",
+    callsTable(result.dataPath),
     ...(result.native.length > 0
       ? [
-          "Native code, a request or frame: instructions in the driver; nanoseconds, loop and device included.",
+          fold("Native code, a request or frame: instructions in the driver; nanoseconds, loop and device included."),
           nativeTable(result.native),
         ]
       : []),
-    "Growth, mapped build, frames and requests of 512 bytes, batch 8; loop and device included.",
+    fold("Growth, mapped build, frames and requests of 512 bytes, batch 8; loop and device included."),
     growthTable(result.growth),
     "Memory of an instance with one device.",
     footprintTable(result.footprint),
     "PCI scan.",
     scanTable(result.scan),
     ...qemuSections(result.qemu),
+    "Budgets.",
     budgetTable(result),
   ];
-  return sections.join("\n");
+  return sections.join("\n\n");
 }

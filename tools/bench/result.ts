@@ -1,4 +1,7 @@
-/** What a run of the benchmarks measured: the document that `--json` prints. */
+/**
+ * What a run of the benchmarks measured: the document that `--json` writes. `npm run format` makes `result.schema.json` of
+ * it.
+ */
 
 import type { Build } from "../build/project.js";
 import type { QemuResult } from "./qemu/result.js";
@@ -110,6 +113,8 @@ export interface Budget {
 }
 
 export interface BenchResult {
+  /** Of this document's form: another number means that fields went or have another meaning. */
+  readonly version: 1;
   readonly quick: boolean;
   /** What it ran on. */
   readonly host: { readonly processor: string; readonly cores: number; readonly node: string };

@@ -2,6 +2,7 @@
 
 import { cpus } from "node:os";
 import v8 from "node:v8";
+import { beginStep, type Step, type StepOptions } from "../command/progress.js";
 import { judge } from "./budgets.js";
 import { builds, fullEffort, loadSubjects, measurePoint, pointsOf, quickEffort } from "./data-path.js";
 import { measureFootprint, measureGrowth, measureScan } from "./growth.js";
@@ -11,73 +12,81 @@ import type { QemuResult } from "./qemu/result.js";
 import type { BenchResult, DataPathRow, NativeRow } from "./result.js";
 import { compileBenchModules } from "./toolchain.js";
 
-/** Told what is going on. */
-export interface Progress {
-  begin(what: string, steps: number): void;
-  step(): void;
-  end(): void;
-}
-
 export interface RunOptions {
   readonly quick: boolean;
   readonly native: boolean;
   readonly qemu: boolean;
 }
 
-async function measureDevices(quick: boolean, progress: Progress): Promise<QemuResult> {
-  let last = 0;
-  const result = await measureQemu(quick ? "quick" : "full", (_, done, total) => {
-    if (done === 0) progress.begin("QEMU's devices", total);
-    for (; last < done; last++) progress.step();
-  });
-  progress.end();
-  return result;
+/** Begins a step, and ends it when the work is done, in whatever way. */
+async function during<Result>(options: StepOptions, work: (step: Step) => Result | Promise<Result>): Promise<Result> {
+  const step = beginStep(options);
+  try {
+    return await work(step);
+  } finally {
+    step.end();
+  }
 }
 
-export async function runBenchmarks({ quick, native, qemu }: RunOptions, progress: Progress): Promise<BenchResult> {
+function measureDevices(quick: boolean): Promise<QemuResult> {
+  let step: Step | undefined;
+  return measureQemu(quick ? "quick" : "full", (what, done, total) => {
+    if (step === undefined) step = beginStep({ what: "QEMU's devices", total, unit: "steps" });
+    else if (done > 0) step.advance();
+    step.begin(what);
+  }).finally(() => step?.end());
+}
+
+export async function runBenchmarks({ quick, native, qemu }: RunOptions): Promise<BenchResult> {
   // The optimising compiler from the start, or the first rows would be measured in code that nobody runs for long.
   v8.setFlagsFromString("--no-liftoff");
   const effort = quick ? quickEffort : fullEffort;
-  const modules = await compileBenchModules();
+  const modules = await during({ what: "Compiling the reference", isLong: true }, () => compileBenchModules());
   const subjects = loadSubjects(modules);
 
   const points = pointsOf(effort);
   const dataPath: DataPathRow[] = [];
-  progress.begin("data path", points.length * builds.length);
-  for (const build of builds) {
-    for (const point of points) {
-      dataPath.push(measurePoint(subjects, build, point, effort));
-      progress.step();
+  await during({ what: "Data path", total: points.length * builds.length, unit: "points", isLong: true }, (step) => {
+    for (const build of builds) {
+      for (const point of points) {
+        dataPath.push(measurePoint(subjects, build, point, effort));
+        step.advance();
+      }
     }
-  }
-  progress.end();
+  });
 
-  progress.begin("growth", 3);
-  const growth = measureGrowth(subjects, effort, quick);
-  progress.step();
-  const footprint = measureFootprint(subjects);
-  progress.step();
-  const scan = measureScan(subjects, effort, quick);
-  progress.end();
+  const { growth, footprint, scan } = await during({ what: "Growth", total: 3, unit: "parts" }, (step) => {
+    step.begin("rings, devices and instances");
+    const growth = measureGrowth(subjects, effort, quick);
+    step.advance();
+    step.begin("memory");
+    const footprint = measureFootprint(subjects);
+    step.advance();
+    step.begin("PCI scan");
+    return { growth, footprint, scan: measureScan(subjects, effort, quick) };
+  });
 
   const nativeRows: NativeRow[] = [];
   if (native) {
     const chosen = quick ? nativePoints.slice(0, 1) : nativePoints;
-    progress.begin("native code", compilers.length * chosen.length);
-    for (const compiler of compilers) {
-      const programs = await compilePrograms(compiler);
-      for (const point of chosen) {
-        nativeRows.push(...(await measureNative(programs, point, effort)));
-        progress.step();
+    await during({ what: "Native code", total: compilers.length * chosen.length, unit: "points" }, async (step) => {
+      for (const compiler of compilers) {
+        step.begin(`compiling with ${compiler}`);
+        const programs = await compilePrograms(compiler);
+        step.begin("measuring");
+        for (const point of chosen) {
+          nativeRows.push(...(await measureNative(programs, point, effort)));
+          step.advance();
+        }
       }
-    }
-    progress.end();
+    });
   }
 
   const host = { processor: cpus()[0]?.model ?? "unknown", cores: cpus().length, node: process.version };
   const measured = {
+    version: 1 as const,
     ...{ quick, host, dataPath, native: nativeRows, growth, footprint, scan },
-    qemu: qemu ? await measureDevices(quick, progress) : undefined,
+    qemu: qemu ? await measureDevices(quick) : undefined,
   };
   return { ...measured, budgets: judge(measured) };
 }

@@ -1,49 +1,82 @@
 /**
- * `npm run format`: gives every file the project's layout, `kernel-shim/README.md` the current interface, and `README.md`
- * the current list of tests on devices that misbehave.
+ * `npm run format`: gives every file the project's layout, and brings up to date what is generated in documents: the
+ * interface in `kernel-shim/README.md`, lists and figures in `README.md`, and the schemas of what `--json` writes.
+ *
+ * Exit status: 0 done, 1 a file could not be formatted or a list not be made, 2 it could not be run.
  */
 
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Command } from "commander";
 import { documentAbi, documentFile } from "../build/abi-document.js";
 import { readAbi } from "../build/abi-model.js";
 import { outputFolder, projectFolder } from "../build/project.js";
+import { commandLine, readCommandLine } from "../command/command-line.js";
+import { beginStep, type Step } from "../command/progress.js";
+import { EXIT_PROBLEM, runCommand } from "../command/run-command.js";
+import { documentFile as figuresFile, documentFigures } from "../figures/document.js";
+import { makeSchema, schemas } from "../schema/make.js";
 import { documentFile as listFile, documentReliability, readParts } from "../reliability/document.js";
 import { TestNamesError } from "../reliability/test-names.js";
-
-const program = new Command("npm run format --")
-  .description("Formats every file, or the files named.")
-  .argument("[files...]")
-  .parse();
+import { userPath } from "../user-path.js";
 
 const readSource = (name: string): string => readFileSync(join(projectFolder, name), "utf8");
+const writeSource = (name: string, text: string): void => writeFileSync(join(projectFolder, name), text);
 
-const files = program.args.length > 0 ? program.args : ["."];
-writeFileSync(join(projectFolder, documentFile), documentAbi(readSource(documentFile), readAbi(readSource)));
-const isListed = updateList();
-const { status } = spawnSync(
-  process.execPath,
-  ["node_modules/prettier/bin/prettier.cjs", "--write", "--log-level=warn", ...files, documentFile, listFile],
-  { cwd: projectFolder, stdio: "inherit" },
-);
-process.exitCode = isListed ? (status ?? 1) : 1;
+/** Runs a script with Node, and returns its exit status. */
+function runScript(...parameters: string[]): Promise<number> {
+  const child = spawn(process.execPath, parameters, { cwd: projectFolder, stdio: "inherit" });
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => resolve(code ?? EXIT_PROBLEM));
+  });
+}
 
 /** Formatting goes on when the tests cannot be imported because they, or what they test, are broken at the moment. */
-function updateList(): boolean {
+function updateList(step: Step): boolean {
   try {
-    // Tests import the bindings that the build makes.
-    if (!existsSync(join(outputFolder, "abi.ts"))) {
-      spawnSync(process.execPath, ["--import", "tsx", join(projectFolder, "tools", "build", "main.ts"), "--quiet"], {
-        stdio: "inherit",
-      });
-    }
-    writeFileSync(join(projectFolder, listFile), documentReliability(readSource(listFile), readParts()));
+    writeSource(listFile, documentReliability(readSource(listFile), readParts()));
     return true;
   } catch (error) {
     if (!(error instanceof TestNamesError)) throw error;
-    console.error(`${error.message}\nThe list of tests in ${listFile} stays as it was.`);
+    step.aside(() => {
+      console.error(`${error.message}\nThe list of tests in ${listFile} stays as it was.`);
+    });
     return false;
   }
 }
+
+async function format(files: readonly string[]): Promise<number> {
+  // Tests import the bindings that the build makes, and figures are about its modules.
+  if (!existsSync(join(outputFolder, "abi.ts"))) {
+    const status = await runScript("--import", "tsx", join(projectFolder, "tools", "build", "main.ts"), "--quiet");
+    if (status !== 0) return status;
+  }
+  const step = beginStep({ what: "Formatting" });
+  try {
+    step.begin("the interface");
+    writeSource(documentFile, documentAbi(readSource(documentFile), readAbi(readSource)));
+    step.begin("schemas");
+    for (const schema of schemas) writeSource(schema.file, makeSchema(schema));
+    step.begin("the list of tests");
+    const isListed = updateList(step);
+    writeSource(figuresFile, documentFigures(readSource(figuresFile)));
+    step.begin("all files");
+    const generated = [documentFile, listFile, ...schemas.map(({ file }) => file)];
+    const parameters = ["--write", "--log-level=warn", ...files, ...generated];
+    const status = await runScript("node_modules/prettier/bin/prettier.cjs", ...parameters);
+    return isListed ? status : EXIT_PROBLEM;
+  } finally {
+    step.end();
+  }
+}
+
+await runCommand("npm run format", () => {
+  const program = commandLine(
+    "format",
+    "Formats every file, or the files named, and updates generated documents.",
+  ).argument("[files...]");
+  if (!readCommandLine(program, "format", process.argv.slice(2))) return 0;
+  const files = program.args.map((name) => userPath("format", name));
+  return format(files.length > 0 ? files : ["."]);
+});

@@ -1,18 +1,22 @@
 /**
  * `npm run fuzz`: hostile devices at random, for as long as wanted.
  *
- * Exit status 0 when nothing was found, 1 when something was, 2 when the arguments make no sense.
+ * Exit status 0 when nothing was found, 1 when something was, 2 when what was asked for cannot be done.
  */
 
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { compare } from "../../tests/hostile/campaign.js";
 import { describeFinding } from "../../tests/hostile/report.js";
 import { runScenario, type ScenarioOptions } from "../../tests/hostile/scenario.js";
+import { projectFolder } from "../build/project.js";
+import { STANDARD_OUTPUT, writeJson } from "../command/json-file.js";
+import { EXIT_PROBLEM, runCommand } from "../command/run-command.js";
+import { documentCampaign, documentFile } from "../figures/document.js";
 import { runCampaign } from "./campaign.js";
 import { Coverage } from "./coverage/coverage.js";
-import { parseOptions } from "./options.js";
-import { describe, toJson } from "./report.js";
-
-const EXIT_FOUND = 1;
+import { parseOptions, type Options } from "./options.js";
+import { describe, toDocument } from "./report.js";
 
 /** One seed again, with what its devices did. Returns whether nothing was found. */
 function replay(options: ScenarioOptions, coverage: Coverage | null): boolean {
@@ -25,18 +29,33 @@ function replay(options: ScenarioOptions, coverage: Coverage | null): boolean {
   return finding === undefined;
 }
 
-const options = parseOptions(process.argv.slice(2));
-const { replay: seed, mutations: only, builds } = options;
-let isFine: boolean;
-if (seed === undefined) {
+/** Returns whether nothing was found. */
+async function campaign(options: Options): Promise<boolean> {
+  const { json, readme, uncovered } = options;
   const result = await runCampaign(options, (finding) => {
-    if (!options.json) console.log(`\n${describeFinding(finding.options, finding.outcome)}`);
+    if (json !== STANDARD_OUTPUT) console.log(`\n${describeFinding(finding.options, finding.outcome)}`);
   });
-  console.log(options.json ? toJson(result) : describe(result, options.uncovered));
-  isFine = result.totals.findings === 0;
-} else {
-  const coverage = options.coverageEvery === 0 ? null : await Coverage.create(builds);
-  const runs = builds.map((build) => replay({ build, seed, ...(only === undefined ? {} : { only }) }, coverage));
-  isFine = runs.every((wasFine) => wasFine);
+  if (json !== STANDARD_OUTPUT) console.log(describe(result, uncovered));
+  const document = toDocument(result);
+  if (json !== undefined) writeJson(json, document);
+  if (readme) {
+    const file = join(projectFolder, documentFile);
+    writeFileSync(file, documentCampaign(readFileSync(file, "utf8"), document));
+  }
+  return result.totals.findings === 0;
 }
-process.exitCode = isFine ? 0 : EXIT_FOUND;
+
+/** Returns whether nothing was found. */
+async function fuzz(options: Options): Promise<boolean> {
+  const { replay: seed, mutations: only, builds, coverageEvery } = options;
+  if (seed === undefined) return campaign(options);
+  const coverage = coverageEvery === 0 ? null : await Coverage.create(builds);
+  const runs = builds.map((build) => replay({ build, seed, ...(only === undefined ? {} : { only }) }, coverage));
+  return runs.every((wasFine) => wasFine);
+}
+
+await runCommand("npm run fuzz", async () => {
+  const options = parseOptions(process.argv.slice(2));
+  if (options === null) return 0;
+  return (await fuzz(options)) ? 0 : EXIT_PROBLEM;
+});

@@ -1,7 +1,11 @@
 /** What `npm run fuzz` is asked to do. */
 
-import { Command, InvalidArgumentError, Option } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 import type { Build } from "../../kernel-shim/machine.js";
+import { CommandError } from "../command/command-error.js";
+import { commandLine, readCommandLine } from "../command/command-line.js";
+import { STANDARD_OUTPUT } from "../command/json-file.js";
+import { userPath } from "../user-path.js";
 
 export interface Options {
   /** The longest to go on. */
@@ -15,7 +19,10 @@ export interface Options {
   readonly coverageEvery: number;
   /** List the branches that were not reached. */
   readonly uncovered: boolean;
-  readonly json: boolean;
+  /** File that the result goes to as JSON, or `STANDARD_OUTPUT`; undefined: none. */
+  readonly json: string | undefined;
+  /** Put the result into README.md. */
+  readonly readme: boolean;
   /** One seed to run again, in place of a campaign. */
   readonly replay: number | undefined;
   /** Which of its mutations to repeat; all when undefined. */
@@ -72,18 +79,19 @@ interface Parsed {
   readonly build: Build | "both";
   readonly coverage: number;
   readonly uncovered: boolean;
-  readonly json: boolean;
+  readonly json?: string;
+  readonly readme: boolean;
   readonly replay?: number;
   readonly mutations?: Set<number>;
 }
 
-/** Ends the process after help, or with status 2 and a message when the arguments make no sense. */
-export function parseOptions(parameters: readonly string[]): Options {
-  const program = new Command("npm run fuzz --")
-    .description(
-      "Runs the modules on devices that break every rule, at random, and reports what the stack should not have done,\n" +
-        "with the mutations that matter and the command that repeats them, and which branches of the stack were reached.",
-    )
+/** Returns null after help. Throws `CommandError` when the arguments make no sense. */
+export function parseOptions(parameters: readonly string[]): Options | null {
+  const program = commandLine(
+    "fuzz",
+    "Runs the modules on devices that break every rule, at random, and reports what the stack should not have done, " +
+      "with the mutations that matter and the command that repeats them, and which branches of the stack were reached.",
+  )
     .option("--minutes <number>", `the longest to go on; ${DEFAULT_MINUTES} unless seeds are given`, parseMinutes)
     .option("--seeds <number>", "how many seeds to run, each on every build", parseSeeds)
     .option("--seed <number>", "where to begin; some other place every time unless given", parseSeed)
@@ -95,16 +103,21 @@ export function parseOptions(parameters: readonly string[]): Options {
       DEFAULT_COVERAGE_EVERY,
     )
     .option("--uncovered", "list the branches that were not reached", false)
-    .option("--json", "print the result as JSON", false)
+    .option("--json <file>", "write the result to this file as JSON, or - for standard output")
+    .option("--readme", "put the result, of seeds with coverage, into README.md", false)
     .option("--replay <seed>", "run just this seed, and show what its devices do", parseSeed)
-    .option("--mutations <numbers>", "with --replay: only these mutations, separated by commas", parseMutations)
-    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
-    .parse(parameters, { from: "user" });
-  const { minutes, seed, seeds, build, coverage, uncovered, json, replay, mutations } = program.opts<Parsed>();
+    .option("--mutations <numbers>", "with --replay: only these mutations, separated by commas", parseMutations);
+  if (!readCommandLine(program, "fuzz", parameters)) return null;
+  const { minutes, seed, seeds, build, coverage, uncovered, json, readme, replay, mutations } = program.opts<Parsed>();
   if (mutations !== undefined && replay === undefined) {
-    program.error("error: --mutations needs --replay, the seed that they belong to");
+    throw new CommandError("--mutations needs --replay, the seed that they belong to");
   }
-  if (uncovered && coverage === 0) program.error("error: --uncovered needs --coverage");
+  if (uncovered && coverage === 0) throw new CommandError("--uncovered needs --coverage");
+  if (readme && (seeds === undefined || seed === undefined || coverage === 0 || build !== "both")) {
+    throw new CommandError(
+      "--readme is for what others can repeat: give --seeds and --seed, both builds, and coverage",
+    );
+  }
   return {
     minutes: minutes ?? (seeds === undefined ? DEFAULT_MINUTES : Infinity),
     seed: seed ?? Math.floor(Math.random() * SEEDS),
@@ -112,7 +125,8 @@ export function parseOptions(parameters: readonly string[]): Options {
     builds: build === "both" ? ["mapped", "ported"] : [build],
     coverageEvery: coverage,
     uncovered,
-    json,
+    json: json === undefined || json === STANDARD_OUTPUT ? json : userPath("fuzz", json),
+    readme,
     replay,
     mutations,
   };

@@ -2,8 +2,11 @@
 
 import Table from "cli-table3";
 import { repeatCommand } from "../../tests/hostile/report.js";
+import { count } from "../command/count.js";
+import { fold } from "../command/layout.js";
 import type { CampaignResult } from "./campaign.js";
 import type { CoverageReport } from "./coverage/coverage.js";
+import type { FuzzResult } from "./result.js";
 
 const number = (value: number): string => value.toLocaleString("en");
 
@@ -13,14 +16,16 @@ function percent(part: number, whole: number): string {
 
 export function describe(result: CampaignResult, listUncovered: boolean): string {
   const { firstSeed, seeds, seconds, totals, coverage } = result;
-  const rate = (count: number): string => number(Math.round(count / Math.max(seconds, 0.001)));
+  const rate = (of: number): string => number(Math.round(of / Math.max(seconds, 0.001)));
   return [
     ...(coverage === null ? [] : [describeCoverage(coverage, totals.instrumentedInputs, listUncovered), ""]),
-    `${number(totals.inputs)} inputs from ${number(seeds)} seeds, ${firstSeed} on, in ${seconds.toFixed(1)} s, ` +
-      `${rate(totals.inputs)} a second`,
-    `${number(totals.mutations)} mutated interactions, ${rate(totals.mutations)} a second`,
-    `${number(totals.imports)} imports called`,
-    `${totals.findings} findings`,
+    fold(
+      `${count(totals.inputs, "input")} from ${count(seeds, "seed")}, ${firstSeed} on, in ${seconds.toFixed(1)} s, ` +
+        `${rate(totals.inputs)} a second`,
+    ),
+    `${count(totals.mutations, "mutated interaction")}, ${rate(totals.mutations)} a second`,
+    `${count(totals.imports, "import")} called`,
+    count(totals.findings, "finding"),
   ].join("\n");
 }
 
@@ -35,8 +40,11 @@ function describeCoverage(coverage: CoverageReport, inputs: number, listUncovere
   }
   const lines = [
     table.toString(),
-    `${number(coverage.reached)} of ${number(coverage.branches)} branches of the stack reached, ` +
-      `${percent(coverage.reached, coverage.branches)}, by the ${number(inputs)} inputs that ran on instrumented modules, too`,
+    fold(
+      `${number(coverage.reached)} of ${number(coverage.branches)} branches of the stack reached, ` +
+        `${percent(coverage.reached, coverage.branches)}, ` +
+        `by the ${count(inputs, "input")} that ran on instrumented modules, too`,
+    ),
   ];
   if (listUncovered) {
     const places = coverage.files.flatMap(({ unreached }) => unreached);
@@ -46,8 +54,9 @@ function describeCoverage(coverage: CoverageReport, inputs: number, listUncovere
 }
 
 /** Everything that there is to know, with plain numbers. */
-export function toJson({ firstSeed, seeds, seconds, totals, findings, coverage }: CampaignResult): string {
-  const result = {
+export function toDocument({ firstSeed, seeds, seconds, totals, findings, coverage }: CampaignResult): FuzzResult {
+  return {
+    version: 1,
     firstSeed,
     seeds,
     seconds,
@@ -58,12 +67,11 @@ export function toJson({ firstSeed, seeds, seconds, totals, findings, coverage }
     findings: findings.map(({ options, outcome: { finding, mutations } }) => ({
       build: options.build,
       seed: options.seed,
-      rule: finding?.oracle,
-      message: finding?.message,
+      rule: finding?.oracle ?? "",
+      message: finding?.message ?? "",
       mutations,
       repeat: repeatCommand(options, mutations),
     })),
     coverage: coverage === null ? null : { inputs: totals.instrumentedInputs, ...coverage },
   };
-  return JSON.stringify(result, null, 2);
 }

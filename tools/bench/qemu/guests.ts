@@ -1,12 +1,14 @@
 /** Boots the guests that are measured, on machines that differ in nothing but the guest. */
 
+import { onSignal } from "../../command/cleanup.js";
+import { CommandError } from "../../command/command-error.js";
 import { BootedMachine } from "../../unikernel/boot.js";
 import type { LinuxImage } from "./linux-image.js";
 import { parseTimings, type Timing } from "./points.js";
 import { traceEvents } from "./trace.js";
 
 /** A guest did not do what it was to do. The message has what it printed. */
-export class GuestFailure extends Error {}
+export class GuestFailure extends CommandError {}
 
 /** How much a guest has to do. */
 export interface Work {
@@ -110,12 +112,13 @@ export async function run({ image, commandLine, parameters }: Machine): Promise<
     parameters: [...sameForAll, ...parameters],
     timeoutMilliseconds,
   });
+  const forget = onSignal(() => machine.kill());
   // If it ends without having started, that shows in its output.
   const startedAfter = await machine.shows(firstWord).then(
     () => performance.now() - begin,
     () => 0,
   );
-  const { output } = await machine.ended;
+  const { output } = await machine.ended.finally(forget);
   if (!lastWord.test(output)) throw new GuestFailure(`the guest ended early:\n${output.slice(-2000)}`);
   return { timings: parseTimings(output), startedAfter };
 }

@@ -7,10 +7,10 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { qemuVersion } from "../../../kernel-shim/qemu/find-qemu.js";
+import { TemporaryFolder } from "../../command/cleanup.js";
 import { ensurePrograms, findProgram } from "../../setup/system-packages.js";
 import { buildImage } from "../../unikernel/image.js";
 import { judge } from "./budgets.js";
@@ -70,12 +70,12 @@ const caveats = [
 ];
 
 /** A folder for disk images, in memory where there is room. */
-function makeFolder(): string {
+function makeFolder(): TemporaryFolder {
   const hasRoom = (): boolean => {
     const { bavail, bsize } = statfsSync(memoryFolder);
     return bavail * bsize >= freeBytesWanted;
   };
-  return mkdtempSync(join(existsSync(memoryFolder) && hasRoom() ? memoryFolder : tmpdir(), "virtio-bench-"));
+  return new TemporaryFolder("virtio-bench-", existsSync(memoryFolder) && hasRoom() ? memoryFolder : undefined);
 }
 
 /** The rates of one guest at all points, round by round. */
@@ -121,7 +121,7 @@ function table(guest: Guest, rates: Rates, counts: ReadonlyMap<string, Counts>, 
 class Measurement {
   private readonly amount: Amount;
   private readonly folder = makeFolder();
-  private readonly disk = join(this.folder, "disk.img");
+  private readonly disk = join(this.folder.path, "disk.img");
   private readonly gaps: string[] = [];
   private readonly started = { unikernel: [] as number[], linux: [] as number[], firstPacket: [] as number[] };
   private steps = 0;
@@ -134,7 +134,7 @@ class Measurement {
   }
 
   close(): void {
-    rmSync(this.folder, { recursive: true });
+    this.folder.remove();
   }
 
   /** Building and getting Linux are a step each; then come the rounds, of three or of one guest with a disk, and a card. */
@@ -220,7 +220,7 @@ class Measurement {
 
   /** Runs the unikernel with a card, and somebody at the other end, who must have got what was sent. */
   private async runWithPeer(image: string, work: Work, ...parameters: readonly string[]): Promise<Run> {
-    const socket = join(this.folder, "wire");
+    const socket = join(this.folder.path, "wire");
     const peer = await Peer.listen(socket);
     try {
       const begin = performance.now();
@@ -239,13 +239,13 @@ class Measurement {
   }
 
   private async count(machine: Machine): Promise<ReadonlyMap<string, Counts>> {
-    const trace = join(this.folder, "trace");
+    const trace = join(this.folder.path, "trace");
     await run({ ...machine, parameters: [...machine.parameters, ...traceParameters(trace)] });
     return this.readTrace(trace);
   }
 
   private async countWithPeer(image: string): Promise<ReadonlyMap<string, Counts>> {
-    const trace = join(this.folder, "trace");
+    const trace = join(this.folder.path, "trace");
     await this.runWithPeer(image, countedWork, ...traceParameters(trace));
     return this.readTrace(trace);
   }

@@ -9,12 +9,16 @@ export interface TextTable {
   readonly rows: readonly (readonly string[])[];
 }
 
-const whole = (value: number): string => Math.round(value).toLocaleString("en");
+export const whole = (value: number): string => Math.round(value).toLocaleString("en");
 /** With as many digits behind the point as say something, three at most. */
 export const few = (value: number): string => String(Number(value.toFixed(3)));
 const rate = ({ median, least, most }: Spread): string => `${whole(median)} (${whole(least)} – ${whole(most)})`;
 
-function perRequest({ counts }: MeasuredPoint, event: "notifications" | "interrupts" | "deviceAccesses"): string {
+/** How many of these a request or frame takes; empty where that was not counted. */
+export function perRequest(
+  { counts }: MeasuredPoint,
+  event: "notifications" | "interrupts" | "deviceAccesses",
+): string {
   return counts === undefined ? "" : few(counts[event] / counts.count);
 }
 

@@ -51,6 +51,11 @@ function instrumentAll(): { sources: Map<string, string>; branches: Branch[] } {
   return { sources, branches };
 }
 
+/** How many branches the stack's sources have. */
+export function countBranches(): number {
+  return instrumentAll().branches.length;
+}
+
 /** Branches of both builds, reached in any of them: what one build leaves out, the other one has. */
 export class Coverage {
   private constructor(
