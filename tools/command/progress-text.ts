@@ -80,5 +80,5 @@ export function describeProgress(work: Work, situation: Situation, columns?: num
     const line = `${work.what}${columns === undefined ? ": " : picture}${parts.join(", ")}`;
     if (line.length <= room) return line;
   }
-  return `${work.what} …`.slice(0, room);
+  return `${work.what.slice(0, Math.max(room - 2, 0))} …`;
 }
