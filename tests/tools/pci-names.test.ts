@@ -55,10 +55,13 @@ test("a list is read without subsystems, interfaces and comments", () => {
   const { classes, subclasses, vendors, devices } = parsePciIds(sample);
   assert.deepEqual([...vendors.keys()], [0x1234, 0x1af4, 0x8086]);
   assert.deepEqual([...devices.values()], ["First", "Virtio network device", "440FX", "Something else"]);
-  assert.deepEqual([...classes, ...subclasses], [
-    [0x02, "Network controller"],
-    [0x0200, "Ethernet controller"],
-  ]);
+  assert.deepEqual(
+    [...classes, ...subclasses],
+    [
+      [0x02, "Network controller"],
+      [0x0200, "Ethernet controller"],
+    ],
+  );
 });
 
 test("of a whole list, only what virtual machines are made of is chosen", () => {

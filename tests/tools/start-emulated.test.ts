@@ -10,6 +10,7 @@ import { profileNames } from "../../kernel-shim/emulated-pc/profiles.js";
 import { arpInFrame, ArpOperation } from "../../kernel-shim/network/arp.js";
 import { icmpEchoInFrame } from "../../kernel-shim/network/frames.js";
 import { IcmpType } from "../../kernel-shim/network/icmp.js";
+import { projectFolder } from "../../tools/build/project.js";
 import type { FeaturesResult, RunResult } from "../../tools/start/result.js";
 import { readCapture } from "./pcap-reader.js";
 import { assertDocument } from "./schema.js";
@@ -54,6 +55,25 @@ function checkFeatures(features: FeaturesResult | null): void {
   assert.ok(features !== null);
   assert.deepEqual([...features.accepted, ...features.refused].sort(), [...features.offered].sort());
 }
+
+/** Its lines are what is measured, which differs from run to run. */
+const isMeasured = (line: string): boolean => /^ +(passes|write|read) /.test(line);
+
+test("README.md shows what it prints", () => {
+  const page = readFileSync(path.join(projectFolder, "README.md"), "utf8");
+  const [, shown = ""] = /```\n(virtio\.wasm on [^`]*)```/.exec(page) ?? [];
+  const printed = start([]).stdout.split("\n");
+  let next = 0;
+  for (const line of shown.split("\n").filter((text) => text.trim() !== "…")) {
+    const wanted = isMeasured(line) ? /^ +(passes|write|read) / : line.replaceAll(/\d+\.\d{3} ms/g, "# ms");
+    const matches = (text: string): boolean =>
+      typeof wanted === "string" ? text.replaceAll(/\d+\.\d{3} ms/g, "# ms") === wanted : wanted.test(text);
+    const found = printed.findIndex((text, index) => index >= next && matches(text));
+    assert.ok(found >= 0, `"${line}" is printed, at its place`);
+    next = found + 1;
+  }
+  assert.ok(next > 30, "all of it is looked at");
+});
 
 /** Where nobody watches, there is a line now and then if it takes long, and no bar. */
 function checkProgress(stderr: string): void {

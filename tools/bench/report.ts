@@ -18,8 +18,12 @@ function grouped<Row>(rows: readonly Row[], nameOf: (row: Row) => string, table:
   return Array.from(groups, ([name, list]) => [name, ...indent(table(list).split("\n"))].join("\n")).join("\n");
 }
 
-const time = ({ quick }: Spread): string => quick.toFixed(1);
-const spread = ({ quick, slow }: Spread): string => `${quick.toFixed(1)} – ${slow.toFixed(1)}`;
+/** What is subtracted from a time may have been more than the time, on a machine that is not quiet: that says nothing. */
+const unknown = "?";
+const time = ({ quick }: Spread): string => (quick > 0 ? quick.toFixed(1) : unknown);
+const spread = (of: Spread): string => (of.quick > 0 ? `${time(of)} – ${of.slow.toFixed(1)}` : unknown);
+const ratioOf = (ratio: number, ...of: readonly Spread[]): string =>
+  of.every(({ quick }) => quick > 0) ? ratio.toFixed(2) : unknown;
 
 function timesTable(rows: readonly DataPathRow[]): string {
   return grouped(
@@ -30,7 +34,7 @@ function timesTable(rows: readonly DataPathRow[]): string {
         ["bytes", "segments", "batch", "stack ns", "C ns", "ratio", "alone ns"],
         list.map(({ size, segments, batch, stack, reference, ratio, alone }) => [
           ...[size, segments, batch].map(String),
-          ...[spread(stack), spread(reference), ratio.toFixed(2), alone.toFixed(1)],
+          ...[spread(stack), spread(reference), ratioOf(ratio, stack, reference), alone.toFixed(1)],
         ]),
         0,
       ),
@@ -95,7 +99,7 @@ function scanTable(rows: readonly ScanRow[]): string {
   );
 }
 
-const budgetNameWidth = 36;
+const budgetNameWidth = 32;
 const budgetValueWidth = 16;
 
 function budgetTable({ budgets }: BenchResult): string {
@@ -108,8 +112,9 @@ function budgetTable({ budgets }: BenchResult): string {
   return tableOf(["budget", "limit", "measured", "holds"], rows, 4);
 }
 
-/** How far the rounds are apart, to the middle of them. */
-function deviation({ perSecond: { median, least, most } }: MeasuredPoint): string {
+/** How far the rounds are apart, to the middle of them; empty when there was but one. */
+function deviation({ perSecond: { median, least, most, runs } }: MeasuredPoint): string {
+  if (runs < 2) return "";
   return `±${Math.round((50 * (most - least)) / median)} %`;
 }
 
@@ -139,7 +144,10 @@ function qemuSections(qemu: QemuResult | undefined): string[] {
         "how they compare with Linux's, and what each takes of notifications, interrupts and accesses to registers.",
     ),
     pointsTable(qemu),
-    tableOf(boot.head, boot.rows),
+    tableOf(
+      boot.head,
+      boot.rows.filter(([, time]) => time !== ""),
+    ),
     [...qemu.gaps, ...qemu.caveats].map((text) => bullet(text)).join("\n"),
   ];
 }
