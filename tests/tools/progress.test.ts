@@ -52,8 +52,8 @@ describe("a line of progress", () => {
 
   test("has no wrong numbers where there is little or nothing to count", () => {
     const work = { what: "Disk", total: 512, unit: "bytes" };
-    assert.equal(describeProgress(work, { done: 0, seconds: 0, note: "" }), "Disk: 0 %, 0.0 of 0.0 MiB");
-    assert.equal(describeProgress(work, { done: 512, seconds: 0.1, note: "" }), "Disk: 100 %, 0.0 of 0.0 MiB");
+    assert.equal(describeProgress(work, { done: 0, seconds: 0, note: "" }), "Disk: 0 %, 0 of 0.5 KiB");
+    assert.equal(describeProgress(work, { done: 512, seconds: 0.1, note: "" }), "Disk: 100 %, 0.5 of 0.5 KiB");
     for (const total of [0, 1, 512]) {
       for (const seconds of [0, 1, 10]) {
         const line = describeProgress({ what: "Disk", total, unit: "files" }, { done: 0, seconds, note: "" });

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { icmpEchoInFrame } from "../../kernel-shim/network/frames.js";
@@ -55,5 +55,28 @@ test("QEMU's disk is hashed and not changed, and overwritten only with --write",
     assert.deepEqual(written.problems, []);
     assert.deepEqual(written.disks[0]?.sha256, { asFound: before, asWritten: sha256(image) });
     assert.notEqual(sha256(image), before);
+  });
+});
+
+test("while QEMU starts, nothing is in the temporary folder that a signal could leave there", () => {
+  withFolder((folder) => {
+    const temporary = path.join(folder, "temporary");
+    mkdirSync(temporary);
+    const listing = path.join(folder, "listing");
+    const script = `#!/bin/sh
+      if [ "$1" = --version ]; then echo "QEMU emulator version 7.2.0"; exit; fi
+      ls ${temporary} > ${listing}
+      exit 1`;
+    writeFileSync(path.join(folder, "qemu-system-x86_64"), script, { mode: 0o755 });
+    const environment = { TMPDIR: temporary, PATH: `${folder}${path.delimiter}${process.env["PATH"] ?? ""}` };
+    const { status, stdout, stderr } = start(["--qemu"], { environment });
+    assert.equal(status, 2);
+    assert.equal(stdout, "");
+    assert.match(stderr, /^[^\n]*QEMU[^\n]*\n$/, "one line");
+    const found = readFileSync(listing, "utf8").split("\n");
+    assert.deepEqual(
+      found.filter((name) => name !== "" && !name.startsWith("tsx-")),
+      [],
+    );
   });
 });

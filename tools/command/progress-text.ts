@@ -7,7 +7,7 @@ export interface Work {
   readonly what: string;
   /** How much; undefined where that is not known. */
   readonly total?: number;
-  /** What is counted, as a plural ("files"), or `bytes`, shown as MiB; undefined: shares of the whole. */
+  /** What is counted, as a plural ("files"), or `bytes`, shown as KiB or MiB; undefined: shares of the whole. */
   readonly unit?: string;
 }
 
@@ -20,7 +20,8 @@ export interface Situation {
   readonly note: string;
 }
 
-const MEBIBYTE = 1024 * 1024;
+const KIBIBYTE = 1024;
+const MEBIBYTE = 1024 * KIBIBYTE;
 const BAR_WIDTH = 12;
 /** Before that, a rate says little. */
 const FIRST_RATE_SECONDS = 1;
@@ -28,6 +29,7 @@ const FIRST_RATE_SECONDS = 1;
 const LEAST_RATE = 0.1;
 
 function few(value: number): string {
+  if (value === 0) return "0";
   return value >= 10 ? Math.round(value).toLocaleString("en") : value.toFixed(1);
 }
 
@@ -41,9 +43,11 @@ export function duration(seconds: number): string {
 
 function amounts({ total, unit }: Work, done: number): string[] {
   if (total === undefined || unit === undefined) return [];
-  return unit === "bytes"
-    ? [`${few(done / MEBIBYTE)} of ${few(total / MEBIBYTE)} MiB`]
-    : [`${done.toLocaleString("en")} of ${total.toLocaleString("en")} ${unit}`];
+  if (unit === "bytes") {
+    const [size, name] = total < MEBIBYTE ? [KIBIBYTE, "KiB"] : [MEBIBYTE, "MiB"];
+    return [`${few(done / size)} of ${few(total / size)} ${name}`];
+  }
+  return [`${done.toLocaleString("en")} of ${total.toLocaleString("en")} ${unit}`];
 }
 
 function rate({ unit }: Work, { done, seconds }: Situation): string[] {

@@ -1,0 +1,22 @@
+/** What the build prints about the modules. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { formatReports, type ModuleReport } from "../../tools/build/report.js";
+
+const report = (file: string, imports: readonly string[]): ModuleReport => ({
+  ...{ file, isRelease: true, bytes: 10_240, imports },
+  exports: Array.from({ length: 40 }, (_, index) => `export_number_${index}`),
+});
+
+test("sizes, imports and exports fit 80 columns, and what modules share is said once", () => {
+  const shared = Array.from({ length: 20 }, (_, index) => `kernel.import_${index}`);
+  const text = formatReports([
+    report("build/virtio.wasm", shared),
+    report("build/virtio-ported.wasm", [...shared, "kernel.phys_read8"]),
+  ]);
+  for (const line of text.split("\n")) assert.ok(line.length <= 80, line);
+  assert.match(text, /│ build\/virtio\.wasm +│ 10240 │ +50 % │ +20 │ +40 │/);
+  assert.match(text, /^Imported only by build\/virtio-ported\.wasm:\n {2}kernel\.phys_read8$/m);
+  for (const name of [/\bkernel\.import_7\b/g, /\bexport_number_7\b/g]) assert.equal(text.match(name)?.length, 1);
+});
