@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { projectFolder } from "../build/project.js";
+import { onSignal } from "../command/cleanup.js";
 
 export interface Check {
   readonly name: string;
@@ -42,13 +43,14 @@ export async function runCheck({ script, parameters }: Check): Promise<CheckResu
     cwd: projectFolder,
     stdio: ["ignore", "pipe", "pipe"],
   });
+  const forget = onSignal(() => child.kill());
   const chunks: Buffer[] = [];
   child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
   child.stderr.on("data", (chunk: Buffer) => chunks.push(chunk));
   const status = await new Promise<number | null>((resolve, reject) => {
     child.on("error", reject);
     child.on("close", resolve);
-  });
+  }).finally(forget);
   return {
     passed: status === 0,
     output: Buffer.concat(chunks).toString("utf8").trim(),

@@ -34,8 +34,10 @@ export interface Surroundings {
 
 /** Work that is over by then is not worth a line. */
 const SILENCE_MILLISECONDS = 2_000;
-/** Between two lines that do not go to a terminal. */
+/** The least between two lines that do not go to a terminal. */
 const INTERVAL_MILLISECONDS = 10_000;
+/** The longer it takes, the fewer lines it needs: so much of the time may pass without one. */
+const SILENT_SHARE = 1 / 4;
 /** Between two looks at the clock while nobody says anything. */
 const TURN_MILLISECONDS = 250;
 
@@ -125,7 +127,7 @@ function inLines(tracker: Tracker, { isLong = false }: StepOptions, { stream }: 
   let isOver = false;
   const look = (): void => {
     if (isOver || tracker.milliseconds < next) return;
-    next = tracker.milliseconds + INTERVAL_MILLISECONDS;
+    next = tracker.milliseconds + Math.max(INTERVAL_MILLISECONDS, SILENT_SHARE * tracker.milliseconds);
     stream.write(`${describeProgress(tracker.work, tracker.situation)}\n`);
   };
   const timer = setInterval(look, TURN_MILLISECONDS).unref();

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { documentAbi, documentFile } from "../build/abi-document.js";
 import { readAbi } from "../build/abi-model.js";
 import { outputFolder, projectFolder } from "../build/project.js";
+import { onSignal } from "../command/cleanup.js";
 import { commandLine, readCommandLine } from "../command/command-line.js";
 import { beginStep, type Step } from "../command/progress.js";
 import { EXIT_PROBLEM, runCommand } from "../command/run-command.js";
@@ -26,10 +27,11 @@ const writeSource = (name: string, text: string): void => writeFileSync(join(pro
 /** Runs a script with Node, and returns its exit status. */
 function runScript(...parameters: string[]): Promise<number> {
   const child = spawn(process.execPath, parameters, { cwd: projectFolder, stdio: "inherit" });
-  return new Promise((resolve, reject) => {
+  const forget = onSignal(() => child.kill());
+  return new Promise<number>((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code) => resolve(code ?? EXIT_PROBLEM));
-  });
+  }).finally(forget);
 }
 
 /** Formatting goes on when the tests cannot be imported because they, or what they test, are broken at the moment. */

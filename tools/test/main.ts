@@ -5,6 +5,7 @@
  * Exit status: 0 all passed, 1 a test failed or a suite ran none, 2 a program is missing or the arguments make no sense.
  */
 
+import { setMaxListeners } from "node:events";
 import Table from "cli-table3";
 import { InvalidArgumentError } from "commander";
 import { projectFolder } from "../build/project.js";
@@ -38,12 +39,14 @@ async function runJobs(jobs: readonly Job[], filter: string, verbose: boolean): 
   const folder = new TemporaryFolder("virtio-tests-");
   process.env["TMPDIR"] = folder.path;
   const abortion = new AbortController();
+  // Every test listens.
+  setMaxListeners(0, abortion.signal);
   const forget = onSignal(() => abortion.abort());
   const results: SuiteResult[] = [];
   try {
     for (const { suite, files } of jobs) {
       console.log(`${suite.name}: ${suite.description} …`);
-      const step = beginStep({ what: suite.name, total: files.length, unit: "files" });
+      const step = beginStep({ what: suite.name });
       const options = { verbose, allowEmptyFiles: filter !== "", step, signal: abortion.signal };
       const result = await runSuite(suite, files, options).finally(() => step.end());
       results.push(result);

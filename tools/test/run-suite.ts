@@ -52,12 +52,13 @@ export async function runSuite(suite: Suite, files: string[], options: RunOption
   const report = (mark: string, test: TestEvent): void => {
     print(`${mark} ${relative(projectFolder, test.file ?? "")}: ${test.name}`);
   };
+  // Files differ too much to tell from them what remains.
   const advance = (test: TestEvent): void => {
+    if (test.file !== undefined) begun.add(test.file);
     const tests = result.passed + result.failed + result.skipped;
-    options.step?.note(`${count(tests, "test")}, ${result.failed} failed`);
-    if (test.file === undefined || begun.has(test.file)) return;
-    begun.add(test.file);
-    options.step?.advance();
+    options.step?.note(
+      `${count(tests, "test")} of ${begun.size} files out of ${files.length}, ${result.failed} failed`,
+    );
   };
 
   const onPass = (test: TestEvent): void => {
