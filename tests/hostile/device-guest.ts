@@ -222,8 +222,8 @@ export abstract class DeviceGuest {
     expect(false, "a device that keeps the rules again works again", () => what);
   }
 
-  /** Ends hostilities: reset or reopened, the device works. */
-  recover(): void {
+  /** Ends hostilities: a reset brings the device back, or it is closed as it is. */
+  makePeace(): void {
     const { mutations, random } = this.context;
     if (this.isOpen && random.below(2) === 0) {
       const wasDeceived = mutations.appliedAt("port read", "configuration read", "register write") > 0;
@@ -233,6 +233,10 @@ export abstract class DeviceGuest {
       if (!wasDeceived) this.moveData();
     }
     if (this.isOpen) this.close();
+  }
+
+  /** The device can be opened and works. No other is open that may have been told that its ports are these. */
+  startAgain(): void {
     const handle = this.open(false);
     expect(handle > 0, "a device can be opened again", () => `${handle}`);
     this.moveData();

@@ -129,7 +129,8 @@ export function runScenario(options: ScenarioOptions): Outcome {
       else if (guest.open(random.below(2) === 0) > 0) opened++;
     }
     machine.behave();
-    for (const guest of guests) guest.recover();
+    for (const guest of guests) guest.makePeace();
+    for (const guest of guests) guest.startAgain();
     const left = machine.lent.stackBytes;
     expect(left === 0, "closed devices leave no memory lent", () => `${left} bytes`);
     module.checkMemory();
