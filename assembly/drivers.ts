@@ -98,7 +98,8 @@ export function disable_interrupts(handle: u32): i32 {
  *
  * What was in flight, or finished and not yet taken, comes back once, as E_RESET, through `block_poll` or `net_reclaim`;
  * until all of that is taken, nothing new is accepted. Received frames in the caller's hands stay valid; those that
- * `net_receive` had not handed out are lost, and counted in `receive_discarded`.
+ * `net_receive` had not handed out are lost, and counted in `receive_discarded`. A card that reports its link raises LINK.
+ * When the device does not come back, whatever answers at its PCI address has no access to memory any more.
  *
  * @returns OK, E_HANDLE, or what `block_open` and `net_open` return when the device does not come back; it is broken then,
  *   or, after E_GONE, E_NOT_VIRTIO and E_BAR, gone
@@ -107,6 +108,8 @@ export function reset(handle: u32): i32 {
   const device = deviceOf(handle);
   if (!device || device.state == DeviceState.CLOSING) return Result.E_HANDLE;
   device.resets++;
+  // Whatever the device did is forgiven: nothing that is found out on the way is news.
+  if (device.state == DeviceState.RUNNING) device.state = DeviceState.BROKEN;
   let result: i32 = Result.E_NOT_VIRTIO;
   switch (device.type) {
     case VIRTIO_ID_NET:
@@ -120,7 +123,8 @@ export function reset(handle: u32): i32 {
 }
 
 /**
- * Closes a device. It is reset and loses its access to memory at once; its function is left as it was found.
+ * Closes a device. It is reset and loses its access to memory at once, as does whatever answers at its PCI address; its
+ * function is left as it was found for the rest.
  *
  * What was in flight, or finished and not yet taken, comes back once, as E_RESET, through `block_poll` or `net_reclaim`,
  * and received frames in the caller's hands stay valid until `net_release`. The handle is good for these calls, for

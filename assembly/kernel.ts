@@ -25,7 +25,10 @@
 @external("kernel", "dma_alloc") export declare function dma_alloc(pages: u32): u32;
 /** Gives back exactly what one `dma_alloc` lent. No device reaches it any more. */
 @external("kernel", "dma_free") export declare function dma_free(pointer: u32, pages: u32): void;
-/** The physical address of the byte at `pointer`, or `NO_ADDRESS` when devices may not reach that byte. */
+/**
+ * The physical address of the page of 4096 bytes that begins at `pointer`; `NO_ADDRESS`, or any number that is no multiple
+ * of 4096, when devices may not reach all of it. The stack remembers the answer until `forget_translations`.
+ */
 @external("kernel", "dma_address") export declare function dma_address(pointer: u32): u64;
 
 /** What is written before is visible to devices before what is written after. */
@@ -50,5 +53,5 @@
 @external("kernel", "phys_write16") export declare function phys_write16(pointer: u32, value: u32): void;
 @external("kernel", "phys_write32") export declare function phys_write32(pointer: u32, value: u32): void;
 
-/** What `dma_address` answers for memory that was not lent to devices. */
+/** What `dma_address` answers for a page that was not lent to devices. */
 export const NO_ADDRESS: u64 = 0xffff_ffff_ffff_ffff;

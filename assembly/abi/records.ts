@@ -182,8 +182,8 @@ export class BlockInformation {
    */
   request_segments_max: u32;
   /**
-   * 1: the disk may keep in a cache what was written, until FLUSH; 0: what has completed is on stable storage. Opening a
-   * disk does not change which.
+   * 1: the disk may keep in a cache what was written, until FLUSH; 0: what has completed is on stable storage. A disk that
+   * was found in the second mode stays in it.
    */
   writeback: u32;
 }

@@ -91,7 +91,7 @@ export const enum Message {
   DEVICE_STUCK = 5,
   /** first: device handle, second: queue. The device did not complete a request within the time it was given. */
   TIMED_OUT = 6,
-  /** first: device handle, second: PCI address. The device was removed: it answers with all ones. */
+  /** first: device handle, second: PCI address. The device was removed: all ones or something else is in its place. */
   DEVICE_GONE = 7,
 }
 
@@ -108,7 +108,7 @@ export const enum Event {
   ROOM = 4,
   /** The device broke the rules; only `reset` or `close` help. */
   BROKEN = 8,
-  /** The device was removed, and takes no work. `reset` finds out whether it is back. */
+  /** The device was removed, or something else is in its place: it takes no work. `reset` finds out whether it is back. */
   GONE = 16,
 }
 

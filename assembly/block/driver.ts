@@ -93,6 +93,7 @@ export function block_open(address: u32, options: u32): i32 {
 /** Everything between a reset and DRIVER_OK; memory is taken the first time. */
 function bringUp(device: BlockDevice, minimal: u64, optional: u64): i32 {
   let result = start(device);
+  if (result == Result.OK && withoutCacheChange(device, minimal) != minimal) result = Result.E_FEATURES;
   if (result == Result.OK) result = negotiate(device, minimal, withoutCacheChange(device, optional));
   if (result == Result.OK) result = readConfiguration(device);
   if (result == Result.OK && device.requests == 0) result = allocate(device);

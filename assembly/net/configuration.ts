@@ -74,6 +74,11 @@ function readLink(device: NetDevice): bool {
  */
 export function updateLink(device: NetDevice): void {
   device.linkUp = readLink(device);
+  announceLink(device);
+}
+
+/** Tells the caller to look at the link, where the device knows of one. */
+export function announceLink(device: NetDevice): void {
   if (device.accepted(VIRTIO_NET_F_STATUS)) device.raise(Event.LINK);
 }
 

@@ -14,7 +14,7 @@ import {
 } from "../virtio/device";
 import { VIRTIO_F_ANY_LAYOUT, VIRTIO_F_EVENT_IDX } from "../virtio/features";
 import { failOpening, negotiate, nothingTaken, refusal, run, runningResult, start } from "../virtio/lifecycle";
-import { describeCard, readConfiguration, statedMtu, updateLink } from "./configuration";
+import { announceLink, describeCard, readConfiguration, statedMtu, updateLink } from "./configuration";
 import { NET_DEVICE_BYTES, NetDevice, TransmitWish } from "./device";
 import {
   allocateReceive,
@@ -79,7 +79,7 @@ export function net_open(address: u32, options: u32): i32 {
   let result = negotiateNet(device, MINIMAL, OPTIONAL & allowed);
   if (result == Result.OK) result = allocateReceive(device, bufferCount, bufferBytes);
   if (result == Result.OK) result = allocateTransmit(device);
-  if (result == Result.OK) result = activate(device);
+  if (result == Result.OK) result = activate(device, false);
   if (result == Result.OK) return handle;
   const reason = failOpening(device, result);
   freeShared(device);
@@ -94,16 +94,22 @@ function negotiateNet(device: NetDevice, minimal: u64, optional: u64): i32 {
   if (result != Result.OK) return result;
   // A driver that accepts MTU keeps to it, so an MTU that cannot be is not accepted. [virtio-1.2 §5.1.4.2]
   const mtu = statedMtu(device);
+  if (mtu == 0 && (minimal & VIRTIO_NET_F_MTU) != 0) return Result.E_CONFIGURATION;
   result = negotiate(device, minimal, mtu == 0 ? optional & ~VIRTIO_NET_F_MTU : optional);
   if (result == Result.OK) readConfiguration(device, mtu);
   return result;
 }
 
-/** From the rings to a live device with its receive ring full. */
-function activate(device: NetDevice): i32 {
+/**
+ * From the rings to a live device with its receive ring full.
+ *
+ * @param callbacks whether it interrupts for received frames, the first one included
+ */
+function activate(device: NetDevice, callbacks: bool): i32 {
   let result = device.receiveQueue.activate();
   if (result == Result.OK) result = device.transmitQueue.activate();
   if (result != Result.OK) return result;
+  if (callbacks) device.receiveQueue.enableCallbacks(0);
   postBuffers(device);
   run(device);
   // Not before DRIVER_OK: until then a device is not told of buffers. [virtio-1.2 §3.1.1]
@@ -279,21 +285,18 @@ export function disableNetInterrupts(device: Device): void {
 export function resetNet(device: Device): i32 {
   const net = changetype<NetDevice>(device);
   const callbacks = net.receiveQueue.callbacks;
-  const linkUp = net.linkUp;
   let result = negotiateNet(net, device.featuresAccepted, 0);
-  // A reset forgets the interrupt that would have told.
-  if (net.linkUp != linkUp) net.raise(Event.LINK);
+  // The reset made the device forget the interrupt that would have told of a change.
+  if (result == Result.OK) announceLink(net);
   if (result == Result.OK && !receiveBuffersFit(net)) result = Result.E_CONFIGURATION;
   recallBuffers(net);
   // All that was in flight can be reclaimed now.
   net.transmitWishes &= TransmitWish.ROOM;
-  if (result == Result.OK) result = activate(net);
+  if (result == Result.OK) result = activate(net, callbacks);
   if (result != Result.OK) {
     net.transmitQueue.stop();
     // What the caller asked for holds after the reset that succeeds.
     net.receiveQueue.callbacks = callbacks;
-  } else if (callbacks) {
-    net.receiveQueue.enableCallbacks(0);
   }
   return result;
 }

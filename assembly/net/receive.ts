@@ -60,7 +60,9 @@ export function allocateReceive(device: NetDevice, bufferCount: u32, bufferBytes
   if (!receiveBuffersFit(device)) return Result.E_ARGUMENT;
   bufferBytes = device.bufferBytes;
   if (bufferBytes > BUFFER_BYTES_MAX || bufferBytes & (BUFFER_BYTES_UNIT - 1)) return Result.E_ARGUMENT;
-  device.piecesMax = device.mergeable ? min(FRAME_BYTES_MAX / bufferBytes + 1, device.bufferCount) : 1;
+  device.piecesMax = device.mergeable
+    ? min(divideUp(FRAME_BYTES_MAX + device.headerBytes, bufferBytes), device.bufferCount)
+    : 1;
   device.piecesWanted = 1;
   device.pieces = allocatePrivate(device.piecesMax * offsetof<FramePiece>());
   device.buffers = allocatePrivate(device.bufferCount * offsetof<ReceiveBuffer>());
@@ -68,9 +70,14 @@ export function allocateReceive(device: NetDevice, bufferCount: u32, bufferBytes
   return allocateBuffers(device);
 }
 
+/** How many parts of `part` bytes it takes for `bytes`. */
+function divideUp(bytes: u32, part: u32): u32 {
+  return (bytes + part - 1) / part;
+}
+
 /** Two buffers a page, or larger ones where there are few or the device needs them. */
 function defaultBufferBytes(device: NetDevice): u32 {
-  const share = (allBytesMin(device) + device.bufferCount - 1) / device.bufferCount;
+  const share = divideUp(allBytesMin(device), device.bufferCount);
   const bytes = max(BUFFER_BYTES_DEFAULT, max(share, bufferBytesMin(device)));
   return (bytes + BUFFER_BYTES_UNIT - 1) & ~(BUFFER_BYTES_UNIT - 1);
 }

@@ -42,6 +42,9 @@ const PORTS: u32 = 0x1_0000;
 /** Base class of bridges; of those, host bridges and bridges to ISA and the like have the header of a device. */
 const BRIDGE_CLASS: u32 = 0x06;
 
+/** What may be handed out: the caller's record, which a device may write, read once. */
+const ranges = memory.data(16, 4);
+
 /** The register that is being sized. */
 const sized = memory.data(24, 8);
 
@@ -62,13 +65,14 @@ let memoryBus: u32 = 0;
  * To be called before devices are opened, and again when functions were plugged in, with devices open: with the record as
  * the call before left it. What was plugged in behind a bridge finds room if the bridge's window was closed until then.
  *
- * @param ranges address of a PciRanges; `*_next` of 0: none of that kind granted, or all used up. What lies behind a
+ * @param record address of a PciRanges; `*_next` of 0: none of that kind granted, or all used up. What lies behind a
  *   bridge takes whole units of 4 KiB of ports and 1 MiB of memory
  * @returns OK; E_ARGUMENT when the record is not in memory or grants ports above 0xffff; E_NO_SPACE when something
  *   had to stay unassigned because a range was too small or a bridge would not forward it, all the rest being done
  */
-export function pci_assign(ranges: u32): i32 {
-  if (!checkRecords(ranges, 1, offsetof<PciRanges>())) return Result.E_ARGUMENT;
+export function pci_assign(record: u32): i32 {
+  if (!checkRecords(record, 1, offsetof<PciRanges>())) return Result.E_ARGUMENT;
+  memory.copy(ranges, record, offsetof<PciRanges>());
   const granted = changetype<PciRanges>(ranges);
   if (granted.io_end > PORTS) return Result.E_ARGUMENT;
 
@@ -98,6 +102,8 @@ export function pci_assign(ranges: u32): i32 {
   // The rest of the last unit is behind a bridge now, and no good for anything else.
   if (ioBus) granted.io_next = <u32>alignUp(granted.io_next, 1 << windowShift(true));
   if (memoryBus) granted.memory_next = <u32>alignUp(granted.memory_next, 1 << windowShift(false));
+  changetype<PciRanges>(record).io_next = granted.io_next;
+  changetype<PciRanges>(record).memory_next = granted.memory_next;
   return complete ? Result.OK : Result.E_NO_SPACE;
 }
 

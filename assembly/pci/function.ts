@@ -1,4 +1,4 @@
-/** What a driver does to the PCI function that it opens or closes. No other function is touched. */
+/** What opening and closing a device does to the PCI function at its address. No other one is touched. */
 import { findCapability } from "./capabilities";
 import { read16, write16 } from "./configuration";
 import { Capability, Command, Register } from "./registers";

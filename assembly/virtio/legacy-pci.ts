@@ -65,12 +65,12 @@ const RESET_POLLS: u32 = 1_000_000;
 const registersBar = memory.data(24, 8);
 
 /** One byte from a port, of which a kernel may have made a negative number or more. */
-function read8(port: u32): u32 {
+function readPort8(port: u32): u32 {
   return in8(port) & 0xff;
 }
 
 /** The same for two bytes. */
-function read16(port: u32): u32 {
+function readPort16(port: u32): u32 {
   return in16(port) & 0xffff;
 }
 
@@ -148,7 +148,7 @@ export function resetDevice(device: Device): i32 {
   const start = now_ns();
   let status: u32 = 0;
   for (let polls: u32 = 0; polls < RESET_POLLS; polls++) {
-    status = read8(port);
+    status = readPort8(port);
     if (status == 0) return Result.OK;
     if (status == ALL_ONES) return Result.E_GONE;
     if (now_ns() - start > RESET_NANOSECONDS) break;
@@ -159,7 +159,7 @@ export function resetDevice(device: Device): i32 {
 }
 
 export function deviceStatus(device: Device): u32 {
-  return read8(device.registers + VIRTIO_PCI_STATUS);
+  return readPort8(device.registers + VIRTIO_PCI_STATUS);
 }
 
 /** Whether nothing answers where the device was. */
@@ -188,7 +188,7 @@ export function acceptFeatures(device: Device, features: u64): void {
  */
 export function queueSize(device: Device, index: u32): u32 {
   out16(device.registers + VIRTIO_PCI_QUEUE_SEL, index);
-  return read16(device.registers + VIRTIO_PCI_QUEUE_NUM);
+  return readPort16(device.registers + VIRTIO_PCI_QUEUE_NUM);
 }
 
 /** Whether the selected queue is in use already. */
@@ -213,7 +213,7 @@ export function notify(device: Device, index: u32): void {
 
 /** Why the device interrupts: bits of Interrupt, which it forgets; E_GONE. */
 export function readInterruptStatus(device: Device): i32 {
-  const status = read8(device.registers + VIRTIO_PCI_ISR);
+  const status = readPort8(device.registers + VIRTIO_PCI_ISR);
   return status == ALL_ONES ? <i32>Result.E_GONE : status & INTERRUPT_BITS;
 }
 
@@ -223,11 +223,11 @@ export function hasConfiguration(device: Device, offset: u32, bytes: u32): bool 
 }
 
 export function configuration8(device: Device, offset: u32): u32 {
-  return read8(device.registers + VIRTIO_PCI_CONFIG + offset);
+  return readPort8(device.registers + VIRTIO_PCI_CONFIG + offset);
 }
 
 export function configuration16(device: Device, offset: u32): u32 {
-  return read16(device.registers + VIRTIO_PCI_CONFIG + offset);
+  return readPort16(device.registers + VIRTIO_PCI_CONFIG + offset);
 }
 
 export function configuration32(device: Device, offset: u32): u32 {

@@ -71,6 +71,22 @@ export function run(device: Device): void {
  * @returns the reason: `result`, or E_GONE when nothing answers any more
  */
 export function fail(device: Device, result: i32): i32 {
+  const reason = giveUp(device, result);
+  if (isLost(reason)) device.vanish();
+  else device.state = DeviceState.BROKEN;
+  return reason;
+}
+
+/** `fail` for a device that is being opened, and is left as it was found. */
+export function failOpening(device: Device, result: i32): i32 {
+  if (device.registers == 0) return result;
+  const reason = giveUp(device, result);
+  disconnect(device, reason != Result.E_RESET_TIMEOUT && reason != Result.E_GONE);
+  return reason;
+}
+
+/** Says FAILED to a device that still answers, takes its memory away, and tells the kernel why. Returns the reason. */
+function giveUp(device: Device, result: i32): i32 {
   let reason = result;
   // Where the device was, something else may answer now.
   if (!isLost(reason)) {
@@ -78,8 +94,6 @@ export function fail(device: Device, result: i32): i32 {
     else addStatus(device, Status.FAILED);
   }
   forbidMemoryAccess(device);
-  if (isLost(reason)) device.vanish();
-  else device.state = DeviceState.BROKEN;
   log(Message.DEVICE_FAILED, device.pciAddress, reason);
   return reason;
 }
@@ -87,14 +101,6 @@ export function fail(device: Device, result: i32): i32 {
 /** Whether `connect` or `resetDevice` did not find the device where it was. */
 function isLost(result: i32): bool {
   return result == Result.E_GONE || result == Result.E_NOT_VIRTIO || result == Result.E_BAR;
-}
-
-/** The same for one that is being opened, and is left as it was found. */
-export function failOpening(device: Device, result: i32): i32 {
-  if (device.registers == 0) return result;
-  const reason = fail(device, result);
-  disconnect(device, reason != Result.E_RESET_TIMEOUT && reason != Result.E_GONE);
-  return reason;
 }
 
 /** Ends the device's work for good, whether or not it still listens. Afterwards it reaches no memory. */

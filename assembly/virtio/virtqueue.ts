@@ -226,7 +226,7 @@ export class Virtqueue {
   }
 
   /**
-   * Writes a descriptor of a chain; at most `tableEntries`, or in the ring `freeCount` of them. Buffers that the device reads come before those it writes.
+   * Writes a descriptor of a chain: in a table at most `tableEntries` of them, in the ring at most `freeCount`. Buffers that the device reads come before those it writes.
    * [virtio-1.2 §2.7.4.2] What is written and not added is forgotten.
    *
    * @param table `chainTable`
@@ -410,6 +410,8 @@ export class Virtqueue {
     const now = now_ns();
     if (now - this.generationStart < this.timeout) return;
     if (this.old != 0) {
+      // Time may have passed since the caller looked, and the chain with it come back.
+      if (this.pending() != 0) return;
       if (deviceIsGone(this.device)) this.device.vanish();
       else this.device.break(Message.TIMED_OUT, this.index);
     } else {

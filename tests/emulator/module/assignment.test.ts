@@ -5,7 +5,13 @@ import { BlockDevice } from "../../../kernel-shim/emulated-pc/block/device.js";
 import { MemoryDisk } from "../../../kernel-shim/emulated-pc/block/memory-disk.js";
 import { NetDevice } from "../../../kernel-shim/emulated-pc/net/device.js";
 import { addressOf, everything, PciBridge } from "../../../kernel-shim/emulated-pc/pci/bus.js";
-import { BlockOperation, type PciRanges, Result } from "../../../kernel-shim/javascript/index.js";
+import {
+  BlockOperation,
+  type PciRanges,
+  PciRangesLayout,
+  Result,
+  writeRecord,
+} from "../../../kernel-shim/javascript/index.js";
 import type { Build } from "../../../kernel-shim/machine.js";
 import { assertResult, HostedModule } from "./hosted.js";
 import { onBothBuilds } from "./moments.js";
@@ -114,6 +120,22 @@ describe("pci_assign on a machine without firmware", () => {
       [],
     );
     machine.module.assertNoComplaints();
+  });
+});
+
+describe("pci_assign with a record that a device writes", () => {
+  onBothBuilds("reads it once: no port is given to two devices, and none beyond the range", (build) => {
+    const machine = new Pc(build, false);
+    const { module, ranges } = machine;
+    const out32 = module.kernel.out32;
+    module.kernel.out32 = (port, value) => {
+      writeRecord(module.view, PciRangesLayout, module.records, { ...ranges, io_end: 0x4_0000 });
+      out32(port, value);
+    };
+    assertResult(machine.assign(), Result.OK);
+    const starts = machine.ports.map(({ base }) => base);
+    assert.equal(new Set(starts).size, starts.length, String(starts));
+    for (const { base, end } of machine.ports) assert.ok(base >= ranges.io_next && end <= ranges.io_end);
   });
 });
 

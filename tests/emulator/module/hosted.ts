@@ -91,7 +91,8 @@ export class HostedModule {
   turns = 0;
   private isWatched = false;
   private selected = 0;
-  private readonly records: number;
+  /** Where the first record of every call lies. */
+  readonly records: number;
   private nextRecord = 0;
 
   constructor(

@@ -75,6 +75,26 @@ describe("a ring that no request fits into", () => {
   });
 });
 
+describe("a kernel that is held up between the look at the ring and the look at the clock", () => {
+  onEveryDriver("breaks no disk that was done in time", (build, eventIndex) => {
+    const disk = new HostedDisk(build, { eventIndex, timeout_ns: TIMEOUT });
+    const { module, handle } = disk;
+    disk.submitReads(1);
+    const clock = module.pc.kernel.now_ns;
+    module.kernel.now_ns = () => clock() + 2n * TIMEOUT;
+    assert.equal(module.poll(handle, 8).count, 0, "from here on the request is old");
+    module.kernel.now_ns = () => {
+      module.letDevicesWork();
+      return clock() + 4n * TIMEOUT;
+    };
+    assert.equal(module.poll(handle, 8).count, 0);
+    module.kernel.now_ns = clock;
+    assert.equal(module.poll(handle, 8).count, 1);
+    assert.equal(module.exports.events(handle), 0);
+    disk.works();
+  });
+});
+
 describe("polling with room for nothing", () => {
   onEveryDriver("past the time-out breaks no disk that has done its work", (build, eventIndex) => {
     const disk = new HostedDisk(build, { eventIndex, timeout_ns: TIMEOUT });

@@ -102,6 +102,15 @@ describe("a disk that offers FLUSH and CONFIG_WCE", () => {
     assert.equal(disk.toldWriteback, 1);
   });
 
+  onBothBuilds("offered later, with FLUSH accepted before, is no reset at all: it would change the cache", (build) => {
+    const disk = new Disk(build, FLUSH + CONFIG_WCE, 0);
+    disk.device.faults.readRegister = (offset, _, right) => (offset === 0 ? right & ~CONFIG_WCE : right);
+    disk.open();
+    assert.equal(disk.accepted, FLUSH);
+    disk.device.faults.readRegister = undefined;
+    assertResult(disk.module.exports.reset(disk.handle), Result.E_FEATURES);
+  });
+
   for (const writeback of [0, 1]) {
     onBothBuilds(
       `is written through where the caller does not allow CONFIG_WCE, whatever it says: ${writeback}`,

@@ -83,6 +83,7 @@ const PAGE: u32 = 4096;
 const END: u32 = (<u32>memory.size()) << 16;
 /** All private memory but one header. */
 const ARENA: u32 = 2 * 1024 * 1024 - 16;
+const CONFIG_WCE: u32 = 1 << 11;
 const FIELDS: u64 = 0xe56;
 
 /** A device completes one part of another ring than the one the test began with. */
@@ -376,9 +377,11 @@ describe("reset", () => {
 
   it("keeps the features that were accepted, and fails without them", () => {
     newDisk(FLUSH | EVENT_IDX);
-    device_offer(disk, 0xffff_ffff);
+    device_offer(disk, ~CONFIG_WCE);
     expect(reset(handle)).toBe(Result.OK);
     expect(device_accepted(disk)).toBe(<u32>(FLUSH | EVENT_IDX));
+    device_offer(disk, 0xffff_ffff);
+    expect(reset(handle)).toBe(Result.E_FEATURES, "FLUSH alone would make it a write-back disk now");
     device_offer(disk, <u32>FLUSH);
     expect(reset(handle)).toBe(Result.E_FEATURES);
     expect(device_status(disk) & 128).toBe(128);

@@ -34,6 +34,8 @@ import {
   trace_count,
   trace_find,
   trace_number,
+  trace_watch,
+  trace_watched,
 } from "../scripted/script";
 import {
   ANY_LAYOUT,
@@ -289,14 +291,26 @@ describe("reset", () => {
     expect(askInformation().mtu).toBe(1500);
   });
 
-  it("looks whether the link came or went", () => {
+  it("says that the link may have changed: the device has forgotten the interrupt that would have told", () => {
     newCard(LINK_STATUS);
     configure(6, 2, 0);
     expect(reset(handle)).toBe(Result.OK);
     expect(askInformation().link_up).toBe(0);
-    expect(events(handle)).toBe(Event.LINK, "no interrupt will tell");
+    expect(events(handle)).toBe(Event.LINK);
     expect(reset(handle)).toBe(Result.OK);
-    expect(events(handle)).toBe(0);
+    expect(events(handle)).toBe(Event.LINK, "up and down again");
+    newCard(0);
+    expect(reset(handle)).toBe(Result.OK);
+    expect(events(handle)).toBe(0, "a card that knows no link");
+  });
+
+  it("asks for the interrupt of a frame that comes as soon as the device is live", () => {
+    newCard(0);
+    enable_interrupts(handle);
+    trace_clear();
+    trace_watch(receiveRing.available);
+    reset(handle);
+    expect(trace_watched(writeTo(STATUS, 4))).toBe(0, "the flags, when DRIVER_OK is set");
   });
 
   it("asks for interrupts again where they were asked for", () => {
