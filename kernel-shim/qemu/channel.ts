@@ -56,13 +56,15 @@ export class Channel {
   /**
    * @param outgoing descriptor that QEMU's input comes from
    * @param incoming descriptor that QEMU's output arrives at
+   * @param hasQemuEnded asked when nobody holds the other end of `incoming`: QEMU may not have opened it yet
    */
   constructor(
     private readonly outgoing: number,
     private readonly incoming: number,
+    private readonly hasQemuEnded: () => boolean,
   ) {}
 
-  /** True once QEMU closed its end, which it does by ending, and everything it wrote was taken. */
+  /** True once QEMU has ended, and every whole line that it wrote was taken. */
   get isEnded(): boolean {
     return this.ended && !this.pending.includes(NEWLINE);
   }
@@ -99,10 +101,11 @@ export class Channel {
       }
       const received = this.ended ? 0 : attempt(this.readChunk);
       if (received === 0) {
-        this.ended = true;
-        return this.takeLine();
-      }
-      if (received !== null) {
+        this.ended ||= this.hasQemuEnded();
+        if (this.ended) {
+          return this.takeLine();
+        }
+      } else if (received !== null) {
         this.pending += this.chunk.toString("latin1", 0, received);
         continue;
       }
@@ -128,6 +131,6 @@ export class Channel {
     }
     const line = this.pending.slice(0, end);
     this.pending = this.pending.slice(end + 1);
-    return line.trimEnd();
+    return line.endsWith("\r") ? line.slice(0, -1) : line;
   }
 }

@@ -207,7 +207,8 @@ export function commandLine(options: QemuOptions, files: QemuFiles): string[] {
     // The processor stops at its first instructions and never wakes. A machine that is not running would not do: its
     // virtio devices take no work.
     ...["-accel", "tcg", "-bios", files.firmware],
-    ...["-qtest", "stdio", "-qtest-log", "none"],
+    ...["-chardev", optionList("pipe", { id: "qtest", path: files.qtest })],
+    ...["-qtest", "chardev:qtest", "-qtest-log", "none"],
     ...["-chardev", optionList("pipe", { id: "qmp", path: files.qmp }), "-mon", "chardev=qmp,mode=control"],
     ...deviceArguments(options),
     ...(options.extraArguments ?? []),

@@ -4,3 +4,9 @@
 export class QemuError extends Error {
   override readonly name = "QemuError";
 }
+
+/** A line of QEMU's in quotation marks, as much of it as a message for people can take. */
+export function quote(line: string): string {
+  const MOST = 100;
+  return JSON.stringify(line.length > MOST ? `${line.slice(0, MOST)}…` : line);
+}

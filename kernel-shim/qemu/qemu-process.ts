@@ -35,7 +35,8 @@ export interface QemuFiles {
   memory: string;
   /** Firmware that halts the processor. */
   firmware: string;
-  /** Base name of the FIFOs `.in` and `.out`, for `-chardev pipe`. */
+  /** Base names of the FIFOs `.in` and `.out`, for `-chardev pipe`. */
+  qtest: string;
   qmp: string;
 }
 
@@ -49,14 +50,15 @@ const QUIT_TIMEOUT = 5_000;
 const KILL_TIMEOUT = 15_000;
 
 /**
- * Descriptors: 0 lifeline, 1 QEMU's answers, 2 its stderr, 3 its commands, 4 a FIFO that ends for the reader once both
- * this shell and QEMU have ended. The shell gives away what only QEMU may hold. `kill -0` goes on finding QEMU until it
- * has ended: the shell is its parent, and notices at the next `sleep`. A QEMU that was stopped has to go on to end.
+ * Descriptors: 0 lifeline, 1 nothing (QEMU prints there what nobody waits for), 2 QEMU's stderr, 3 a FIFO that ends for
+ * the reader once QEMU has ended, 4 one that ends once this shell has, too. The shell gives away what only QEMU may
+ * hold. `kill -0` goes on finding QEMU until it has ended: the shell is its parent, and notices at the next `sleep`. A
+ * QEMU that was stopped has to go on to end.
  */
 const SUPERVISOR = `
-"$@" <&3 3<&- &
+"$@" </dev/null &
 qemu=$!
-exec 1>&- 2>/dev/null 3<&-
+exec 2>/dev/null 3>&-
 trap "" HUP INT TERM
 read -r lifeline
 kill "$qemu"
@@ -109,10 +111,9 @@ export class QemuProcess {
   private readonly folder: string;
   private readonly errorDescriptor: number;
   private readonly lifeline: number;
+  private readonly runningDescriptor: number;
   private readonly aliveDescriptor: number;
   private readonly descriptors: number[] = [];
-  /** Keeps the QMP channel from looking ended before QEMU has opened its end. */
-  private qmpKeeper: number | null;
   private isClosed = false;
   private finalErrors = "";
 
@@ -133,7 +134,7 @@ export class QemuProcess {
       return descriptor;
     };
     try {
-      makeFifos(["lifeline", "alive", "qtest.in", "qtest.out", "qmp.in", "qmp.out"].map(inFolder));
+      makeFifos(["lifeline", "running", "alive", "qtest.in", "qtest.out", "qmp.in", "qmp.out"].map(inFolder));
       writeFileSync(inFolder("firmware"), haltingFirmware());
       this.memoryDescriptor = open("memory", O_RDWR | O_CREAT);
       ftruncateSync(this.memoryDescriptor, memoryBytes);
@@ -146,21 +147,29 @@ export class QemuProcess {
       const blockingLifelineReader = open("lifeline", O_RDONLY);
       this.aliveDescriptor = open("alive", O_RDONLY | O_NONBLOCK);
       const aliveWriter = open("alive", O_WRONLY);
-      this.qtest = new Channel(open("qtest.in", O_RDWR | O_NONBLOCK), open("qtest.out", O_RDONLY | O_NONBLOCK));
-      const qtestReader = open("qtest.in", O_RDONLY);
-      const qtestWriter = open("qtest.out", O_WRONLY);
-      this.qmp = new Channel(open("qmp.in", O_RDWR | O_NONBLOCK), open("qmp.out", O_RDONLY | O_NONBLOCK));
-      this.qmpKeeper = open("qmp.out", O_WRONLY);
+      this.runningDescriptor = open("running", O_RDONLY | O_NONBLOCK);
+      const runningWriter = open("running", O_WRONLY);
+      const channel = (name: string): Channel =>
+        new Channel(open(`${name}.in`, O_RDWR | O_NONBLOCK), open(`${name}.out`, O_RDONLY | O_NONBLOCK), () =>
+          this.hasClosed(this.runningDescriptor),
+        );
+      this.qtest = channel("qtest");
+      this.qmp = channel("qmp");
 
-      const files: QemuFiles = { memory: inFolder("memory"), firmware: inFolder("firmware"), qmp: inFolder("qmp") };
+      const files: QemuFiles = {
+        memory: inFolder("memory"),
+        firmware: inFolder("firmware"),
+        qtest: inFolder("qtest"),
+        qmp: inFolder("qmp"),
+      };
       const shell = spawn("/bin/sh", ["-c", SUPERVISOR, this.folder, program, ...commandLine(files)], {
         detached: true,
-        stdio: [blockingLifelineReader, qtestWriter, this.errorDescriptor, qtestReader, aliveWriter],
+        stdio: [blockingLifelineReader, "ignore", this.errorDescriptor, runningWriter, aliveWriter],
       });
       // Its failure shows as the end of the channels; an unheard "error" event would be thrown instead.
       shell.on("error", () => {});
       shell.unref();
-      this.closeDescriptors(lifelineReader, blockingLifelineReader, qtestWriter, qtestReader, aliveWriter);
+      this.closeDescriptors(lifelineReader, blockingLifelineReader, runningWriter, aliveWriter);
     } catch (error) {
       this.closeDescriptors(...this.descriptors);
       rmSync(this.folder, { recursive: true, force: true });
@@ -180,11 +189,7 @@ export class QemuProcess {
 
   /** To be called once QEMU has answered on both channels: from here on no file of its is to be found. */
   forgetFiles(): void {
-    if (this.qmpKeeper !== null) {
-      this.closeDescriptors(this.qmpKeeper);
-      this.qmpKeeper = null;
-      rmSync(this.folder, { recursive: true, force: true });
-    }
+    rmSync(this.folder, { recursive: true, force: true });
   }
 
   /**
@@ -197,30 +202,25 @@ export class QemuProcess {
       return;
     }
     try {
-      if (!this.qtestEnded()) {
+      if (!this.hasClosed(this.runningDescriptor)) {
         quit();
-        this.waitUntil(() => this.qtestEnded(), QUIT_TIMEOUT);
+        this.waitUntil(() => this.hasClosed(this.runningDescriptor), QUIT_TIMEOUT);
       }
     } catch {
       // The shell ends it all the same.
     }
     this.closeDescriptors(this.lifeline);
-    this.waitUntil(() => this.hasEnded(), KILL_TIMEOUT);
+    this.waitUntil(() => this.hasClosed(this.aliveDescriptor), KILL_TIMEOUT);
     this.finalErrors = this.stderr;
     this.isClosed = true;
     this.closeDescriptors(...this.descriptors);
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  private qtestEnded(): boolean {
-    this.qtest.receive(0);
-    return this.qtest.isEnded;
-  }
-
-  /** True when neither the shell nor QEMU is left. */
-  private hasEnded(): boolean {
+  /** True when nobody is left who holds the writing end of a FIFO that nothing is written to. */
+  private hasClosed(descriptor: number): boolean {
     try {
-      return readSync(this.aliveDescriptor, Buffer.alloc(1)) === 0;
+      return readSync(descriptor, Buffer.alloc(1)) === 0;
     } catch {
       return false;
     }

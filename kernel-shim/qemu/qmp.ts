@@ -3,7 +3,7 @@
  */
 
 import type { Channel } from "./channel.js";
-import { QemuError } from "./qemu-error.js";
+import { QemuError, quote } from "./qemu-error.js";
 
 /** A value of JSON. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
@@ -21,9 +21,19 @@ function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** The value that a line of JSON says; undefined when it is none. */
+function parse(line: string): Json | undefined {
+  try {
+    return JSON.parse(line) as Json;
+  } catch {
+    return undefined;
+  }
+}
+
 export class Qmp {
   private readonly received: QmpEvent[] = [];
   private commands = 0;
+  private failure: Error | null = null;
 
   /**
    * @param timeout how long an answer may take, in milliseconds
@@ -54,6 +64,7 @@ export class Qmp {
 
   /** Runs a command and returns what it returned. Throws a QemuError with QEMU's own words when it is refused. */
   execute(command: string, commandArguments: JsonObject = {}): Json {
+    this.throwIfFailed();
     const id = ++this.commands;
     this.channel.send(JSON.stringify({ execute: command, arguments: commandArguments, id }));
     for (;;) {
@@ -66,7 +77,8 @@ export class Qmp {
         );
       }
       const error = message["error"];
-      if (isObject(error)) {
+      // Without an id it is about a command that QEMU could not read.
+      if (isObject(error) && (message["id"] ?? id) === id) {
         throw new QemuError(`QEMU refused the QMP command "${command}": ${JSON.stringify(error["desc"])}`);
       }
       if (message["id"] === id && message["return"] !== undefined) {
@@ -97,15 +109,24 @@ export class Qmp {
   }
 
   private receive(timeout: number): JsonObject | null {
+    this.throwIfFailed();
     const line = this.channel.receive(timeout);
     if (line === null) {
       return null;
     }
-    const message = JSON.parse(line) as Json;
+    const message = parse(line);
     if (!isObject(message)) {
-      throw this.describe(`QEMU wrote on its QMP channel: ${line}`);
+      // Nobody knows what was lost, so no answer can be told from another any more.
+      this.failure = this.describe(`QEMU wrote ${quote(line)} on its QMP channel, which is no message of the protocol`);
+      throw this.failure;
     }
     return message;
+  }
+
+  private throwIfFailed(): void {
+    if (this.failure !== null) {
+      throw this.failure;
+    }
   }
 
   private noteEvent(message: JsonObject): void {

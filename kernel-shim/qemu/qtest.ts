@@ -2,11 +2,18 @@
  * The qtest protocol: port space, the few guest memory accesses that have to be atomic, and interrupt lines.
  *
  * One text line per request and one per answer; `IRQ raise N` and `IRQ lower N` come whenever a line changes, in
- * front of any answer. QEMU ends itself on arguments it does not like (a port above 0xffff among them), so whatever
- * is sent from here has been checked by the caller.
+ * front of any answer. Anything else means that the two sides are out of step: it is an error, and so is every request
+ * after it. QEMU ends itself on arguments it does not like (a port above 0xffff among them), so whatever is sent from
+ * here has been checked by the caller.
  */
 
 import type { Channel } from "./channel.js";
+import { quote } from "./qemu-error.js";
+
+/** Answers, by what was asked: to do something, how numbers are ordered, to read a number. [QEMU softmmu/qtest.c] */
+const DONE = /^OK$/;
+const BYTE_ORDER = /^OK little$/;
+const NUMBER = /^OK 0x([0-9a-f]{4,8})$/;
 
 export class Qtest {
   /** Inputs of the I/O APIC that are asserted now, as far as QEMU's messages were read. */
@@ -26,7 +33,7 @@ export class Qtest {
 
   /** Waits until QEMU serves requests. */
   waitUntilReady(): void {
-    this.request("endianness");
+    this.request("endianness", BYTE_ORDER);
   }
 
   /** From here on changes of the I/O APIC's inputs are reported. */
@@ -35,15 +42,15 @@ export class Qtest {
   }
 
   in8(port: number): number {
-    return Number(this.request(`inb ${port}`));
+    return this.read(`inb ${port}`, 1);
   }
 
   in16(port: number): number {
-    return Number(this.request(`inw ${port}`));
+    return this.read(`inw ${port}`, 2);
   }
 
   in32(port: number): number {
-    return Number(this.request(`inl ${port}`));
+    return this.read(`inl ${port}`, 4);
   }
 
   out8(port: number, value: number): void {
@@ -73,7 +80,9 @@ export class Qtest {
     this.throwIfFailed();
     let line = this.channel.receive(timeout);
     while (line !== null) {
-      this.noteInterrupt(line);
+      if (!this.noteInterrupt(line)) {
+        throw this.fail(`QEMU wrote ${quote(line)} without being asked`);
+      }
       line = this.channel.receive(0);
     }
     if (this.channel.isEnded) {
@@ -81,8 +90,17 @@ export class Qtest {
     }
   }
 
-  /** Sends a request; returns what its answer says behind `OK`. */
-  private request(command: string): string {
+  private read(command: string, bytes: 1 | 2 | 4): number {
+    const answer = this.request(command, NUMBER);
+    const value = parseInt(answer[1] ?? "", 16);
+    if (value >= 2 ** (8 * bytes)) {
+      throw this.fail(`QEMU answered ${quote(answer[0])} to the request "${command}"`);
+    }
+    return value;
+  }
+
+  /** Sends a request; returns its answer, which has to be as `expected`. */
+  private request(command: string, expected = DONE): RegExpExecArray {
     this.throwIfFailed();
     this.channel.send(command);
     for (;;) {
@@ -92,11 +110,12 @@ export class Qtest {
           ? this.fail(`QEMU ended at the request "${command}"`)
           : this.fail(`QEMU gave no answer to the request "${command}" for ${this.timeout / 1000} seconds`);
       }
-      if (line.startsWith("OK")) {
-        return line.slice(3);
+      const answer = expected.exec(line);
+      if (answer !== null) {
+        return answer;
       }
       if (!this.noteInterrupt(line)) {
-        throw this.fail(`QEMU answered "${line}" to the request "${command}"`);
+        throw this.fail(`QEMU answered ${quote(line)} to the request "${command}"`);
       }
     }
   }
