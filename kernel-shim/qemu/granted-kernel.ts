@@ -4,6 +4,7 @@
  */
 
 import type { Counters, KernelImports, LogEntry } from "../machine.js";
+import type { PortRange } from "./board-ports.js";
 import type { GuestMemory } from "./guest-memory.js";
 import { PAGE, PageAllocator } from "./page-allocator.js";
 import { CONFIG_DATA, CONFIG_DATA_END, PortGrants } from "./port-grants.js";
@@ -37,7 +38,7 @@ const ALL_ONES: Record<Width, number> = { 1: 0xff, 2: 0xffff, 4: 0xffff_ffff };
 
 export class GrantedKernel {
   readonly imports: KernelImports;
-  readonly ports = new PortGrants();
+  readonly ports: PortGrants;
   readonly pages: PageAllocator;
   readonly counters: Counters = {
     portReads: 0,
@@ -52,12 +53,16 @@ export class GrantedKernel {
   /** Oldest first, at most 10,000. */
   readonly refusals: Refusal[] = [];
 
+  /** Pages of each loan that `dma_alloc` made, by its address: only those may `dma_free` give back. */
+  private readonly stackLoans = new Map<number, number>();
   private isClosed = false;
 
   constructor(
     private readonly qtest: Qtest,
     private readonly memory: GuestMemory,
+    fixedPorts: readonly PortRange[],
   ) {
+    this.ports = new PortGrants(fixedPorts);
     this.pages = new PageAllocator(FIRST_ADDRESS, memory.bytes);
     const barrier = (): void => {
       // Guest memory is reached by system calls, in program order; the processor's own order is x86's or the calls'.
@@ -70,8 +75,8 @@ export class GrantedKernel {
       out8: (port, value) => this.writePort(port, 1, value),
       out16: (port, value) => this.writePort(port, 2, value),
       out32: (port, value) => this.writePort(port, 4, value),
-      dma_alloc: (pages) => this.lend(pages >>> 0),
-      dma_free: (pointer, pages) => this.takeBack(pointer >>> 0, pages >>> 0),
+      dma_alloc: (pages) => this.lendToStack(pages >>> 0),
+      dma_free: (pointer, pages) => this.takeBackFromStack(pointer >>> 0, pages >>> 0),
       dma_address: (pointer) => this.translate(pointer >>> 0),
       wmb: barrier,
       rmb: barrier,
@@ -90,7 +95,7 @@ export class GrantedKernel {
     };
   }
 
-  /** Lends zeroed pages to the stack or the application: the physical address, or 0 when there are not so many. */
+  /** Lends zeroed pages to the application: the physical address, or 0 when there are not so many. */
   lend(pages: number): number {
     this.throwIfClosed();
     const address = this.pages.lend(pages);
@@ -98,6 +103,11 @@ export class GrantedKernel {
       this.memory.clear(address, pages * PAGE);
     }
     return address;
+  }
+
+  /** Takes back what `lend` lent to the application; false when nothing was lent to it there. */
+  takeBack(address: number): boolean {
+    return !this.stackLoans.has(address) && this.pages.takeBack(address);
   }
 
   /** Whether the bytes may be reached. Throws a QemuError once the machine is closed. */
@@ -168,15 +178,25 @@ export class GrantedKernel {
     return this.isLent(pointer, width) && pointer % width === 0;
   }
 
-  private takeBack(pointer: number, pages: number): void {
+  private lendToStack(pages: number): number {
+    const pointer = this.lend(pages);
+    if (pointer !== 0) {
+      this.stackLoans.set(pointer, pages);
+    }
+    return pointer;
+  }
+
+  private takeBackFromStack(pointer: number, pages: number): void {
     this.throwIfClosed();
-    if (pages === 0 || this.pages.pagesAt(pointer) !== pages) {
+    if (this.stackLoans.get(pointer) !== pages) {
       this.refuse("page release", pointer, pages * PAGE);
       return;
     }
+    this.stackLoans.delete(pointer);
     this.pages.takeBack(pointer);
   }
 
+  /** Pages are lent whole, so what is said of a byte is true of its page. */
   private translate(pointer: number): bigint {
     this.counters.translations++;
     return this.isLent(pointer, 1) ? BigInt(pointer) : NO_ADDRESS;

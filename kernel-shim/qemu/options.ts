@@ -202,7 +202,7 @@ export function commandLine(options: QemuOptions, files: QemuFiles): string[] {
   const memory = { id: "memory", size, "mem-path": files.memory, share: true };
   return [
     ...["-no-user-config", "-nodefaults", "-display", "none"],
-    ...["-machine", `${options.machine ?? "pc"},memory-backend=memory`, "-m", size],
+    ...["-machine", `${options.machine ?? "pc"},vmport=off,memory-backend=memory`, "-m", size],
     ...["-object", optionList("memory-backend-file", memory)],
     // The processor stops at its first instructions and never wakes. A machine that is not running would not do: its
     // virtio devices take no work.

@@ -1,5 +1,7 @@
 /** Which ports the stack may reach: configuration mechanism 1 from the start, the rest as the kernel grants it. */
 
+import { FIRST_DEVICE_PORT, type PortRange } from "./board-ports.js";
+
 /** Ports of configuration mechanism 1. [PCI 3.0 §3.2.2.3.2] */
 export const CONFIG_ADDRESS = 0xcf8;
 export const CONFIG_DATA = 0xcfc;
@@ -9,15 +11,28 @@ export const CONFIG_DATA_END = 0xd00;
 export const PORT_COUNT = 0x10000;
 
 export class PortGrants {
-  private readonly granted = new Uint8Array(PORT_COUNT);
+  /** How many grants each port is in. */
+  private readonly grants = new Uint16Array(PORT_COUNT);
 
+  /** @param fixed the board's own ports from `FIRST_DEVICE_PORT` on, which are never granted */
+  constructor(private readonly fixed: readonly PortRange[]) {}
+
+  /**
+   * Counted: a port is granted until every grant that it is in was revoked. Throws a RangeError when there are no such
+   * ports, or some of them are the board's.
+   */
   grant(base: number, length: number): void {
-    this.mark(base, length, 1);
+    this.check(base, length);
+    this.count(base, length, 1);
   }
 
-  /** Configuration mechanism 1 stays granted. */
+  /** Takes one grant back. Throws a RangeError, and does nothing, when not all of the ports are granted. */
   revoke(base: number, length: number): void {
-    this.mark(base, length, 0);
+    this.check(base, length);
+    if (!this.covers(base, length)) {
+      throw new RangeError(`Not all of the ${describe(base, length)} are granted`);
+    }
+    this.count(base, length, -1);
   }
 
   /**
@@ -31,19 +46,36 @@ export class PortGrants {
     if (port >= CONFIG_DATA && port + bytes <= CONFIG_DATA_END) {
       return true;
     }
-    for (let each = port; each < port + bytes; each++) {
-      if (this.granted[each] !== 1) {
+    return this.covers(port, bytes);
+  }
+
+  private covers(base: number, length: number): boolean {
+    for (let port = base; port < base + length; port++) {
+      if ((this.grants[port] ?? 0) === 0) {
         return false;
       }
     }
     return true;
   }
 
-  private mark(base: number, length: number, value: 0 | 1): void {
+  private count(base: number, length: number, step: 1 | -1): void {
+    for (let port = base; port < base + length; port++) {
+      this.grants[port] = (this.grants[port] ?? 0) + step;
+    }
+  }
+
+  private check(base: number, length: number): void {
     const end = base + length;
     if (!Number.isInteger(base) || !Number.isInteger(length) || base < 0 || length < 0 || end > PORT_COUNT) {
-      throw new RangeError(`There are no ports ${base} to ${end - 1}`);
+      throw new RangeError(`There are no ${describe(base, length)}`);
     }
-    this.granted.fill(value, base, end);
+    const isFixed = this.fixed.some((range) => base < range.base + range.length && range.base < end);
+    if (base < FIRST_DEVICE_PORT || isFixed) {
+      throw new RangeError(`Some of the ${describe(base, length)} are the board's, and no device may have them`);
+    }
   }
+}
+
+function describe(base: number, length: number): string {
+  return `ports 0x${base.toString(16)} to 0x${(base + length - 1).toString(16)}`;
 }

@@ -4,6 +4,7 @@
  */
 
 import type { Counters, KernelImports, LogEntry, Machine, PciGrant } from "../machine.js";
+import { BOARD_PORTS } from "./board-ports.js";
 import { findQemu, HOW_TO_INSTALL_QEMU, qemuVersion } from "./find-qemu.js";
 import { Firmware } from "./firmware.js";
 import { GrantedKernel, type Refusal } from "./granted-kernel.js";
@@ -59,12 +60,7 @@ export class QemuMachine implements Machine {
   readonly name: string;
   readonly build = "ported";
   readonly memory: WebAssembly.Memory;
-  readonly pciGrant: PciGrant = {
-    ioBase: 0xc000,
-    ioEnd: 0x10000,
-    memoryBase: 0xe0000000,
-    memoryLast: 0xfebfffff,
-  };
+  readonly pciGrant: PciGrant;
 
   private readonly process: QemuProcess;
   private readonly qtest: Qtest;
@@ -85,7 +81,14 @@ export class QemuMachine implements Machine {
     const timeout = options.timeout ?? DEFAULT_TIMEOUT;
     const machine = options.machine ?? "pc";
     const pages = options.linearMemoryPages ?? DEFAULT_LINEAR_MEMORY_PAGES;
+    const { fixed, free } = BOARD_PORTS[machine];
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    this.pciGrant = {
+      ioBase: free.base,
+      ioEnd: free.base + free.length,
+      memoryBase: 0xe0000000,
+      memoryLast: 0xfebfffff,
+    };
     const qemu = program(options);
     this.name = `QEMU ${qemu.version}, ${machine}`;
 
@@ -96,7 +99,7 @@ export class QemuMachine implements Machine {
     this.guestMemory = new GuestMemory(this.process.memoryDescriptor, bytes, (address, value) =>
       this.qtest.write16(address, value),
     );
-    this.granted = new GrantedKernel(this.qtest, this.guestMemory);
+    this.granted = new GrantedKernel(this.qtest, this.guestMemory, fixed);
     this.firmware = new Firmware(machine, this.qtest);
     try {
       this.qtest.waitUntilReady();
@@ -160,7 +163,7 @@ export class QemuMachine implements Machine {
   }
 
   freeBuffer(pointer: number): void {
-    if (!this.granted.pages.takeBack(pointer)) {
+    if (!this.granted.takeBack(pointer)) {
       throw new RangeError(`No buffer begins at 0x${pointer.toString(16)}`);
     }
   }

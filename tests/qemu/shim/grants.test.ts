@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { BOARD_PORTS } from "../../../kernel-shim/qemu/board-ports.js";
 import { PageAllocator } from "../../../kernel-shim/qemu/page-allocator.js";
 import { QemuMachine } from "../../../kernel-shim/qemu/qemu-machine.js";
 import type { Refusal } from "../../../kernel-shim/qemu/granted-kernel.js";
@@ -81,9 +82,89 @@ test("ports: an access that leaves the grant or port space is refused, and QEMU 
   );
   machine.revokePorts(0xc000, 4);
   assert.equal(refusedBy(() => kernel.in8(0xc000)).length, 1);
+  machine.revokePorts(0xfff0, 16);
   assert.throws(() => machine.grantPorts(0xfff0, 17), RangeError);
   assert.throws(() => machine.grantPorts(-1, 2), RangeError);
 });
+
+test("ports: grants are counted", () => {
+  const { kernel } = machine;
+  const refusals = (): number => refusedBy(() => [0xc000, 0xc010, 0xc020].forEach((port) => kernel.in8(port))).length;
+  machine.grantPorts(0xc000, 0x20);
+  machine.grantPorts(0xc010, 0x20);
+  assert.equal(refusals(), 0);
+  machine.revokePorts(0xc000, 0x20);
+  assert.equal(refusals(), 1, "0xc010 is in the other grant");
+  assert.throws(() => machine.revokePorts(0xc000, 0x20), { name: "RangeError", message: /0xc000 to 0xc01f/ });
+  assert.equal(refusals(), 1, "a revocation without its grant does nothing");
+  machine.revokePorts(0xc010, 0x20);
+  assert.equal(refusals(), 3);
+});
+
+test("ports: what is the board's is no device's to have, and configuration space stays granted", () => {
+  const board = { name: "RangeError", message: /are the board's, and no device may have them$/ };
+  for (const [base, length] of [
+    [0, 1],
+    [0x20, 2],
+    [0x60, 8],
+    [0xcc0, 0x40],
+    [0xcf8, 8],
+    [0xcff, 1],
+    [0xfff, 1],
+    [0xff0, 0x20],
+    [0xadf0, 0x20],
+    [0xae00, 0x18],
+    [0xafe0, 4],
+    [0xb13f, 1],
+    [0, 0x10000],
+  ] as const) {
+    assert.throws(() => machine.grantPorts(base, length), board);
+    assert.throws(() => machine.revokePorts(base, length), board);
+  }
+  assert.deepEqual(
+    refusedBy(() => machine.kernel.in32(0xcf8)),
+    [],
+  );
+});
+
+test("ports: q35 has nothing of its own from 0x1000 on", () => {
+  const q35 = new QemuMachine({ machine: "q35" });
+  try {
+    assert.deepEqual(q35.pciGrant, { ...machine.pciGrant, ioBase: 0x1000, ioEnd: 0x10000 });
+    q35.grantPorts(0x1000, 0xf000);
+    q35.revokePorts(0x1000, 0xf000);
+    assert.throws(() => q35.grantPorts(0xcc0, 0x18), RangeError);
+  } finally {
+    q35.close();
+  }
+});
+
+for (const board of ["pc", "q35"] as const) {
+  test(`ports: what the shim knows of ${board} is what QEMU has there`, () => {
+    const started = new QemuMachine({ machine: board });
+    try {
+      const map = started.qmp("human-monitor-command", { "command-line": "info mtree -f" });
+      assert.ok(typeof map === "string");
+      const view = map.split(/(?=^FlatView #)/m).find((text) => text.includes('AS "I/O"')) ?? "";
+      const ranges = [...view.matchAll(/^ +([0-9a-f]{16})-([0-9a-f]{16}) \(prio \d+, i\/o\): (.+?)\r?$/gm)]
+        .map(([, first = "", last = "", name = ""]) => ({ first: parseInt(first, 16), last: parseInt(last, 16), name }))
+        .filter(({ last, name }) => last >= 0x1000 && !/^io( @|$)/.test(name));
+      const known = BOARD_PORTS[board].fixed.map(({ base, length }) => [base, base + length - 1]);
+      assert.ok(view.includes("pci-conf-idx"), map);
+      assert.deepEqual(
+        ranges.map(({ first, last }) => [first, last]),
+        known,
+      );
+      const { ioBase, ioEnd } = started.pciGrant;
+      assert.deepEqual(
+        known.filter(([first = 0, last = 0]) => first < ioEnd && last >= ioBase),
+        [],
+      );
+    } finally {
+      started.close();
+    }
+  });
+}
 
 test("ports: the reset button among the configuration ports is out of reach", () => {
   const { kernel } = machine;
@@ -179,6 +260,31 @@ test("memory: giving back what was not lent is refused; asking for too much answ
   machine.freeBuffer(buffer);
   assert.throws(() => machine.freeBuffer(buffer), RangeError);
   assert.throws(() => machine.allocateBuffer(64 << 20), RangeError);
+});
+
+test("memory: the stack gives back only what it was lent itself, the application likewise", () => {
+  const { kernel } = machine;
+  const buffer = machine.allocateBuffer(4096);
+  const pointer = kernel.dma_alloc(1);
+  assert.deepEqual(
+    refusedBy(() => kernel.dma_free(buffer, 1)),
+    [{ kind: "page release", address: buffer, bytes: 4096, value: 0 }],
+  );
+  assert.throws(() => machine.freeBuffer(pointer), RangeError);
+  assert.equal(machine.readBuffer(buffer, 4096).length, 4096);
+  assert.equal(kernel.dma_address(pointer), BigInt(pointer));
+  machine.freeBuffer(buffer);
+  kernel.dma_free(pointer, 1);
+});
+
+test("memory: what is said of one byte is true of its page", () => {
+  const { kernel } = machine;
+  const pointer = kernel.dma_alloc(2);
+  for (const byte of [0, 1, 4095, 4096, 8191]) {
+    assert.equal(kernel.dma_address(pointer + byte), BigInt(pointer + byte));
+  }
+  kernel.dma_free(pointer, 2);
+  for (const byte of [0, 4095, 4096]) assert.equal(kernel.dma_address(pointer + byte), NO_ADDRESS);
 });
 
 test("memory: pages come back into one piece, in whatever order they are given back", () => {
