@@ -20,6 +20,8 @@ enum exit_status {
   EXIT_EXCEPTION = 68,
   /** The machine is not one that this kernel can work on. */
   EXIT_MACHINE = 69,
+  /** `dma_free` of pages that no `dma_alloc` lent, or not that many at once. */
+  EXIT_PAGES = 70,
 };
 
 /**

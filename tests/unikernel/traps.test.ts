@@ -8,6 +8,8 @@ import { misbehavingImage, timeoutMilliseconds } from "./bench.js";
 
 const outOfBounds = { status: kernelStatus.outOfBounds, message: "out of bounds memory access" };
 
+const notLent = { status: kernelStatus.pages, message: "memory was given back that was not lent like that" };
+
 const misdeeds = {
   "read-behind": outOfBounds,
   "write-behind": outOfBounds,
@@ -18,13 +20,21 @@ const misdeeds = {
   port: { status: kernelStatus.port, message: "access to port 0x0061, width 1" },
   "reset-button": { status: kernelStatus.port, message: "access to port 0x0cf9, width 1" },
   "port-range": { status: kernelStatus.port, message: "access to port 0x10000, width 1" },
+  "free-unlent": notLent,
+  "free-private": notLent,
+  "free-part": notLent,
+  "free-more": notLent,
+  "free-within": notLent,
+  "free-odd": notLent,
+  "free-nothing": notLent,
+  "free-twice": notLent,
   recursion: { status: kernelStatus.stack, message: "call stack exhausted" },
   unreachable: { status: kernelStatus.trap, message: "unreachable executed" },
   divide: { status: kernelStatus.trap, message: "integer divide by zero" },
 };
 
 /** What looks wrong, and is not. */
-const deeds = ["last-byte", "records-behind"];
+const deeds = ["last-byte", "records-behind", "free-lent"];
 
 for (const memoryCheck of ["guard-pages", "comparisons"] as const) {
   describe(`with ${memoryCheck}`, () => {

@@ -22,6 +22,7 @@ export const kernelStatus = {
   trap: 67,
   exception: 68,
   machine: 69,
+  pages: 70,
 } as const;
 
 const kernel: Readonly<Record<number, string>> = {
@@ -31,6 +32,7 @@ const kernel: Readonly<Record<number, string>> = {
   [kernelStatus.trap]: "a trap",
   [kernelStatus.exception]: "an exception of the processor",
   [kernelStatus.machine]: "a machine that the kernel cannot work on",
+  [kernelStatus.pages]: "memory was given back that was not lent",
 };
 
 /** The status that the unikernel ended with; undefined when it is QEMU that ended. */

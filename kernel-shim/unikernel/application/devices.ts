@@ -5,6 +5,7 @@ import { Disk } from "./disk";
 import { allocateRecords, recordAt } from "./records";
 import { initialize, pci_scan } from "./stack";
 import { print, printNumber } from "./text";
+import { is_granted } from "./unikernel";
 
 /** The stack's private memory: some 16 KiB a device. */
 const ARENA_BYTES: u32 = 512 * 1024;
@@ -20,14 +21,14 @@ export const disks = new StaticArray<Disk | null>(DEVICES);
 export let cardCount: u32 = 0;
 export let diskCount: u32 = 0;
 
-/** Opens the first eight of each kind, in the order of their addresses. Returns whether all that were there opened. */
+/** Opens the first eight of each kind that the kernel granted, in the order of their addresses. Returns whether all that were there opened. */
 export function openDevices(): bool {
   const functions = allocateRecords<PciFunction>(FUNCTIONS);
   if (initialize(<u32>heap.alloc(ARENA_BYTES), ARENA_BYTES) != 0) return false;
   const count = min<u32>(pci_scan(functions, FUNCTIONS), FUNCTIONS);
   for (let index: u32 = 0; index < count; index++) {
     const description = recordAt<PciFunction>(functions, index);
-    if (description.virtio_legacy && !openDevice(description)) return false;
+    if (description.virtio_legacy && is_granted(description.address) && !openDevice(description)) return false;
   }
   return true;
 }

@@ -9,6 +9,11 @@
 /** Copies the command line, at most `capacity` bytes of it, and returns how many. */
 @external("unikernel", "command_line") export declare function command_line(text: u32, capacity: u32): u32;
 /**
+ * Whether the kernel lets the application have the device at a PCI address: 1, or 0 when it has none there, or has left
+ * it out because the device claims what is not its own. An access to the ports of one that was left out ends the machine.
+ */
+@external("unikernel", "is_granted") export declare function is_granted(address: u32): u32;
+/**
  * Sleeps until an interrupt line of a device is asserted, or the kernel's `now_ns` reaches `deadline`.
  *
  * @returns the lines, one bit each; call `interrupt` for every device on them. 0 at the deadline

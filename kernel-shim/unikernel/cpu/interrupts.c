@@ -26,6 +26,8 @@
 #define LINES 16
 #define TIMER_LINE 0
 #define CASCADE_LINE 2
+/** 3 to 7, 9 to 12, 14 and 15. */
+#define PCI_LINES 0xdef8u
 
 static uint32_t masked = 0xffff & ~(1u << CASCADE_LINE | 1u << TIMER_LINE);
 /** Written by the handler, read while interrupts are off. */
@@ -51,14 +53,17 @@ void interrupts_start(void) {
   write_masks();
 }
 
-bool interrupts_allow(unsigned line) {
-  if (line >= LINES || line == TIMER_LINE || line == CASCADE_LINE) return false;
+bool interrupts_is_pci_line(unsigned line) {
+  return line < LINES && (PCI_LINES >> line & 1) != 0;
+}
+
+void interrupts_allow(unsigned line) {
+  if (!interrupts_is_pci_line(line)) return;
   /* Firmware has made the lines of PCI level-triggered; where it has not, a shared line would lose interrupts. */
   const uint16_t port = line < 8 ? MASTER_TRIGGER : SLAVE_TRIGGER;
   port_out8(port, port_in8(port) | (uint8_t)(1u << line % 8));
   masked &= ~(1u << line);
   write_masks();
-  return true;
 }
 
 /** The last line of either controller also arrives when an assertion was taken back too early. */

@@ -14,11 +14,14 @@
 void interrupts_start(void);
 
 /**
- * Lets a line through, from the next wait on: the one that firmware wrote into a function's Interrupt Line register.
- *
- * @returns whether there is such a line
+ * Whether PCI devices can have that line. The routers of chipsets have no way to those of the timer (0), the keyboard
+ * (1), the second controller (2), the clock (8) and the coprocessor (13). [Intel 82371SB (PIIX3), PIRQRC]
+ * [Intel ICH9, PIRQ_ROUT]
  */
-bool interrupts_allow(unsigned line);
+bool interrupts_is_pci_line(unsigned line);
+
+/** Lets such a line through, from the next wait on: the one in a function's Interrupt Line register. */
+void interrupts_allow(unsigned line);
 
 /**
  * Sleeps until an allowed line is asserted or the clock reaches `deadline` nanoseconds; UINT64_MAX: no deadline.

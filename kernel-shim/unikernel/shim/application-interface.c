@@ -5,6 +5,7 @@
 #include "../console.h"
 #include "../cpu/interrupts.h"
 #include "../memory/bytes.h"
+#include "devices.h"
 #include "kernel.h"
 #include "sha256.h"
 
@@ -22,6 +23,11 @@ uint32_t w2c_unikernel_command_line(struct w2c_unikernel *unikernel, uint32_t te
   while (length < capacity && command_line()[length] != 0) length++;
   memcpy(linear_memory_at(unikernel->memory, text, length), command_line(), length);
   return length;
+}
+
+uint32_t w2c_unikernel_is_granted(struct w2c_unikernel *unikernel, uint32_t address) {
+  (void)unikernel;
+  return devices_is_granted(address);
 }
 
 uint32_t w2c_unikernel_wait(struct w2c_unikernel *unikernel, uint64_t deadline) {

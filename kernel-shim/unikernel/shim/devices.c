@@ -1,11 +1,14 @@
 /**
  * The policy of this kernel: the driver stack gets every legacy virtio device there is, and nothing else. It asks the
- * stack itself where the registers are, because the stack can read configuration space anyway.
+ * stack itself where the registers are, because the stack can read configuration space anyway. What configuration
+ * space says is not believed: a device whose ports are another's or the board's, or whose interrupt line is, is left
+ * out.
  */
 #include "devices.h"
 
 #include <virtio.h>
 
+#include "../console.h"
 #include "../cpu/interrupts.h"
 #include "../exit.h"
 #include "dma-pages.h"
@@ -20,13 +23,46 @@ _Static_assert(FUNCTIONS_MAX * sizeof(struct virtio_pci_function) + sizeof(struc
                    RECORDS_PAGES * 4096,
                "the records fit");
 
+static uint32_t granted[FUNCTIONS_MAX];
+static uint32_t granted_count;
+
+/** Why a device cannot be had; null when it can. */
+static const char *objection(const struct virtio_pci_function *function, const struct virtio_pci_bar *bar) {
+  if (!bar->is_io || bar->base == 0 || bar->size == 0) return "has no ports";
+  switch (ports_judge(bar->base, bar->size)) {
+    case PORT_GRANT_PROTECTED:
+      return "claims ports of the system board";
+    case PORT_GRANT_TAKEN:
+      return "claims ports of another device";
+    case PORT_GRANT_POSSIBLE:
+      break;
+  }
+  return interrupts_is_pci_line(function->interrupt_line) ? NULL : "has no interrupt line that PCI devices have";
+}
+
+static void report(const struct virtio_pci_function *function, const char *reason, const struct virtio_pci_bar *bar) {
+  print("kernel: the virtio device at PCI address ");
+  print_hexadecimal(function->address, 4);
+  print(" is left out: it ");
+  print(reason);
+  print(" (ports from ");
+  print_hexadecimal(bar->base, 4);
+  print(", ");
+  print_decimal(bar->size);
+  print(" of them; line ");
+  print_decimal(function->interrupt_line);
+  print(")\n");
+}
+
 static void grant(struct w2c_virtio *stack, const struct virtio_pci_function *function, uint32_t record,
                   const struct virtio_pci_bar *bar) {
   if (!function->virtio_legacy) return;
   if ((int32_t)w2c_virtio_pci_bar(stack, function->address, REGISTERS_BAR, record) != VIRTIO_RESULT_OK) return;
-  if (!bar->is_io || bar->base == 0) return;
+  const char *reason = objection(function, bar);
+  if (reason != NULL) return report(function, reason, bar);
   ports_grant((uint32_t)bar->base, (uint32_t)bar->size);
-  if (!interrupts_allow(function->interrupt_line)) fail(EXIT_MACHINE, "firmware gave a device no interrupt line");
+  interrupts_allow(function->interrupt_line);
+  granted[granted_count++] = function->address;
 }
 
 void devices_grant(struct w2c_virtio *stack, const struct w2c_kernel *kernel) {
@@ -41,4 +77,11 @@ void devices_grant(struct w2c_virtio *stack, const struct w2c_kernel *kernel) {
     grant(stack, &functions[index], bar_pointer, bar);
   }
   dma_pages_give_back(functions_pointer, RECORDS_PAGES);
+}
+
+bool devices_is_granted(uint32_t address) {
+  for (uint32_t index = 0; index < granted_count; index++) {
+    if (granted[index] == address) return true;
+  }
+  return false;
 }

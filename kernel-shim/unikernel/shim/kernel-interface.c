@@ -89,7 +89,8 @@ uint64_t w2c_kernel_now_ns(struct w2c_kernel *kernel) {
   return clock_now();
 }
 
-static const char *message_text(uint32_t message) {
+/** Without a default, so that the compiler notices a message that has no text. */
+static const char *message_text(enum virtio_message message) {
   switch (message) {
     case VIRTIO_MESSAGE_BAD_USED_ID:
       return "a device completed what it was not given";
@@ -101,15 +102,16 @@ static const char *message_text(uint32_t message) {
       return "a device failed";
     case VIRTIO_MESSAGE_DEVICE_STUCK:
       return "a device does not reset";
-    default:
-      return "a message unknown to this kernel";
+    case VIRTIO_MESSAGE_TIMED_OUT:
+      return "a device did not complete a request in time";
   }
+  return "a message unknown to this kernel";
 }
 
 void w2c_kernel_log(struct w2c_kernel *kernel, uint32_t message, uint32_t first, uint32_t second) {
   (void)kernel;
   print("virtio: ");
-  print(message_text(message));
+  print(message_text((enum virtio_message)message));
   print(" (");
   print_decimal(message);
   print(": ");

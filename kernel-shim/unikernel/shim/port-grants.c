@@ -7,6 +7,11 @@
 #include "../exit.h"
 
 #define PORTS 0x10000u
+/**
+ * Below lie the system board and ISA devices: DMA and interrupt controllers, timer, keyboard, power management,
+ * configuration mechanism 1. No PC gives a PCI device ports there.
+ */
+#define FIRST_DEVICE_PORT 0x1000u
 
 /**
  * Configuration mechanism 1. [PCI 3.0 §3.2.2.3.2] The address register is one of 32 bits; narrower accesses among its
@@ -25,6 +30,14 @@ static bool is_granted(uint32_t port) {
 static bool is_configuration(uint32_t port, uint32_t width) {
   if (port == CONFIGURATION_ADDRESS) return width == 4;
   return port >= CONFIGURATION_DATA && port < CONFIGURATION_END && port + width <= CONFIGURATION_END;
+}
+
+enum port_grant ports_judge(uint64_t first, uint64_t bytes) {
+  if (first < FIRST_DEVICE_PORT || first >= PORTS || bytes > PORTS - first) return PORT_GRANT_PROTECTED;
+  for (uint32_t port = (uint32_t)first; port < first + bytes; port++) {
+    if (is_granted(port)) return PORT_GRANT_TAKEN;
+  }
+  return PORT_GRANT_POSSIBLE;
 }
 
 void ports_grant(uint32_t first, uint32_t bytes) {

@@ -1,5 +1,5 @@
 /** Does what an application must not do: the first word of the command line says what. */
-import { in8, out8 } from "../../../assembly/kernel";
+import { dma_alloc, dma_free, in8, out8 } from "../../../assembly/kernel";
 import { findOption, readCommandLine } from "../../../kernel-shim/unikernel/application/command-line";
 import { pci_scan } from "../../../kernel-shim/unikernel/application/stack";
 import { print } from "../../../kernel-shim/unikernel/application/text";
@@ -14,12 +14,20 @@ const SPEAKER: u32 = 0x61;
 const RESET_BUTTON: u32 = 0xcf9;
 const RESET: u32 = 6;
 
+const PAGE: u32 = 4096;
+
 let depth: u32 = 0;
 
 /** Calls itself for ever, in a way that no compiler makes a loop of. */
 function descend(level: u32): u32 {
   depth++;
   return level == u32.MAX_VALUE ? 0 : descend(level + 1) + depth;
+}
+
+function freeTwice(): void {
+  const pages = dma_alloc(2);
+  dma_free(pages, 2);
+  dma_free(pages, 2);
 }
 
 function divide(by: u32): u32 {
@@ -42,6 +50,15 @@ export function main(): u32 {
   if (findOption("port")) in8(SPEAKER);
   if (findOption("reset-button")) out8(RESET_BUTTON, RESET);
   if (findOption("port-range")) in8(0x1_0000);
+  if (findOption("free-unlent")) dma_free(0x0010_0000 + PAGE, 1);
+  if (findOption("free-private")) dma_free(<u32>heap.alloc(2 * PAGE), 1);
+  if (findOption("free-part")) dma_free(dma_alloc(3), 2);
+  if (findOption("free-more")) dma_free(dma_alloc(3), 4);
+  if (findOption("free-within")) dma_free(dma_alloc(3) + PAGE, 2);
+  if (findOption("free-odd")) dma_free(dma_alloc(1) + 1, 1);
+  if (findOption("free-nothing")) dma_free(dma_alloc(1), 0);
+  if (findOption("free-twice")) freeTwice();
+  if (findOption("free-lent")) dma_free(dma_alloc(3), 3);
   if (findOption("recursion")) depth = descend(0);
   if (findOption("unreachable")) unreachable();
   if (findOption("divide")) depth = divide(depth);
