@@ -23,7 +23,7 @@ import {
   net_transmit,
 } from "./stack";
 
-/** Frames that are received, sent or reclaimed with one call. */
+/** Frames that are sent or reclaimed, and buffers that are received or released, with one call; received may be more. */
 const BATCH: u32 = 32;
 /** Frames of our own making that can be on their way at the same time. */
 const FRAMES: u32 = 32;
@@ -35,13 +35,16 @@ const RECEIVE_BUFFER: u64 = 1 << 32;
 
 export class Card {
   readonly handle: i32;
+  readonly address: u32;
   readonly line: u32;
   readonly mac: u64;
   /** Drops some frames, to show that the protocols get along without them. */
   isLossy: bool = false;
   private framesSeen: u32 = 0;
 
-  private received: u32 = allocateRecords<ReceivedBuffer>(BATCH);
+  private information: NetInformation = recordAt<NetInformation>(allocateRecords<NetInformation>(1), 0);
+  private received: u32;
+  private receivedMax: u32;
   private completions: u32 = allocateRecords<Completion>(BATCH);
   private released: u32 = <u32>heap.alloc(BATCH * 4);
   private releasedCount: u32 = 0;
@@ -54,21 +57,30 @@ export class Card {
 
   /** Opens the card; `handle` is negative when that fails, a result code. */
   constructor(address: u32, line: u32) {
+    this.address = address;
     this.line = line;
     const handle = net_open(address, 0);
     this.handle = handle;
-    const information = recordAt<NetInformation>(allocateRecords<NetInformation>(1), 0);
-    if (handle > 0) net_information(handle, changetype<u32>(information));
-    this.mac = information.mac;
+    if (handle > 0) net_information(handle, changetype<u32>(this.information));
+    this.mac = this.information.mac;
+    // Fewer than the largest frame can have would leave that frame in the ring for ever, and all that come after it.
+    this.receivedMax = max(BATCH, this.information.buffers_per_frame_max);
+    this.received = allocateRecords<ReceivedBuffer>(this.receivedMax);
     const memory = allocateShared(FRAMES * FRAME_BYTES);
     for (; memory != 0 && this.freeCount < FRAMES; this.freeCount++) {
       store<u32>(this.free + this.freeCount * 4, memory + this.freeCount * FRAME_BYTES + HEADER_ROOM);
     }
   }
 
+  /** Whether the cable is in. */
+  get isConnected(): bool {
+    net_information(this.handle, changetype<u32>(this.information));
+    return this.information.link_up != 0;
+  }
+
   /** Takes frames; they are read with `frame`, and each given back with `release` or sent with `answer`. */
   receive(): i32 {
-    const count = net_receive(this.handle, this.received, BATCH);
+    const count = net_receive(this.handle, this.received, this.receivedMax);
     for (let index = 0; index < count; index++) {
       // A frame over several buffers is longer than all that is understood here.
       const frame = this.frame(index);

@@ -4,11 +4,13 @@
  *
  * The command line: `file=NAME` is the file; `lossy` makes the cards lose frames.
  */
+import { Event } from "../../../assembly/abi/results";
+import { Card } from "./card";
 import { findOption, optionLength, optionValue, readCommandLine } from "./command-line";
 import { cardCount, cards, diskCount, disks, openDevices } from "./devices";
 import { Netboot, State } from "./netboot";
 import { DIGEST_BYTES } from "./reader";
-import { enable_interrupts, interrupt } from "./stack";
+import { enable_interrupts, events, interrupt } from "./stack";
 import { printCard, printDisk } from "./statistics";
 import { Status } from "./status";
 import { print, printAddress, printBytes, printMilliseconds, printNumber } from "./text";
@@ -71,8 +73,13 @@ function isOver(): bool {
   return alive == 0;
 }
 
-/** Asks all devices to interrupt when there is something to do, and sleeps unless there is already. */
+/**
+ * Asks all devices to interrupt when there is something to do, and sleeps unless there is already. Events are looked at
+ * before every sleep: they are told once, by the interrupt that they came with.
+ */
 function sleep(): void {
+  for (let index: u32 = 0; index < cardCount; index++) reportEvents(cards[index]!);
+  for (let index: u32 = 0; index < diskCount; index++) events(disks[index]!.handle);
   let deadline: u64 = u64.MAX_VALUE;
   let isPending = false;
   for (let index: u32 = 0; index < bootCount; index++) {
@@ -87,6 +94,18 @@ function sleep(): void {
   // All devices, those without a counterpart too: whoever holds a line must be asked, or it is never quiet.
   for (let index: u32 = 0; index < cardCount; index++) askDevice(lines, cards[index]!.line, cards[index]!.handle);
   for (let index: u32 = 0; index < diskCount; index++) askDevice(lines, disks[index]!.line, disks[index]!.handle);
+}
+
+/**
+ * Says whether the cable of a card is in, when that changed. There is nothing to be done about the other events: the
+ * next call of a broken device's says so, and all else is looked at in each turn anyway.
+ */
+function reportEvents(card: Card): void {
+  const bits = events(card.handle);
+  if (bits < 0 || !(bits & Event.LINK)) return;
+  print("netboot: the cable of the card at PCI address ");
+  printNumber(card.address);
+  print(card.isConnected ? " is in\n" : " is out\n");
 }
 
 function askDevice(lines: u32, line: u32, handle: i32): void {
