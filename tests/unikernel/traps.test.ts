@@ -63,6 +63,16 @@ for (const memoryCheck of ["guard-pages", "comparisons"] as const) {
   });
 }
 
+test("a load whose value nobody uses is left out with guard-pages, and reported with comparisons", async () => {
+  const commandLine = "read-for-nothing";
+  const boot = async (memoryCheck: "guard-pages" | "comparisons"): Promise<Ending> =>
+    new BootedMachine({ image: await misbehavingImage(memoryCheck), commandLine, timeoutMilliseconds }).ended;
+  const left = await boot("guard-pages");
+  assert.equal(left.status, 0, left.output);
+  const compared = await boot("comparisons");
+  assert.equal(compared.status, kernelStatus.outOfBounds, compared.output);
+});
+
 test("an exception shows the registers", async () => {
   const image = await misbehavingImage("guard-pages");
   const { output } = await new BootedMachine({ image, commandLine: "write-behind", timeoutMilliseconds }).ended;

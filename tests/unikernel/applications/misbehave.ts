@@ -40,6 +40,7 @@ export function main(): u32 {
   print("before\n");
   if (findOption("last-byte")) store<u8>(END - 1, 1);
   if (findOption("read-behind")) print(load<u32>(END - 3) == 0 ? "zero\n" : "not zero\n");
+  if (findOption("read-for-nothing")) load<u32>(END - 3);
   if (findOption("write-behind")) store<u8>(END, 1);
   // An index that the optimiser does not know, and 4 GiB and more with the constant added.
   if (findOption("write-far")) store<u64>(depth - 1, 1, 0x00ff_fff0);
