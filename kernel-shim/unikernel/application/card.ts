@@ -14,6 +14,7 @@ import {
 } from "../../../assembly/abi/records";
 import { allocateRecords, allocateShared, recordAt } from "./records";
 import {
+  net_await_all,
   net_information,
   net_open,
   net_receive,
@@ -51,6 +52,8 @@ export class Card {
   private frames: u32 = allocateRecords<TransmitFrame>(BATCH);
   private segments: u32 = allocateRecords<Segment>(BATCH);
   private queuedCount: u32 = 0;
+  /** Receive buffers that are being sent back. */
+  private answersOut: u32 = 0;
   /** Frames that are not in use: a stack of addresses. */
   private free: u32 = <u32>heap.alloc(FRAMES * 4);
   private freeCount: u32 = 0;
@@ -112,6 +115,7 @@ export class Card {
 
   /** Sends the frame in a receive buffer. */
   answer(received: ReceivedBuffer, length: u32): void {
+    this.answersOut++;
     this.queue(received.pointer, length, 0, RECEIVE_BUFFER | received.buffer);
   }
 
@@ -152,6 +156,14 @@ export class Card {
     this.releasedCount = 0;
   }
 
+  /**
+   * To be called before sleeping: asks to be woken when all is sent, if that is what most receive buffers wait for.
+   * Otherwise nothing might arrive any more that wakes. Returns whether there is something to be done instead.
+   */
+  waitsForSent(): bool {
+    return this.answersOut >= this.information.receive_buffers / 2 && net_await_all(this.handle) != 0;
+  }
+
   private reclaim(): void {
     let count: i32;
     do {
@@ -162,8 +174,10 @@ export class Card {
 
   /** Takes back the memory of a frame. */
   private done(token: u64): void {
-    if (token & RECEIVE_BUFFER) this.release(<u32>token);
-    else store<u32>(this.free + this.freeCount++ * 4, <u32>token);
+    if (token & RECEIVE_BUFFER) {
+      this.answersOut--;
+      this.release(<u32>token);
+    } else store<u32>(this.free + this.freeCount++ * 4, <u32>token);
   }
 
   /** Whether the next frame gets lost: of a lossy card the first, second, fourth, eighth, … in both directions. */

@@ -78,8 +78,6 @@ function isOver(): bool {
  * before every sleep: they are told once, by the interrupt that they came with.
  */
 function sleep(): void {
-  for (let index: u32 = 0; index < cardCount; index++) reportEvents(cards[index]!);
-  for (let index: u32 = 0; index < diskCount; index++) events(disks[index]!.handle);
   let deadline: u64 = u64.MAX_VALUE;
   let isPending = false;
   for (let index: u32 = 0; index < bootCount; index++) {
@@ -87,9 +85,12 @@ function sleep(): void {
     deadline = min(deadline, boot.deadline);
     if (boot.state == State.FAILED) continue;
     if (enable_interrupts(boot.card.handle) != 0) isPending = true;
+    if (boot.card.waitsForSent()) isPending = true;
     if (enable_interrupts(boot.disk.handle) != 0) isPending = true;
   }
   if (isPending) return;
+  for (let index: u32 = 0; index < cardCount; index++) reportEvents(cards[index]!);
+  for (let index: u32 = 0; index < diskCount; index++) events(disks[index]!.handle);
   const lines = wait(deadline);
   // All devices, those without a counterpart too: whoever holds a line must be asked, or it is never quiet.
   for (let index: u32 = 0; index < cardCount; index++) askDevice(lines, cards[index]!.line, cards[index]!.handle);

@@ -104,6 +104,8 @@ static const char *message_text(enum virtio_message message) {
       return "a device does not reset";
     case VIRTIO_MESSAGE_TIMED_OUT:
       return "a device did not complete a request in time";
+    case VIRTIO_MESSAGE_DEVICE_GONE:
+      return "a device was removed";
   }
   return "a message unknown to this kernel";
 }
