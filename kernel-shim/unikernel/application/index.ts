@@ -89,8 +89,10 @@ function sleep(): void {
     if (enable_interrupts(boot.disk.handle) != 0) isPending = true;
   }
   if (isPending) return;
-  for (let index: u32 = 0; index < cardCount; index++) reportEvents(cards[index]!);
-  for (let index: u32 = 0; index < diskCount; index++) events(disks[index]!.handle);
+  for (let index: u32 = 0; index < cardCount; index++) if (reportEvents(cards[index]!)) isPending = true;
+  for (let index: u32 = 0; index < diskCount; index++) if (events(disks[index]!.handle) > 0) isPending = true;
+  // Whatever happened may have made more to do.
+  if (isPending) return;
   const lines = wait(deadline);
   // All devices, those without a counterpart too: whoever holds a line must be asked, or it is never quiet.
   for (let index: u32 = 0; index < cardCount; index++) askDevice(lines, cards[index]!.line, cards[index]!.handle);
@@ -99,11 +101,16 @@ function sleep(): void {
 
 /**
  * Says whether the cable of a card is in, when that changed. There is nothing to be done about the other events: the
- * next call of a broken device's says so, and all else is looked at in each turn anyway.
+ * next call of a broken device's says so, and all else is looked at in each turn anyway. Returns whether there were any.
  */
-function reportEvents(card: Card): void {
+function reportEvents(card: Card): bool {
   const bits = events(card.handle);
-  if (bits < 0 || !(bits & Event.LINK)) return;
+  if (bits <= 0) return false;
+  if (bits & Event.LINK) reportCable(card);
+  return true;
+}
+
+function reportCable(card: Card): void {
   print("netboot: the cable of the card at PCI address ");
   printNumber(card.address);
   print(card.isConnected ? " is in\n" : " is out\n");
