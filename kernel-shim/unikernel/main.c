@@ -1,6 +1,6 @@
 /** From the boot entry to the application's `main`, and its result to the end of the machine. */
 #include <module.h>
-#include <virtio.h>
+#include <virtio-abi.h>
 
 #include "boot/command-line.h"
 #include "boot/start-information.h"

@@ -7,15 +7,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import * as bindings from "../../build/abi.js";
-import { AbiError, importsOf, readAbi, type RecordLayout } from "../../tools/build/abi-model.js";
+import { AbiError, importsOf, readAbi, type RecordLayout, type ValueType } from "../../tools/build/abi-model.js";
 import { cHeader } from "../../tools/build/c-header.js";
-import { projectFolder } from "../../tools/build/project.js";
+import { outputFolder, projectFolder, recordFile, type BuildRecord } from "../../tools/build/project.js";
 import { typescriptBindings } from "../../tools/build/typescript-bindings.js";
 import { abiOf, compileScratch } from "./scratch.js";
 
 const readSource = (name: string): string => readFileSync(join(projectFolder, name), "utf8");
 const abi = readAbi(readSource);
-const header = join(projectFolder, "build", "virtio.h");
+const header = join(projectFolder, "build", "virtio-abi.h");
 
 function temporaryFolder(context: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), "virtio-build-"));
@@ -95,7 +95,7 @@ test("comments are carried over", () => {
   assert.match(typescriptBindings(abiOf(source)), /Adds one\./);
   assert.match(
     cHeader(abiOf(source)),
-    /\/\*\*\n \* \(value: uint32_t\) → uint32_t\n \* Adds one\.\n \*\/\nuint32_t w2c_virtio_increment\(struct w2c_virtio \*instance, uint32_t value\);/,
+    /\/\*\*\n \* \(value: uint32_t\) → uint32_t\n \* Adds one\.\n \*\/\nstatic inline uint32_t virtio_increment\(struct w2c_virtio \*instance, uint32_t value\) \{/,
   );
 });
 
@@ -154,5 +154,54 @@ test("the C header agrees with what wasm2c declares", (context) => {
     const source = join(folder, `both-${module}.c`);
     writeFileSync(source, `#include "${module}.h"\n#include "${header}"\n`);
     assertCompiles("gcc", ["-std=c11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", source]);
+  }
+});
+
+/** Compiles a C program of this source with the modules' header, and runs it. */
+function runWithHeader(context: TestContext, source: string): void {
+  const folder = temporaryFolder(context);
+  const [file, program] = [join(folder, "program.c"), join(folder, "program")];
+  writeFileSync(file, source);
+  assertCompiles("gcc", ["-std=c11", "-Wall", "-Wextra", "-Werror", `-I${outputFolder}`, file, "-o", program]);
+  const { status, signal } = spawnSync(program, { timeout: 10_000 });
+  assert.deepEqual({ status, signal }, { status: 0, signal: null });
+}
+
+test("in C, errors are below zero: a loop that polls while there is something ends when the device fails", (context) => {
+  runWithHeader(
+    context,
+    `#include <virtio-abi.h>
+     uint32_t w2c_virtio_block_poll(struct w2c_virtio *instance, uint32_t handle, uint32_t completions, uint32_t capacity) {
+       (void)instance, (void)handle, (void)completions, (void)capacity;
+       return (uint32_t)VIRTIO_RESULT_E_BROKEN;
+     }
+     int main(void) {
+       while (virtio_block_poll(NULL, 1, 2, 3) > 0) {}
+       return virtio_block_poll(NULL, 1, 2, 3) == VIRTIO_RESULT_E_BROKEN ? 0 : 1;
+     }`,
+  );
+});
+
+test("in C, each export takes and returns what the source says", (context) => {
+  const types = { u32: "uint32_t", i32: "int32_t", u64: "uint64_t", i64: "int64_t" };
+  const typeOf = (type: ValueType | undefined): string =>
+    type === undefined ? "void" : ((types as Readonly<Record<string, string>>)[type.scalar] ?? "");
+  const pointers = abi.exports.map(({ name, parameters, result }) => {
+    const list = ["struct w2c_virtio *", ...parameters.map(({ type }) => typeOf(type))].join(", ");
+    return `${typeOf(result)} (*const typed_${name})(${list}) = virtio_${name};`;
+  });
+  const source = join(temporaryFolder(context), "types.c");
+  writeFileSync(source, `#include "${header}"\n${pointers.join("\n")}\n`);
+  assertCompiles("gcc", ["-std=c11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", source]);
+  assert.ok(pointers.some((pointer) => pointer.startsWith("int32_t (*const typed_block_poll)")));
+});
+
+test("what wasm2c makes of a module has the name of nothing that the build makes", () => {
+  const { outputs } = JSON.parse(readFileSync(recordFile, "utf8")) as BuildRecord;
+  const built = Object.keys(outputs);
+  for (const module of built.filter((name) => name.endsWith(".wasm"))) {
+    for (const made of [module.replace(/wasm$/, "c"), module.replace(/wasm$/, "h")]) {
+      assert.ok(!built.includes(made), made);
+    }
   }
 });

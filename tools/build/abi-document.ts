@@ -20,7 +20,7 @@ function reference(abi: Abi): string {
     "### Exports",
     ...abi.exports.map(functionEntry),
     "### Records",
-    "Little-endian, offsets and sizes in bytes. `build/virtio.h` and `build/abi.ts` have the same layouts.",
+    "Little-endian, offsets and sizes in bytes. `build/virtio-abi.h` and `build/abi.ts` have the same layouts.",
     ...abi.records.map(recordEntry),
     "### Numbers",
     ...abi.enumerations.map(enumerationEntry),

@@ -1,6 +1,8 @@
 /**
- * Writes `build/virtio.h`: the boundary of the module as C sees it, for kernels that link the module after wasm2c, and
- * for those that run it under an engine with a C interface. C11 or C++11, freestanding.
+ * Writes `build/virtio-abi.h`: the boundary of the module as C sees it, for kernels that link the module after wasm2c,
+ * and for those that run it under an engine with a C interface. C11 or C++11, freestanding.
+ *
+ * Its name is none that wasm2c gives: of `virtio.wasm` that makes `virtio.c` and `virtio.h`.
  */
 
 import {
@@ -34,8 +36,8 @@ const header = `/**
  * C pointer. The machine must be little-endian, as WebAssembly is.
  */`;
 
-const preamble = `#ifndef VIRTIO_H
-#define VIRTIO_H
+const preamble = `#ifndef VIRTIO_ABI_H
+#define VIRTIO_ABI_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -110,18 +112,38 @@ function sourceType(type: ValueType | undefined): string {
   return cTypes[type.scalar];
 }
 
-function prototype(signature: FunctionSignature, prefix: string, instance: string): string {
+/** The comment of a function, with the types that the source gives it, behind the heading of its group. */
+function description(signature: FunctionSignature): string {
+  const described = signature.parameters.map(({ name, type }) => `${name}: ${sourceType(type)}`).join(", ");
+  const lines = [`(${described}) → ${sourceType(signature.result)}`, ...signature.documentation];
+  const heading = signature.heading === undefined ? "" : `/* ${signature.heading} */\n\n`;
+  return heading + comment(lines, "");
+}
+
+/** As wasm2c declares a function. */
+function declaration(signature: FunctionSignature, prefix: string, instance: string): string {
   const parameters = [
     `struct ${instance} *instance`,
     ...signature.parameters.map(({ name, type }) => `${carrierType(type)} ${name}`),
   ].join(", ");
-  const described = signature.parameters.map(({ name, type }) => `${name}: ${sourceType(type)}`).join(", ");
-  const lines = [`(${described}) → ${sourceType(signature.result)}`, ...signature.documentation];
-  const heading = signature.heading === undefined ? "" : `/* ${signature.heading} */\n\n`;
-  return `${heading}${comment(lines, "")}${carrierType(signature.result)} ${prefix}${signature.name}(${parameters});`;
+  return `${carrierType(signature.result)} ${prefix}${signature.name}(${parameters});`;
 }
 
-/** Makes the text of `build/virtio.h`. */
+function importDeclaration(signature: FunctionSignature): string {
+  return description(signature) + declaration(signature, "w2c_kernel_", "w2c_kernel");
+}
+
+/** An export with the types that it has in the source: with wasm2c's, no result is below zero. */
+function wrapper(signature: FunctionSignature): string {
+  const { name, parameters, result } = signature;
+  const list = ["struct w2c_virtio *instance", ...parameters.map((each) => `${cTypes[each.type.scalar]} ${each.name}`)];
+  const call = `w2c_virtio_${name}(${["instance", ...parameters.map((each) => each.name)].join(", ")})`;
+  const type = result === undefined ? "void" : cTypes[result.scalar];
+  const statement = result === undefined ? call : `return (${type})${call}`;
+  return `${description(signature)}static inline ${type} virtio_${name}(${list.join(", ")}) {\n  ${statement};\n}`;
+}
+
+/** Makes the text of `build/virtio-abi.h`. */
 export function cHeader(abi: Abi): string {
   const mapped = new Set(importsOf(abi, "mapped"));
   const sections = [
@@ -131,18 +153,20 @@ export function cHeader(abi: Abi): string {
     ...constants(abi),
     ...abi.records.map(record),
     `/*
- * The names that wasm2c gives to imports and exports when the module is translated with \`--module-name=virtio\`. What
- * lies behind the two structures is \`struct w2c_virtio\`, as wasm2c declares it, and \`struct w2c_kernel\`, as the kernel
- * does. Signed results travel in unsigned numbers: cast them.
+ * The names that wasm2c of wabt 1.0.39 gives to imports and exports when the module is translated with
+ * \`--module-name=virtio\`. What lies behind the two structures is \`struct w2c_virtio\`, as wasm2c declares it, and
+ * \`struct w2c_kernel\`, as the kernel does.
  */
 
 struct w2c_kernel;
 struct w2c_virtio;`,
     `/* Imports: what the kernel supplies. */`,
-    ...abi.imports.filter((item) => mapped.has(item)).map((item) => prototype(item, "w2c_kernel_", "w2c_kernel")),
-    ...abi.imports.filter((item) => !mapped.has(item)).map((item) => prototype(item, "w2c_kernel_", "w2c_kernel")),
-    `/* Exports: what the module supplies. */`,
-    ...abi.exports.map((item) => prototype(item, "w2c_virtio_", "w2c_virtio")),
+    ...abi.imports.filter((item) => mapped.has(item)).map(importDeclaration),
+    ...abi.imports.filter((item) => !mapped.has(item)).map(importDeclaration),
+    `/* Exports: what the module supplies, as wasm2c declares it. There every 32-bit number is unsigned. */`,
+    abi.exports.map((item) => declaration(item, "w2c_virtio_", "w2c_virtio")).join("\n"),
+    `/* The same with the types that they have, for use: errors are below zero. */`,
+    ...abi.exports.map(wrapper),
     ending,
   ];
   return sections.join("\n\n") + "\n";

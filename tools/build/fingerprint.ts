@@ -1,4 +1,4 @@
-/** One number for everything that the build reads. */
+/** One number for everything that the build reads, and one for each file that it writes. */
 
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -32,4 +32,9 @@ export function fingerprint(folder: string): string {
       .update("\0");
   }
   return hash.digest("hex");
+}
+
+/** A number for the contents of one file. */
+export function hashOf(contents: string | Uint8Array): string {
+  return createHash("sha256").update(contents).digest("hex");
 }

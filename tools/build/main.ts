@@ -1,8 +1,8 @@
 /**
  * `npm run build`: makes what is out of date, and prints what there is.
  *
- * A fingerprint of everything that goes into the build is kept beside what came out of it. The compilers are loaded
- * only when the two differ, because every command of the project passes through here first.
+ * A fingerprint of everything that goes into the build is kept beside what came out of it, and one of each of that. The
+ * compilers are loaded only when one of them differs, because every command of the project passes through here first.
  *
  * Exit status: 0 it is built, 1 the source has mistakes, 2 it could not be built.
  */
@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { commandLine, readCommandLine } from "../command/command-line.js";
 import { beginStep } from "../command/progress.js";
 import { EXIT_PROBLEM, runCommand } from "../command/run-command.js";
-import { fingerprint } from "./fingerprint.js";
+import { fingerprint, hashOf } from "./fingerprint.js";
 import { moduleTargets, outputFolder, projectFolder, recordFile, type BuildRecord } from "./project.js";
 import { formatReports } from "./report.js";
 
@@ -27,13 +27,18 @@ function readRecord(): BuildRecord | undefined {
   return JSON.parse(readFileSync(recordFile, "utf8")) as BuildRecord;
 }
 
+/** Whether what was built is there, and nobody has written anything else in its place. */
+function isAsBuilt(file: string, hash: string): boolean {
+  return existsSync(file) && hashOf(readFileSync(file)) === hash;
+}
+
 async function build({ debug, force, quiet }: Options): Promise<number> {
   const current = fingerprint(projectFolder);
   const previous = readRecord();
   const isUpToDate =
     previous?.fingerprint === current &&
     (previous.hasDebug || !debug) &&
-    previous.outputs.every((file) => existsSync(join(outputFolder, file)));
+    Object.entries(previous.outputs).every(([file, hash]) => isAsBuilt(join(outputFolder, file), hash));
   if (isUpToDate && !force) {
     if (!quiet) console.log(`${formatReports(previous.reports)}\nNothing changed since these were built.`);
     return 0;

@@ -10,6 +10,7 @@ import { AbiError, readAbi, type Abi } from "./abi-model.js";
 import { cHeader } from "./c-header.js";
 import { checkModule } from "./check-module.js";
 import { compile, CompileError } from "./compile.js";
+import { hashOf } from "./fingerprint.js";
 import { compileRelease } from "./optimize.js";
 import { entryFile, outputFolder, projectFolder, recordFile, type BuildRecord, type ModuleTarget } from "./project.js";
 import { describeModule, type ModuleReport } from "./report.js";
@@ -55,7 +56,7 @@ export async function make(
       outputs.set(`${target.output}.wat`, compiled.text);
     }
     outputs.set("abi.ts", await format(typescriptBindings(abi), { ...style, parser: "typescript" }));
-    outputs.set("virtio.h", cHeader(abi));
+    outputs.set("virtio-abi.h", cHeader(abi));
   } catch (error) {
     if (!(error instanceof CompileError) && !(error instanceof AbiError)) throw error;
     problems.push(error.message);
@@ -65,7 +66,7 @@ export async function make(
   const record: BuildRecord = {
     fingerprint,
     hasDebug: targets.some(({ isRelease }) => !isRelease),
-    outputs: [...outputs.keys()],
+    outputs: Object.fromEntries(Array.from(outputs, ([name, contents]) => [name, hashOf(contents)])),
     reports,
   };
   for (const [name, contents] of outputs) replace(join(outputFolder, name), contents);

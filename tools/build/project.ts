@@ -43,8 +43,8 @@ export interface BuildRecord {
   /** Of everything that went in. */
   readonly fingerprint: string;
   readonly hasDebug: boolean;
-  /** All that came out, relative to the output folder. */
-  readonly outputs: readonly string[];
+  /** All that came out, relative to the output folder, each with the number that `hashOf` makes of its contents. */
+  readonly outputs: Readonly<Record<string, string>>;
   readonly reports: readonly ModuleReport[];
 }
 

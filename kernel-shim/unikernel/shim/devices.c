@@ -6,7 +6,7 @@
  */
 #include "devices.h"
 
-#include <virtio.h>
+#include <virtio-abi.h>
 
 #include "../console.h"
 #include "../cpu/interrupts.h"
@@ -57,7 +57,7 @@ static void report(const struct virtio_pci_function *function, const char *reaso
 static void grant(struct w2c_virtio *stack, const struct virtio_pci_function *function, uint32_t record,
                   const struct virtio_pci_bar *bar) {
   if (!function->virtio_legacy) return;
-  if ((int32_t)w2c_virtio_pci_bar(stack, function->address, REGISTERS_BAR, record) != VIRTIO_RESULT_OK) return;
+  if (virtio_pci_bar(stack, function->address, REGISTERS_BAR, record) != VIRTIO_RESULT_OK) return;
   const char *reason = objection(function, bar);
   if (reason != NULL) return report(function, reason, bar);
   ports_grant((uint32_t)bar->base, (uint32_t)bar->size);
@@ -72,8 +72,8 @@ void devices_grant(struct w2c_virtio *stack, const struct w2c_kernel *kernel) {
   const struct virtio_pci_function *functions = (const void *)(kernel->memory->data + functions_pointer);
   const struct virtio_pci_bar *bar = (const void *)(kernel->memory->data + bar_pointer);
 
-  const uint32_t found = w2c_virtio_pci_scan(stack, functions_pointer, FUNCTIONS_MAX);
-  for (uint32_t index = 0; index < found && index < FUNCTIONS_MAX; index++) {
+  const int32_t found = virtio_pci_scan(stack, functions_pointer, FUNCTIONS_MAX);
+  for (int32_t index = 0; index < found && index < (int32_t)FUNCTIONS_MAX; index++) {
     grant(stack, &functions[index], bar_pointer, bar);
   }
   dma_pages_give_back(functions_pointer, RECORDS_PAGES);

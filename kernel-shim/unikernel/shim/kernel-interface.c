@@ -1,8 +1,8 @@
 /**
- * The kernel interface of the driver stack, in its order. What each function promises is written in `virtio.h`, which
+ * The kernel interface of the driver stack, in its order. What each function promises is written in `virtio-abi.h`, which
  * is made from the stack's source.
  */
-#include <virtio.h>
+#include <virtio-abi.h>
 
 #include "../console.h"
 #include "../cpu/clock.h"

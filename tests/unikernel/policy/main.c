@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <virtio.h>
+#include <virtio-abi.h>
 
 #include "../../../kernel-shim/unikernel/console.h"
 #include "../../../kernel-shim/unikernel/cpu/clock.h"

@@ -8,7 +8,7 @@
 #include "device.h"
 
 #if defined(TRANSLATED)
-#include <virtio.h>
+#include <virtio-abi.h>
 #define KERNEL(name) w2c_kernel_##name
 #define ARGUMENTS(...) (struct w2c_kernel * kernel, __VA_ARGS__)
 #define NO_ARGUMENTS (struct w2c_kernel * kernel)

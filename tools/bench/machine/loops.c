@@ -7,7 +7,7 @@
 #define BENCH_LOOPS
 #include "machine.h"
 
-#include <virtio.h>
+#include <virtio-abi.h>
 
 #if defined(__wasm__)
 #define DRIVER(name) __attribute__((import_module("driver"), import_name(#name))) driver_##name

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <virtio.h>
+#include <virtio-abi.h>
 
 #ifdef __wasm__
 #define IMPORT(name) __attribute__((import_module("kernel"), import_name(#name))) kernel_##name
