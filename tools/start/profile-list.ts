@@ -1,7 +1,8 @@
 /** `--profile list`: what the hosts are that the emulated PC can resemble, and which devices each of them has. */
 
 import { profiles, type Profile, type ProfileName } from "../../kernel-shim/emulated-pc/profiles.js";
-import { featureNames, loadStack } from "../../kernel-shim/javascript/index.js";
+import { featureNames } from "../../kernel-shim/javascript/index.js";
+import { loadStack } from "../../kernel-shim/javascript/load.js";
 import { count } from "../command/count.js";
 import { columns, fold, indent, WIDTH } from "../command/layout.js";
 import { titleOf } from "./describe-pci.js";
