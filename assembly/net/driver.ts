@@ -1,6 +1,6 @@
 /** The virtio-net driver: open, describe, transmit, reclaim, receive, release. [virtio-1.2 §5.1] */
 import { Completion, NetInformation, NetOptions, NetStatistics, ReceivedBuffer, TransmitFrame } from "../abi/records";
-import { Event, Interrupt, Result } from "../abi/results";
+import { Interrupt, Result } from "../abi/results";
 import { checkRecords, recordsFit } from "../memory/records";
 import {
   Device,

@@ -127,7 +127,7 @@ describe("pci_assign with a record that a device writes", () => {
   onBothBuilds("reads it once: no port is given to two devices, and none beyond the range", (build) => {
     const machine = new Pc(build, false);
     const { module, ranges } = machine;
-    const out32 = module.kernel.out32;
+    const out32 = module.kernel.out32.bind(module.kernel);
     module.kernel.out32 = (port, value) => {
       writeRecord(module.view, PciRangesLayout, module.records, { ...ranges, io_end: 0x4_0000 });
       out32(port, value);

@@ -190,7 +190,7 @@ describe("the waiting loop of a card", () => {
         device.raiseQueueInterrupt();
       });
       kernel.run();
-      assert.deepEqual(kernel.seen, [Event.BROKEN]);
+      assert.deepEqual(kernel.seen, [Event.BROKEN, Event.LINK], "the reset forgot what was said of the link");
       const later = new CardKernel(card, ({ received }) => received.length === 1);
       module.pc.time.schedule(1_000_000, () => peer.deliver(frame(90, 2)));
       later.run();
@@ -211,7 +211,7 @@ describe("the waiting loop of a card", () => {
     const kernel = new CardKernel(card, ({ results }) => results.length === 4);
     kernel.run();
     assert.deepEqual(kernel.results, new Array<number>(4).fill(Result.E_RESET));
-    assert.deepEqual(kernel.seen, [Event.BROKEN]);
+    assert.deepEqual(kernel.seen, [Event.BROKEN, Event.LINK], "the reset forgot what was said of the link");
     assertResult(module.exports.events(card.handle), 0);
   });
 

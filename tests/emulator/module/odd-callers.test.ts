@@ -80,7 +80,7 @@ describe("a kernel that is held up between the look at the ring and the look at 
     const disk = new HostedDisk(build, { eventIndex, timeout_ns: TIMEOUT });
     const { module, handle } = disk;
     disk.submitReads(1);
-    const clock = module.pc.kernel.now_ns;
+    const clock = module.pc.kernel.now_ns.bind(module.pc.kernel);
     module.kernel.now_ns = () => clock() + 2n * TIMEOUT;
     assert.equal(module.poll(handle, 8).count, 0, "from here on the request is old");
     module.kernel.now_ns = () => {
