@@ -1,10 +1,10 @@
 /**
- * Devices that are silent because of what the host does with them: some come back with a reset, some only when they are
- * opened anew, and one that was unplugged not at all.
+ * Devices that are silent, or gone, because of what the host does with them: a reset brings them back, but for one that
+ * was unplugged.
  */
 
 import assert from "node:assert/strict";
-import { Message, Result, type BlockDevice } from "../../../kernel-shim/javascript/index.js";
+import { Event, Message, Result, type BlockDevice } from "../../../kernel-shim/javascript/index.js";
 import { driveId } from "../../../kernel-shim/qemu/options.js";
 import { QemuMachine } from "../../../kernel-shim/qemu/qemu-machine.js";
 import { readRequest, SECTOR_BYTES, segment, submitAll, writeRequest } from "../../cases/block/requests.js";
@@ -16,13 +16,12 @@ import { runCases } from "../../cases/run.js";
 import { QemuGround } from "../ground.js";
 import { COMMAND, configRead, configWrite } from "../shim/scratch-guest.js";
 import { MovableClock } from "./movable-clock.js";
-import { takeResets, TIMEOUT_NANOSECONDS, waitOutTime } from "./silent-device.js";
+import { removed, takeResets, TIMEOUT_NANOSECONDS, waitOutTime } from "./silent-device.js";
 
 /** Bits of the Command register. [PCI 3.0 §6.2.2] */
 const IO_SPACE = 1;
 const BUS_MASTER = 4;
 const TRANSMIT_QUEUE = 1;
-const ALL_ONES = 0xff;
 
 const clock = new MovableClock();
 const options = { timeout_ns: TIMEOUT_NANOSECONDS };
@@ -64,28 +63,11 @@ function limitRate(context: CaseContext, iops: number): void {
   qemuOf(context).qmp("block_set_io_throttle", { device: driveId("disk0"), ...limits });
 }
 
-/** Makes a call that waits for a device which does not answer, but not for the second that it would take. */
-function withoutWaiting(call: () => void): void {
-  clock.nanosecondsOfRelax = 100_000_000n;
-  try {
-    call();
-  } finally {
-    clock.nanosecondsOfRelax = 0n;
-  }
-}
-
-/** Resets a disk that reads as all ones: the call and the log say that it does not come back. */
+/** Resets a disk that is not there: the call and the log say so at once. */
 function resetInVain({ expectedLog }: CaseContext, disk: BlockDevice, pciAddress: number): void {
-  expectedLog.push({ message: Message.DEVICE_STUCK, first: pciAddress, second: ALL_ONES });
-  expectedLog.push({ message: Message.DEVICE_FAILED, first: pciAddress, second: Result.E_RESET_TIMEOUT >>> 0 });
-  withoutWaiting(() => assertThrowsResult(() => disk.reset(), Result.E_RESET_TIMEOUT));
-  assertThrowsResult(() => disk.submit([]), Result.E_BROKEN);
-}
-
-/** Closes a disk that reads as all ones and has nothing left to give back. */
-function closeInVain({ expectedLog }: CaseContext, disk: BlockDevice, pciAddress: number): void {
-  expectedLog.push({ message: Message.DEVICE_STUCK, first: pciAddress, second: ALL_ONES });
-  withoutWaiting(() => assert.equal(disk.close(), 0));
+  expectedLog.push({ message: Message.DEVICE_FAILED, first: pciAddress, second: Result.E_GONE >>> 0 });
+  assertThrowsResult(() => disk.reset(), Result.E_GONE);
+  assertThrowsResult(() => disk.submit([]), Result.E_GONE);
 }
 
 function timeOut(context: CaseContext, disk: BlockDevice): void {
@@ -170,11 +152,8 @@ const comesBack: readonly Case[] = [
       assert.deepEqual(receiveCopies(context, card, 1), [frame(200, 2)]);
     },
   },
-];
-
-const comesBackAnew: readonly Case[] = [
   {
-    name: "a disk whose registers were switched off: reset says E_RESET_TIMEOUT, opened anew it works",
+    name: "a disk whose registers were switched off: gone at the first look, and a reset brings it back",
     disks: [{}],
     run(context) {
       const disk = context.openDisk(0, options);
@@ -182,21 +161,25 @@ const comesBackAnew: readonly Case[] = [
       const tokens = submitReads(context, disk, 2);
       context.letTimePass();
       clearCommand(context, IO_SPACE);
-      // They were answered before: silent is the disk from here on.
+      // They may have been answered before.
       const answered = disk.poll().map(({ token }) => token);
       const { pciAddress } = context.disk();
-      resetInVain(context, disk, pciAddress);
-      const left = tokens.filter((token) => !answered.includes(token));
-      if (left.length > 0) takeResetsOfBroken(disk, left);
-      closeInVain(context, disk, pciAddress);
-      assertDiskWorks(context, context.openDisk(0, options), 2);
+      context.expectedLog.push({ message: Message.DEVICE_GONE, first: disk.handle, second: pciAddress });
+      assertResult(context.stack.exports.interrupt(disk.handle), Result.E_GONE);
+      assert.equal(disk.events(), Event.GONE);
+      disk.reset();
+      takeResets(
+        () => disk.poll(),
+        tokens.filter((token) => !answered.includes(token)),
+      );
+      assertDiskWorks(context, disk, 2);
     },
   },
 ];
 
 const staysAway: readonly Case[] = [
   {
-    name: "a disk that was unplugged: its requests come back once, reset says E_RESET_TIMEOUT, it stays broken until closed",
+    name: "a disk that was unplugged: its requests come back once, reset says E_GONE at once, and so does all else until closed",
     // No other case has such a disk: this machine has none any more.
     disks: [{ serial: "unplugged" }],
     run(context) {
@@ -206,9 +189,10 @@ const staysAway: readonly Case[] = [
       const { pciAddress } = context.disk();
       qemuOf(context).deviceDel("disk0");
       const tokens = submitReads(context, disk, 3);
-      timeOut(context, disk);
+      waitOutTime(context, clock, disk, 0, () => disk.poll(), removed(pciAddress));
       resetInVain(context, disk, pciAddress);
-      takeResetsOfBroken(disk, tokens);
+      assertResets(disk.poll(), tokens);
+      assertThrowsResult(() => disk.poll(), Result.E_GONE);
       assert.deepEqual(disk.statistics(), {
         ...statistics,
         requests: statistics.requests + 3n,
@@ -217,17 +201,11 @@ const staysAway: readonly Case[] = [
         notifications: statistics.notifications + 1n,
       });
       resetInVain(context, disk, pciAddress);
-      closeInVain(context, disk, pciAddress);
+      assert.equal(disk.close(), 0);
       assertThrowsResult(() => context.stack.openBlock(pciAddress), Result.E_NOT_FOUND);
     },
   },
 ];
-
-/** As `takeResets`, where the device stays broken. */
-function takeResetsOfBroken(disk: BlockDevice, tokens: readonly number[]): void {
-  assertResets(disk.poll(), tokens);
-  assertThrowsResult(() => disk.poll(), Result.E_BROKEN);
-}
 
 for (const [machine, legacyOnly] of [
   ["pc", true],
@@ -237,7 +215,6 @@ for (const [machine, legacyOnly] of [
   const ground = new QemuGround(name, { machine, legacyOnly }, 1, { started: (started) => clock.attach(started) });
   runCases(ground, {
     "comes back with a reset": comesBack,
-    "comes back when it is opened anew": comesBackAnew,
     // Unplugging is the ACPI of this machine's root bus.
     ...(machine === "pc" ? { "is gone": staysAway } : {}),
   });

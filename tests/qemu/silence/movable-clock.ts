@@ -3,19 +3,12 @@
 import type { Machine } from "../../../kernel-shim/machine.js";
 
 export class MovableClock {
-  /** How far each turn of a waiting loop moves the clock on, beside the time that it takes. */
-  nanosecondsOfRelax = 0n;
   private ahead = 0n;
 
   /** From now on, what the stack is told of the time is this clock's. To be called before the stack is loaded. */
   attach({ kernel }: Machine): void {
     const realTime = kernel.now_ns.bind(kernel);
     kernel.now_ns = () => realTime() + this.ahead;
-    const relax = kernel.relax.bind(kernel);
-    kernel.relax = () => {
-      relax();
-      this.ahead += this.nanosecondsOfRelax;
-    };
   }
 
   moveOn(nanoseconds: bigint): void {

@@ -21,9 +21,26 @@ export function expectWords(context: CaseContext, words: RegExp): void {
   assert.match(complaints[0] ?? "", words);
 }
 
+/** How a time-out ends, in the answers of the calls, the event and the log. */
+interface Ending {
+  readonly result: number;
+  readonly event: number;
+  readonly log: { readonly message: number; readonly second: number };
+}
+
+/** A device that is there, and does not answer. */
+function silent(queue: number): Ending {
+  return { result: Result.E_BROKEN, event: Event.BROKEN, log: { message: Message.TIMED_OUT, second: queue } };
+}
+
+/** A device that is not there any more. */
+export function removed(pciAddress: number): Ending {
+  return { result: Result.E_GONE, event: Event.GONE, log: { message: Message.DEVICE_GONE, second: pciAddress } };
+}
+
 /**
- * Polls while the clock moves on, until the device counts as broken; no completion may come. Checks that this is no
- * sooner than the time-out after the first poll and no later than twice that, and that the stack says why.
+ * Polls while the clock moves on, until the device counts as broken, or as gone; no completion may come. Checks that this
+ * is no sooner than the time-out after the first poll and no later than twice that, and that the stack says why.
  */
 export function waitOutTime(
   context: CaseContext,
@@ -31,19 +48,20 @@ export function waitOutTime(
   device: Device,
   queue: number,
   poll: () => readonly Completion[],
+  { result, event, log }: Ending = silent(queue),
 ): void {
   assert.deepEqual(poll(), []);
   let ticks = 0;
-  context.expectedLog.push({ message: Message.TIMED_OUT, first: device.handle, second: queue });
+  context.expectedLog.push({ ...log, first: device.handle });
   assertThrowsResult(() => {
     for (; ticks <= 20; ticks++) {
       clock.moveOn(TICK_NANOSECONDS);
       assert.deepEqual(poll(), []);
     }
-  }, Result.E_BROKEN);
-  assert.ok(ticks >= 9, `broken after ${ticks + 1} tenths of the time-out`);
-  assertThrowsResult(poll, Result.E_BROKEN);
-  assert.equal(device.events() & Event.BROKEN, Event.BROKEN);
+  }, result);
+  assert.ok(ticks >= 9, `over after ${ticks + 1} tenths of the time-out`);
+  assertThrowsResult(poll, result);
+  assert.equal(device.events() & event, event);
 }
 
 /** What a reset left comes back at once, as E_RESET, each exactly once. */
