@@ -10,7 +10,7 @@ import type { RunResult } from "../../tools/start/result.js";
 import { sha256, withFolder } from "./start-command.js";
 
 const RUN = join(projectFolder, "tools", "run.mjs");
-const commands = ["build", "start", "test", "bench", "fuzz", "mutants", "check", "format"];
+const commands = ["build", "start", "test", "bench", "fuzz", "mutants", "check", "format", "unikernel"];
 const WIDTH = 80;
 
 interface Ended {

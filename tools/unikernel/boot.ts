@@ -2,6 +2,7 @@
 
 import { spawn, type ChildProcess } from "node:child_process";
 import { createSocket } from "node:dgram";
+import { onSignal } from "../command/cleanup.js";
 import { statusOfQemu } from "./statuses.js";
 
 export type MachineType = "pc" | "q35";
@@ -20,6 +21,8 @@ export interface BootOptions {
   readonly parameters?: readonly string[];
   /** After this many milliseconds the machine is ended whatever it does. */
   readonly timeoutMilliseconds: number;
+  /** Is given what appears on the console, in whole lines as long as the machine runs. */
+  readonly print?: (lines: string) => void;
 }
 
 /** A UDP port of this computer that leads to one of the machine's. */
@@ -73,28 +76,38 @@ export interface Ending {
   readonly output: string;
 }
 
-/** A machine that runs, or has ended. */
+/** A machine that runs, or has ended. It ends with this process, unless that is killed. */
 export class BootedMachine {
   readonly ended: Promise<Ending>;
   private readonly child: ChildProcess;
   private text = "";
+  /** How much of it was printed. */
+  private printed = 0;
   private isOver = false;
   private wake: () => void = () => undefined;
 
-  constructor(options: BootOptions) {
+  constructor(private readonly options: BootOptions) {
     const child = spawn("qemu-system-x86_64", qemuParameters(options), { stdio: ["ignore", "pipe", "pipe"] });
     this.child = child;
     const collect = (chunk: Buffer): void => {
       this.text += chunk.toString("latin1");
+      this.print(this.text.lastIndexOf("\n") + 1);
       this.wake();
     };
     child.stdout.on("data", collect);
     child.stderr.on("data", collect);
     const timer = setTimeout(() => this.kill(), options.timeoutMilliseconds);
+    const forget = onSignal(() => this.kill());
     this.ended = new Promise((resolve, reject) => {
-      child.on("error", reject);
+      child.on("error", (error) => {
+        clearTimeout(timer);
+        forget();
+        reject(error);
+      });
       child.on("close", (exitStatus) => {
         clearTimeout(timer);
+        forget();
+        this.print(this.text.length);
         this.isOver = true;
         this.wake();
         resolve({ status: statusOfQemu(exitStatus), output: this.text });
@@ -118,6 +131,13 @@ export class BootedMachine {
   /** Ends the machine. */
   kill(): void {
     this.child.kill("SIGKILL");
+  }
+
+  /** Hands on what was collected and not printed yet, up to `end`. */
+  private print(end: number): void {
+    if (end <= this.printed) return;
+    this.options.print?.(this.text.slice(this.printed, end));
+    this.printed = end;
   }
 }
 

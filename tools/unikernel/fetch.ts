@@ -1,9 +1,9 @@
 /** Lets a unikernel fetch a file: QEMU serves it, a temporary disk takes it, and the disk is compared with the file. */
 
 import { createHash, randomBytes } from "node:crypto";
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { TemporaryFolder } from "../command/cleanup.js";
 import { BootedMachine, freePort, sendDatagram, userNetwork, type MachineType } from "./boot.js";
 
 const mebibyte = 1024 * 1024;
@@ -23,12 +23,20 @@ export interface Fetched {
 }
 
 /**
- * Boots `image`, waits until it has fetched `file`, and tells it to stop.
+ * Boots `image`, waits until it has fetched `file`, and tells it to stop. Leaves nothing behind, also when a signal ends
+ * this process.
  *
  * @param file its path; undefined: random bytes
+ * @param print is given what appears on the console, in whole lines
  */
-export async function fetchFile(image: string, machine: MachineType, file: string | undefined): Promise<Fetched> {
-  const folder = mkdtempSync(join(tmpdir(), "unikernel-"));
+export async function fetchFile(
+  image: string,
+  machine: MachineType,
+  file: string | undefined,
+  print?: (lines: string) => void,
+): Promise<Fetched> {
+  const temporary = new TemporaryFolder("unikernel-");
+  const folder = temporary.path;
   try {
     const served = join(folder, "file");
     if (file === undefined) writeFileSync(served, randomBytes(defaultFileBytes));
@@ -46,6 +54,7 @@ export async function fetchFile(image: string, machine: MachineType, file: strin
       cards: [userNetwork(folder, [{ host: port, machine: stopPort }])],
       disks: [disk],
       timeoutMilliseconds,
+      ...(print === undefined ? {} : { print }),
     });
     // If it ends before, that is told by its status.
     await booted.shows("netboot: ready").then(
@@ -57,6 +66,6 @@ export async function fetchFile(image: string, machine: MachineType, file: strin
     const isSame = readFileSync(disk).subarray(0, bytes).equals(contents);
     return { status, output, sha256: createHash("sha256").update(contents).digest("hex"), isSame };
   } finally {
-    rmSync(folder, { recursive: true });
+    temporary.remove();
   }
 }

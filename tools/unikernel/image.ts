@@ -28,6 +28,8 @@ export interface ImageOptions {
   readonly memoryCheck?: MemoryCheck;
   /** Build even if nothing changed. */
   readonly force?: boolean;
+  /** Is told what is being done, when there is something to be done. */
+  readonly begin?: (what: string) => void;
 }
 
 export interface Image {
@@ -81,6 +83,7 @@ export async function buildImage({
   compiler = "gcc",
   memoryCheck = "guard-pages",
   force = false,
+  begin = () => undefined,
 }: ImageOptions): Promise<Image> {
   const folder = join(outputFolder, "unikernel", name);
   const path = join(folder, "unikernel.elf");
@@ -89,9 +92,12 @@ export async function buildImage({
   const isUpToDate = existsSync(path) && existsSync(record) && readFileSync(record, "utf8") === current;
   if (isUpToDate && !force) return { path, bytes: statSync(path).size };
 
+  begin("linking the modules");
   mkdirSync(folder, { recursive: true });
   const module = join(folder, "module.c");
-  await translate(await link(application, linking, folder), "virtio", module);
+  const linked = await link(application, linking, folder);
+  begin("translating them to C");
+  await translate(linked, "virtio", module);
   const isPlaceKnown = memoryCheck === "guard-pages";
   if (isPlaceKnown) writeFileSync(module, withMemoryAt(readFileSync(module, "utf8"), "LINEAR_MEMORIES"));
   const sha256 = createRequire(import.meta.url).resolve("@chainsafe/as-sha256/build/optimized.wasm");
@@ -109,6 +115,7 @@ export async function buildImage({
   const objects: string[] = [];
   const compileFile = async (source: string, flags: readonly string[], object: string): Promise<void> => {
     const path = join(folder, object);
+    begin(`compiling ${relative(projectFolder, source)}`);
     await runProgram(compiler, [...common, ...flags, "-c", source, "-o", path]);
     objects.push(path);
   };

@@ -1,13 +1,17 @@
-/** The command line of `npm run unikernel`. */
+/** The command line of `npm run unikernel`: what it may say, and what is checked before anything is built. */
 
-import { Command, Option } from "commander";
+import { accessSync, constants, statSync } from "node:fs";
+import { Option } from "commander";
+import { CommandError } from "../command/command-error.js";
+import { commandLine, readCommandLine } from "../command/command-line.js";
+import { userPath } from "../user-path.js";
 import type { MachineType } from "./boot.js";
 import type { Compiler, MemoryCheck } from "./image.js";
 import type { Linking } from "./link.js";
 
 export interface Options {
-  /** The file to fetch; undefined: 8 MiB of random bytes. */
-  readonly file?: string;
+  /** The file to fetch, absolute; undefined: 8 MiB of random bytes. */
+  readonly file: string | undefined;
   readonly machine: MachineType;
   readonly linking: Linking;
   readonly compiler: Compiler;
@@ -15,19 +19,22 @@ export interface Options {
   readonly buildOnly: boolean;
 }
 
-const afterHelp = `
-The exit status is 0 when the disk holds the file, what the unikernel ended with when it failed, 2 when it could not be
-built or booted.`;
+const script = "unikernel";
 
-/** Reads the arguments; ends the process after --help, or with status 2 when they make no sense. */
-export function parseOptions(): Options {
+const afterHelp = `
+The exit status is 0 when the disk holds the file, 1 when it holds something
+else, 2 when what was asked for cannot be done, and otherwise what the unikernel
+ended with.`;
+
+/** Reads the arguments; undefined when help was asked for, and printed. Throws `CommandError`. */
+export function parseOptions(parameters: readonly string[]): Options | undefined {
   const choice = (flags: string, description: string, choices: string[]): Option =>
     new Option(flags, description).choices(choices).default(choices[0]);
-  return new Command("npm run unikernel --")
-    .description(
-      "Builds a kernel with the driver stack in it, boots it in QEMU, and lets it fetch a file onto its disk.",
-    )
-    .option("--file <path>", "the file to fetch (default: 8 MiB of random bytes)")
+  const program = commandLine(
+    script,
+    "Builds a kernel with the driver stack in it, boots it in QEMU, and lets it fetch a file onto its disk.",
+  )
+    .option("--file <file>", "the file to fetch (default: 8 MiB of random bytes)")
     .addOption(choice("--machine <type>", "QEMU's machine", ["pc", "q35"]))
     .addOption(choice("--linking <way>", "how application and stack become one module", ["library", "merged"]))
     .addOption(choice("--compiler <program>", "the C compiler", ["gcc", "clang"]))
@@ -35,8 +42,21 @@ export function parseOptions(): Options {
       choice("--memory-check <way>", "how accesses outside linear memory are noticed", ["guard-pages", "comparisons"]),
     )
     .option("--build-only", "do not boot", false)
-    .addHelpText("after", afterHelp)
-    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
-    .parse()
-    .opts<Options>();
+    .addHelpText("after", afterHelp);
+  if (!readCommandLine(program, script, parameters)) return undefined;
+  const given = program.opts<Options>();
+  return { ...given, file: given.file === undefined ? undefined : checkFile(given.file) };
+}
+
+function checkFile(name: string): string {
+  const file = userPath(script, name);
+  const found = statSync(file, { throwIfNoEntry: false });
+  if (found === undefined) throw new CommandError(`there is no file ${file}; give --file the name of one`);
+  if (!found.isFile()) throw new CommandError(`${file} is no ordinary file; give --file the name of one`);
+  try {
+    accessSync(file, constants.R_OK);
+  } catch {
+    throw new CommandError(`${file} cannot be read; give --file the name of another file`);
+  }
+  return file;
 }

@@ -25,7 +25,7 @@ export function printCard(card: Card): void {
   const frames = counters.frames_received + counters.frames_transmitted;
   print("netboot: card: ");
   printCount(counters.frames_received, " frames received, ");
-  printCount(counters.frames_transmitted, " sent; ");
+  printCount(counters.frames_transmitted, " sent\nnetboot: card: ");
   printPer(counters.transmit_notifications + counters.receive_notifications, " notifications", frames);
   print(", ");
   printPer(counters.interrupts, " interrupts", frames);
@@ -39,7 +39,8 @@ export function printDisk(disk: Disk): void {
   print("netboot: disk: ");
   printCount(counters.writes, " writes, ");
   printCount(counters.reads, " reads, ");
-  printCount(counters.flushes, " flushes; ");
+  printCount(counters.flushes, counters.flushes == 1 ? " flush" : " flushes");
+  print("\nnetboot: disk: ");
   printPer(counters.notifications, " notifications", counters.requests);
   print(", ");
   printPer(counters.interrupts, " interrupts", counters.requests);
