@@ -8,7 +8,7 @@
  * the serial port, and so say which of its events belong to the point.
  */
 import { now_ns, relax } from "../../../../assembly/kernel";
-import { block_await_all, enable_interrupts, interrupt } from "../../../../kernel-shim/unikernel/application/stack";
+import { block_await_all, enable_interrupts, events, interrupt } from "../../../../kernel-shim/unikernel/application/stack";
 import { print, printNumber } from "../../../../kernel-shim/unikernel/application/text";
 import { wait } from "../../../../kernel-shim/unikernel/application/unikernel";
 
@@ -77,7 +77,8 @@ export function pause(waiting: Waiting, handle: i32): void {
   if (waiting == Waiting.POLL) return;
   if (waiting == Waiting.PAUSE) return relax();
   const isPending = waiting == Waiting.ALL ? block_await_all(handle) : enable_interrupts(handle);
-  if (isPending != 0) return;
+  // Room in a full transmit ring may have been found out just now, with no interrupt to come.
+  if (isPending != 0 || events(handle) != 0) return;
   wait(u64.MAX_VALUE);
   interrupt(handle);
 }
