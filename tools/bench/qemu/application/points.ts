@@ -8,7 +8,12 @@
  * the serial port, and so say which of its events belong to the point.
  */
 import { now_ns, relax } from "../../../../assembly/kernel";
-import { block_await_all, enable_interrupts, events, interrupt } from "../../../../kernel-shim/unikernel/application/stack";
+import {
+  block_await_all,
+  enable_interrupts,
+  events,
+  interrupt,
+} from "../../../../kernel-shim/unikernel/application/stack";
 import { print, printNumber } from "../../../../kernel-shim/unikernel/application/text";
 import { wait } from "../../../../kernel-shim/unikernel/application/unikernel";
 
