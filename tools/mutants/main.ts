@@ -24,6 +24,7 @@ import { type DeviceCheck, deviceChecks } from "./device-checks.js";
 
 const LIST = "tools/mutants/device-checks.ts";
 const fixedCases = testFilesIn(["tests/hostile/fixed"]);
+const moduleCases = testFilesIn(["tests/emulator/module"]);
 const campaign = join(projectFolder, "tests/hostile/campaign.test.ts");
 /** Without a check, the stack may loop for ever. */
 const TEST_TIMEOUT = 120_000;
@@ -69,6 +70,7 @@ async function isNoticed(files: readonly string[], folder: string): Promise<bool
 async function whatNotices(sources: ReadonlyMap<string, string>, folder: string): Promise<string | null> {
   await compileWith(sources, folder);
   if (await isNoticed(fixedCases, folder)) return "a fixed case";
+  if (await isNoticed(moduleCases, folder)) return "a case of the module";
   return (await isNoticed([campaign], folder)) ? "the campaign" : null;
 }
 
