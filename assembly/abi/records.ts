@@ -146,7 +146,10 @@ export class BlockRequest {
   result: i32;
 }
 
-/** A disk, as its device described it when it was opened or last reset; the capacity is the present one. [virtio-1.2 §5.2.4] */
+/**
+ * A disk, as its device described it when it was opened or last reset; the capacity is the present one.
+ * [virtio-1.2 §5.2.4]
+ */
 @unmanaged
 export class BlockInformation {
   features_offered: u64;
@@ -182,8 +185,8 @@ export class BlockInformation {
    */
   request_segments_max: u32;
   /**
-   * 1: the disk may keep in a cache what was written, until FLUSH; 0: what has completed is on stable storage. A disk that
-   * was found in the second mode stays in it.
+   * 1: the disk may keep in a cache what was written, until FLUSH; 0: what has completed is on stable storage. A disk
+   * that was found writing through stays so.
    */
   writeback: u32;
 }
