@@ -129,6 +129,8 @@ export const notifications: readonly Case[] = [
       // Header, data and status, where a request has no table of its own.
       const batch = Math.min(16, Math.floor(queue_size / 3));
       let interrupts = 0;
+      // Interrupts that may come although nothing is there for them any more.
+      let late = 0;
       assert.equal(disk.awaitAll(), false, "an idle disk");
       for (let round = 0; round < rounds; round++) {
         submitAll(disk, reads(buffer, batch));
@@ -140,9 +142,13 @@ export const notifications: readonly Case[] = [
             interrupts++;
           }
           const count = disk.poll().length;
-          // A device may interrupt once before it has looked at the index for the first time.
-          if (hasEventIndex && round > 0) assert.equal(count, batch, "nothing was said before all was done");
           taken += count;
+          // The device publishes the last completion before it interrupts: what is polled in between leaves that
+          // interrupt to come later.
+          if (isComplete) late++;
+          else if (count === 0 && late > 0) late--;
+          // A device may interrupt once before it has looked at the index for the first time.
+          else if (hasEventIndex && round > 0) assert.equal(count, batch, "nothing was said before all was done");
         }
       }
       assert.ok(interrupts <= (hasEventIndex ? rounds + 1 : rounds * batch));
