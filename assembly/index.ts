@@ -1,8 +1,8 @@
 /** The module's exports. No logic; the meaning of each call is written where it is implemented. */
 
 export { abi_version, heap_base, initialize, forget_translations } from "./stack";
-export { interrupt, events, enable_interrupts, disable_interrupts, reset, close } from "./drivers";
-export { pci_scan } from "./pci/scan";
+export { interrupt, events, enable_interrupts, disable_interrupts, reset, close } from "./drivers/calls";
+export { pci_scan } from "./virtio/transport/scan";
 export { pci_bar } from "./pci/bar";
 export { pci_capabilities } from "./pci/capabilities";
 export { pci_assign } from "./pci/assign";
@@ -15,7 +15,7 @@ export {
   net_await_all,
   net_receive,
   net_release,
-} from "./net/driver";
+} from "./drivers/net/driver";
 export {
   block_open,
   block_information,
@@ -23,4 +23,4 @@ export {
   block_submit,
   block_poll,
   block_await_all,
-} from "./block/driver";
+} from "./drivers/block/driver";

@@ -4,7 +4,7 @@
  * A legacy device has no generation counter, so such a field is read until two readings agree. [virtio-1.2 §2.5.4]
  */
 import { Device } from "./device";
-import { configuration32, configuration8 } from "./transport";
+import { configuration32, configuration8 } from "./transport/transport";
 
 /** Readings before the field is said never to stand still. */
 const ATTEMPTS: u32 = 16;

@@ -20,7 +20,7 @@ import {
   offeredFeatures,
   resetDevice,
   Status,
-} from "./transport";
+} from "./transport/transport";
 
 /**
  * Finds the device, then steps 1 to 3 and the first half of 4: reset, ACKNOWLEDGE, DRIVER, read the features.

@@ -46,7 +46,7 @@ export const defects: readonly Defect[] = [
     "writes to the buffer of a read that it hands in",
     LENT,
     "block_submit",
-    "./block/driver",
+    "./drivers/block/driver",
     `const request = changetype<BlockRequest>(requests);
      const accepted = right;
      if (accepted > 0 && request.operation == BlockOperation.READ) spoil(changetype<Segment>(request.segments).pointer);
@@ -56,7 +56,7 @@ export const defects: readonly Defect[] = [
     "writes to a frame that it sends",
     LENT,
     "net_transmit",
-    "./net/driver",
+    "./drivers/net/driver",
     `const accepted = right;
      if (accepted > 0) spoil(changetype<Segment>(changetype<TransmitFrame>(frames).segments).pointer);
      return accepted;`,
@@ -65,7 +65,7 @@ export const defects: readonly Defect[] = [
     "writes to a frame that it hands over",
     RECEIVED,
     "net_receive",
-    "./net/driver",
+    "./drivers/net/driver",
     `const written = right;
      if (written > 0) spoil(changetype<ReceivedBuffer>(records).pointer);
      return written;`,
@@ -75,7 +75,7 @@ export const defects: readonly Defect[] = [
     // When the caller gave it back in between, it is the next frame that is spoilt.
     [LENT, RECEIVED],
     "net_receive",
-    "./net/driver",
+    "./drivers/net/driver",
     `if (kept && keptHandle == handle) spoil(kept);
      const written = right;
      keptHandle = handle;
@@ -86,7 +86,7 @@ export const defects: readonly Defect[] = [
     "completes a request twice",
     "a request completes exactly once",
     "block_poll",
-    "./block/driver",
+    "./drivers/block/driver",
     `const taken = right;
      const bytes = offsetof<Completion>();
      if (taken < 1 || <u32>taken == capacity) return taken;
@@ -97,7 +97,7 @@ export const defects: readonly Defect[] = [
     "counts bytes of a request that failed",
     "a completion's length is what was moved",
     "block_poll",
-    "./block/driver",
+    "./drivers/block/driver",
     `const taken = right;
      for (let index = 0; index < taken; index++) {
        const completion = changetype<Completion>(completions + index * offsetof<Completion>());
@@ -109,7 +109,7 @@ export const defects: readonly Defect[] = [
     "writes behind the records",
     "the stack wrote beside a record",
     "pci_scan",
-    "./pci/scan",
+    "./virtio/transport/scan",
     `const found = right;
      if (found >= 0 && capacity > 0) store<u8>(records + capacity * offsetof<PciFunction>(), 1);
      return found;`,
@@ -134,36 +134,36 @@ export const defects: readonly Defect[] = [
     "reads the keyboard when it is interrupted",
     "the stack reaches only what it was granted",
     "interrupt",
-    "./drivers",
+    "./drivers/calls",
     "in8(0x60); return right;",
   ),
-  defect("traps", "no trap", "events", "./drivers", "const zero = 0; return right / zero;"),
+  defect("traps", "no trap", "events", "./drivers/calls", "const zero = 0; return right / zero;"),
   defect(
     "asks for the time for ever",
     "a call makes a bounded number of imports",
     "events",
-    "./drivers",
+    "./drivers/calls",
     "while (true) now_ns(); return right;",
   ),
   defect(
     "writes to memory that is nobody's",
     "memory that is nobody's changed",
     "close",
-    "./drivers",
+    "./drivers/calls",
     "store<u8>(4096, 1); return right;",
   ),
   defect(
     "keeps a page when it closes a device",
     "closed devices leave no memory lent",
     "close",
-    "./drivers",
+    "./drivers/calls",
     "const left = right; if (left >= 0) dma_alloc(1); return left;",
   ),
   defect(
     "forgets a request that is out",
     "close says how much is still out",
     "close",
-    "./drivers",
+    "./drivers/calls",
     "const left = right; return left > 0 ? left - 1 : left;",
   ),
 ];

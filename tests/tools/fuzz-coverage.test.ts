@@ -196,7 +196,7 @@ describe("the coverage of a campaign", () => {
     assert.ok(report.branches > 500);
     assert.equal(report.reached, 0);
     assert.ok(report.files.every((entry) => entry.file.startsWith("assembly/")));
-    assert.ok(report.files.some((entry) => entry.file === "assembly/virtio/virtqueue.ts"));
+    assert.ok(report.files.some((entry) => entry.file === "assembly/virtio/queue/virtqueue.ts"));
     assert.ok(report.files.every(({ branches, unreached }) => unreached.length === branches));
   });
 });

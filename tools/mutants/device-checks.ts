@@ -13,23 +13,23 @@ export interface DeviceCheck {
   readonly replacement: string;
 }
 
-const VIRTQUEUE = "assembly/virtio/virtqueue.ts";
-const TRANSPORT = "assembly/virtio/legacy-pci.ts";
+const VIRTQUEUE = "assembly/virtio/queue/virtqueue.ts";
+const TRANSPORT = "assembly/virtio/transport/legacy-pci.ts";
 const FIELDS = "assembly/virtio/configuration.ts";
 const LIFECYCLE = "assembly/virtio/lifecycle.ts";
 const DEVICE = "assembly/virtio/device.ts";
 const DRIVERS = "assembly/drivers.ts";
-const NET = "assembly/net/driver.ts";
+const NET = "assembly/drivers/net/driver.ts";
 const CAPABILITIES = "assembly/pci/capabilities.ts";
 const BASE_ADDRESS = "assembly/pci/bar.ts";
 const WALK = "assembly/pci/walk.ts";
 const PCI_CONFIGURATION = "assembly/pci/configuration.ts";
 const ASSIGNMENT = "assembly/pci/assign.ts";
-const NET_CONFIGURATION = "assembly/net/configuration.ts";
-const RECEIVE = "assembly/net/receive.ts";
-const TRANSMIT = "assembly/net/transmit.ts";
-const BLOCK_CONFIGURATION = "assembly/block/configuration.ts";
-const REQUESTS = "assembly/block/requests.ts";
+const NET_CONFIGURATION = "assembly/drivers/net/configuration.ts";
+const RECEIVE = "assembly/drivers/net/receive.ts";
+const TRANSMIT = "assembly/drivers/net/transmit.ts";
+const BLOCK_CONFIGURATION = "assembly/drivers/block/configuration.ts";
+const REQUESTS = "assembly/drivers/block/requests.ts";
 
 function check(name: string, file: string, find: string, replacement: string): DeviceCheck {
   return { name, file, find, replacement };

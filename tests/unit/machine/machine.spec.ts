@@ -2,7 +2,7 @@
 
 import { dma_address, dma_alloc, dma_free, NO_ADDRESS } from "../../../assembly/kernel";
 import { read32, write32 } from "../../../assembly/memory/shared";
-import { pci_scan } from "../../../assembly/pci/scan";
+import { pci_scan } from "../../../assembly/virtio/transport/scan";
 import { Completion, machine_add_block, machine_add_net, machine_start, machine_violations, Profile } from "./machine";
 
 describe("the machine of the unit tests", () => {

@@ -1,6 +1,6 @@
 /** The mock PCI bus as the tests in this folder use it. */
 import { PciBar, PciCapability, PciFunction, PciRanges } from "../../../assembly/abi/records";
-import { pci_scan } from "../../../assembly/pci/scan";
+import { pci_scan } from "../../../assembly/virtio/transport/scan";
 
 // Described in tests/mock-pci/bus.ts.
 @external("mock", "pci_clear") export declare function pci_clear(): void;

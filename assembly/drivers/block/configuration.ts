@@ -1,0 +1,117 @@
+/** Reads a disk's configuration, and refuses what no disk can mean. [virtio-1.2 §5.2.4, §5.2.5] */
+import { Event, Result } from "../../abi/results";
+import { configuration64, UNSTABLE } from "../../virtio/configuration";
+import { configuration16, configuration32, configuration8, hasConfiguration } from "../../virtio/transport/transport";
+import { BlockDevice } from "./device";
+import {
+  BLK_SIZE,
+  CAPACITY,
+  GEOMETRY_CYLINDERS,
+  GEOMETRY_HEADS,
+  GEOMETRY_SECTORS,
+  SECTOR_BYTES,
+  SEG_MAX,
+  SIZE_MAX,
+  TOPOLOGY_ALIGNMENT_OFFSET,
+  TOPOLOGY_MIN_IO_SIZE,
+  TOPOLOGY_OPT_IO_SIZE,
+  TOPOLOGY_PHYSICAL_BLOCK_EXP,
+  VIRTIO_BLK_F_BLK_SIZE,
+  VIRTIO_BLK_F_CONFIG_WCE,
+  VIRTIO_BLK_F_FLUSH,
+  VIRTIO_BLK_F_GEOMETRY,
+  VIRTIO_BLK_F_RO,
+  VIRTIO_BLK_F_SEG_MAX,
+  VIRTIO_BLK_F_SIZE_MAX,
+  VIRTIO_BLK_F_TOPOLOGY,
+  WRITEBACK,
+} from "./wire";
+
+/** The largest disk whose size in bytes is a 64-bit number. */
+const CAPACITY_MAX: u64 = u64.MAX_VALUE / SECTOR_BYTES;
+
+/** The largest block size believed; real ones end at 64 KiB. */
+const BLOCK_SIZE_MAX: u32 = 1 << 24;
+
+/** No limit. */
+const UNLIMITED: u32 = u32.MAX_VALUE;
+
+/**
+ * Reads what requests are checked against. Features must have been negotiated: a field exists only with its feature.
+ *
+ * @returns OK or E_CONFIGURATION
+ */
+export function readConfiguration(device: BlockDevice): i32 {
+  if (!hasConfiguration(device, CAPACITY, 8)) return Result.E_CONFIGURATION;
+  const capacity = configuration64(device, CAPACITY);
+  if (capacity > CAPACITY_MAX) return Result.E_CONFIGURATION;
+  device.capacity = capacity;
+  // A disk that cannot be written stays one even when the kernel has the feature refused.
+  device.readOnly = (device.featuresOffered & VIRTIO_BLK_F_RO) != 0;
+  // Some devices say 0 for either. A request with data needs one segment, and a segment needs bytes.
+  const sizeMax = field32(device, VIRTIO_BLK_F_SIZE_MAX, SIZE_MAX, UNLIMITED);
+  device.sizeMax = sizeMax == 0 ? UNLIMITED : sizeMax;
+  device.segMax = max(field32(device, VIRTIO_BLK_F_SEG_MAX, SEG_MAX, UNLIMITED), 1);
+  const blockSize = field32(device, VIRTIO_BLK_F_BLK_SIZE, BLK_SIZE, SECTOR_BYTES);
+  device.blockSize = blockSize;
+  const isBlockSize = blockSize >= SECTOR_BYTES && blockSize <= BLOCK_SIZE_MAX && (blockSize & (blockSize - 1)) == 0;
+  if (!isBlockSize) return Result.E_CONFIGURATION;
+  describeDisk(device);
+  return Result.OK;
+}
+
+/**
+ * Which of the features that may be accepted leave the disk's cache as it is. [virtio-1.2 §5.2.5, §5.2.5.2]
+ *
+ * A device with CONFIG_WCE whose driver accepts FLUSH alone takes its cache for a write-back one from then on, whatever
+ * it was configured to be. So FLUSH is accepted with CONFIG_WCE where that is offered, and not without.
+ */
+export function withoutCacheChange(device: BlockDevice, features: u64): u64 {
+  const offered = device.featuresOffered;
+  if ((offered & VIRTIO_BLK_F_CONFIG_WCE) == 0) return features;
+  const both = VIRTIO_BLK_F_CONFIG_WCE | VIRTIO_BLK_F_FLUSH;
+  return (features & offered & both) == both && hasConfiguration(device, WRITEBACK, 1) ? features : features & ~both;
+}
+
+/** Whether what was written may be in a cache. [virtio-1.2 §5.2.5] */
+function isWriteback(device: BlockDevice): bool {
+  if (device.accepted(VIRTIO_BLK_F_CONFIG_WCE)) return configuration8(device, WRITEBACK) != 0;
+  return device.accepted(VIRTIO_BLK_F_FLUSH);
+}
+
+/** A 32-bit field that exists with `feature`, otherwise `absent`. */
+function field32(device: BlockDevice, feature: u64, offset: u32, absent: u32): u32 {
+  return device.accepted(feature) && hasConfiguration(device, offset, 4) ? configuration32(device, offset) : absent;
+}
+
+/**
+ * After a configuration interrupt: looks whether the capacity is another one. A reading that makes no sense changes
+ * nothing. [virtio-1.2 §4.1.5.5, §2.5.4]
+ */
+export function updateCapacity(device: BlockDevice): void {
+  const capacity = configuration64(device, CAPACITY);
+  if (capacity == UNSTABLE || capacity > CAPACITY_MAX || capacity == device.capacity) return;
+  device.capacity = capacity;
+  device.raise(Event.CAPACITY);
+}
+
+/** Writes down what `block_information` tells, so that it costs no access to the device, and needs none. */
+function describeDisk(device: BlockDevice): void {
+  const information = device.information;
+  information.features_offered = device.featuresOffered;
+  information.features_accepted = device.featuresAccepted;
+  information.block_size = device.blockSize;
+  information.size_max = device.sizeMax;
+  information.seg_max = device.segMax;
+  information.read_only = device.readOnly;
+  information.writeback = isWriteback(device);
+  const geometry = device.accepted(VIRTIO_BLK_F_GEOMETRY) && hasConfiguration(device, GEOMETRY_CYLINDERS, 4);
+  information.cylinders = geometry ? <u16>configuration16(device, GEOMETRY_CYLINDERS) : 0;
+  information.heads = geometry ? <u8>configuration8(device, GEOMETRY_HEADS) : 0;
+  information.sectors = geometry ? <u8>configuration8(device, GEOMETRY_SECTORS) : 0;
+  const topology = device.accepted(VIRTIO_BLK_F_TOPOLOGY) && hasConfiguration(device, TOPOLOGY_PHYSICAL_BLOCK_EXP, 8);
+  information.physical_block_exp = topology ? <u8>configuration8(device, TOPOLOGY_PHYSICAL_BLOCK_EXP) : 0;
+  information.alignment_offset = topology ? <u8>configuration8(device, TOPOLOGY_ALIGNMENT_OFFSET) : 0;
+  information.min_io_size = topology ? <u16>configuration16(device, TOPOLOGY_MIN_IO_SIZE) : 0;
+  information.opt_io_size = topology ? configuration32(device, TOPOLOGY_OPT_IO_SIZE) : 0;
+}

@@ -1,0 +1,146 @@
+/**
+ * The calls that every kind of device has, passed on to its driver. A further driver is registered here: one line in
+ * each of the tables below.
+ */
+import { Result } from "../abi/results";
+import { closeBlock, disableBlockInterrupts, enableBlockInterrupts, interruptBlock, resetBlock } from "./block/driver";
+import { VIRTIO_ID_BLOCK } from "./block/wire";
+import { closeNet, disableNetInterrupts, enableNetInterrupts, interruptNet, resetNet } from "./net/driver";
+import { VIRTIO_ID_NET } from "./net/wire";
+import { Device, deviceOf, DeviceState } from "../virtio/device";
+import { fail, runningResult, shutDown } from "../virtio/lifecycle";
+import { readInterruptStatus } from "../virtio/transport/transport";
+
+/**
+ * Asks an open device whether an interrupt is its own, and quiets it if so. To be called for every device on the line
+ * when it is asserted; a kernel that only polls calls it now and then to hear of configuration changes, and of a device
+ * that was removed. One port read, more only when the configuration changed.
+ *
+ * @returns bits of Interrupt, 0 when the interrupt was not this device's, E_HANDLE also while the device is being closed,
+ *   E_GONE
+ */
+export function interrupt(handle: u32): i32 {
+  const device = deviceOf(handle);
+  if (!device || device.state == DeviceState.CLOSING) return Result.E_HANDLE;
+  if (device.state == DeviceState.GONE) return Result.E_GONE;
+  const bits = readInterruptStatus(device);
+  if (bits < 0) device.vanish();
+  if (bits <= 0) return bits;
+  device.interrupts++;
+  switch (device.type) {
+    case VIRTIO_ID_NET:
+      interruptNet(device, bits);
+      break;
+    case VIRTIO_ID_BLOCK:
+      interruptBlock(device, bits);
+      break;
+  }
+  return bits;
+}
+
+/**
+ * What has happened to the device since the last call: bits of Event, or E_HANDLE. To be called before the kernel sleeps:
+ * an event that a call itself raises comes with no interrupt. Costs no access to the device.
+ */
+export function events(handle: u32): i32 {
+  const device = deviceOf(handle);
+  if (!device) return Result.E_HANDLE;
+  const events = device.events;
+  device.events = 0;
+  return events;
+}
+
+/**
+ * Asks for an interrupt at the next completion of a disk, or the next frame that a card receives. To be called whenever
+ * polling has found nothing more. `net_await_all` and `block_await_all` ask for other interrupts; a card whose transmit
+ * ring is full interrupts when there is room, too, and says so with the event ROOM.
+ *
+ * @returns 1 when `block_poll` or `net_receive` will find something already, for which no interrupt may come: poll, then
+ *   call again; 0; E_HANDLE, E_BROKEN, E_GONE
+ */
+export function enable_interrupts(handle: u32): i32 {
+  const device = changetype<Device>(deviceOf(handle));
+  const state = runningResult(device);
+  if (state != Result.OK) return state;
+  switch (device.type) {
+    case VIRTIO_ID_NET:
+      return enableNetInterrupts(device);
+    case VIRTIO_ID_BLOCK:
+      return enableBlockInterrupts(device);
+  }
+  return 0;
+}
+
+/**
+ * Asks for no more interrupts of finished work, whatever asked for them; a few may still come. Configuration changes go
+ * on interrupting.
+ *
+ * @returns OK, E_HANDLE, E_BROKEN, E_GONE
+ */
+export function disable_interrupts(handle: u32): i32 {
+  const device = changetype<Device>(deviceOf(handle));
+  const state = runningResult(device);
+  if (state != Result.OK) return state;
+  switch (device.type) {
+    case VIRTIO_ID_NET:
+      disableNetInterrupts(device);
+      break;
+    case VIRTIO_ID_BLOCK:
+      disableBlockInterrupts(device);
+      break;
+  }
+  return Result.OK;
+}
+
+/**
+ * Resets a device and initialises it again with the features and queues it had. Works on a broken device, too, and on one
+ * that was removed, if a device of its kind is in its place again, with its registers at the same ports.
+ *
+ * What was in flight, or finished and not yet taken, comes back once, as E_RESET, through `block_poll` or `net_reclaim`;
+ * until all of that is taken, nothing new is accepted. Received frames in the caller's hands stay valid; those that
+ * `net_receive` had not handed out are lost, and counted in `receive_discarded`. A card that reports its link raises LINK.
+ * When the device does not come back, whatever answers at its PCI address has no access to memory any more.
+ *
+ * @returns OK, E_HANDLE, or what `block_open` and `net_open` return when the device does not come back; it is broken then,
+ *   or, after E_GONE, E_NOT_VIRTIO and E_BAR, gone
+ */
+export function reset(handle: u32): i32 {
+  const device = deviceOf(handle);
+  if (!device || device.state == DeviceState.CLOSING) return Result.E_HANDLE;
+  device.resets++;
+  // Whatever the device did is forgiven: nothing that is found out on the way is news.
+  if (device.state == DeviceState.RUNNING) device.state = DeviceState.BROKEN;
+  let result: i32 = Result.E_NOT_VIRTIO;
+  switch (device.type) {
+    case VIRTIO_ID_NET:
+      result = resetNet(device);
+      break;
+    case VIRTIO_ID_BLOCK:
+      result = resetBlock(device);
+      break;
+  }
+  return result == Result.OK ? result : fail(device, result);
+}
+
+/**
+ * Closes a device. It is reset and loses its access to memory at once, as does whatever answers at its PCI address; its
+ * function is left as it was found for the rest.
+ *
+ * What was in flight, or finished and not yet taken, comes back once, as E_RESET, through `block_poll` or `net_reclaim`,
+ * and received frames in the caller's hands stay valid until `net_release`. The handle is good for these calls, for
+ * information, statistics and events, and gone with the last of what is out. None of them touches a port.
+ *
+ * @returns how many completions and receive buffers are still out, 0 when the handle is gone already; E_HANDLE
+ */
+export function close(handle: u32): i32 {
+  const device = deviceOf(handle);
+  if (!device || device.state == DeviceState.CLOSING) return Result.E_HANDLE;
+  shutDown(device);
+  switch (device.type) {
+    case VIRTIO_ID_NET:
+      return closeNet(device);
+    case VIRTIO_ID_BLOCK:
+      return closeBlock(device);
+  }
+  return 0;
+}

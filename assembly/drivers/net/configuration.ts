@@ -1,0 +1,99 @@
+/** Reads a card's configuration, and makes up what a device leaves out. [virtio-1.2 §5.1.4, §5.1.5] */
+import { NetInformation } from "../../abi/records";
+import { Event } from "../../abi/results";
+import { now_ns } from "../../kernel";
+import { configurationAddress } from "../../virtio/configuration";
+import { configuration16, hasConfiguration } from "../../virtio/transport/transport";
+import { DeviceState } from "../../virtio/device";
+import { NetDevice } from "./device";
+import {
+  HEADER_BYTES,
+  HEADER_BYTES_MERGEABLE,
+  MAC,
+  MTU,
+  MTU_DEFAULT,
+  MTU_MIN,
+  STATUS,
+  VIRTIO_NET_F_MAC,
+  VIRTIO_NET_F_MRG_RXBUF,
+  VIRTIO_NET_F_MTU,
+  VIRTIO_NET_F_STATUS,
+  VIRTIO_NET_S_LINK_UP,
+} from "./wire";
+import { VIRTIO_F_ANY_LAYOUT } from "../../virtio/features";
+
+/** In the first octet of a MAC address: a group of stations, and not given out by a maker. */
+const MULTICAST: u64 = 1;
+const LOCALLY_ADMINISTERED: u64 = 2;
+
+/** The MTU that the device states, 0 when it states none or none that can be. Before features are accepted. */
+export function statedMtu(device: NetDevice): u32 {
+  if (!(device.featuresOffered & VIRTIO_NET_F_MTU) || !hasConfiguration(device, MTU, 2)) return 0;
+  const mtu = configuration16(device, MTU);
+  return mtu >= MTU_MIN ? mtu : 0;
+}
+
+/**
+ * Takes over what follows from the accepted features.
+ *
+ * @param mtu as the device stated it before; a second reading might be another one
+ */
+export function readConfiguration(device: NetDevice, mtu: u32): void {
+  device.anyLayout = device.accepted(VIRTIO_F_ANY_LAYOUT);
+  device.mergeable = device.accepted(VIRTIO_NET_F_MRG_RXBUF);
+  device.headerBytes = device.mergeable ? HEADER_BYTES_MERGEABLE : HEADER_BYTES;
+  device.mtu = device.accepted(VIRTIO_NET_F_MTU) && mtu != 0 ? mtu : MTU_DEFAULT;
+  device.linkUp = readLink(device);
+  // An address made up before a reset stays the card's own.
+  if (!device.macIsGenerated) readMac(device);
+}
+
+function readMac(device: NetDevice): void {
+  if (device.accepted(VIRTIO_NET_F_MAC) && hasConfiguration(device, MAC, 6)) {
+    const mac = configurationAddress(device, MAC);
+    // Neither of these can be a station's own address, nor can UNSTABLE, a group's as well.
+    if (mac != 0 && (mac & MULTICAST) == 0) {
+      device.mac = mac;
+      return;
+    }
+  }
+  // Differs between cards, and as a rule between starts; the constant is 2^64 divided by the golden ratio.
+  const seed = (now_ns() + device.pciAddress + 1) * 0x9e37_79b9_7f4a_7c15;
+  device.mac = ((seed >> 16) & 0xffff_ffff_fffc) | LOCALLY_ADMINISTERED;
+  device.macIsGenerated = true;
+}
+
+function readLink(device: NetDevice): bool {
+  if (!device.accepted(VIRTIO_NET_F_STATUS) || !hasConfiguration(device, STATUS, 2)) return true;
+  return (configuration16(device, STATUS) & VIRTIO_NET_S_LINK_UP) != 0;
+}
+
+/**
+ * After a configuration interrupt: the link came or went. That it is now as it was before is no reason to keep silent: in
+ * between, the wire may have been put into another network.
+ */
+export function updateLink(device: NetDevice): void {
+  device.linkUp = readLink(device);
+  announceLink(device);
+}
+
+/** Tells the caller to look at the link, where the device knows of one. */
+export function announceLink(device: NetDevice): void {
+  if (device.accepted(VIRTIO_NET_F_STATUS)) device.raise(Event.LINK);
+}
+
+/** Fills in the caller's record. */
+export function describeCard(device: NetDevice, information: NetInformation): void {
+  information.features_offered = device.featuresOffered;
+  information.features_accepted = device.featuresAccepted;
+  information.mac = device.mac;
+  information.mac_is_generated = device.macIsGenerated;
+  information.link_up = device.linkUp && device.state != DeviceState.GONE;
+  information.mtu = device.mtu;
+  information.header_bytes = device.headerBytes;
+  information.receive_queue_size = device.receiveQueue.size;
+  information.transmit_queue_size = device.transmitQueue.size;
+  information.receive_buffers = device.bufferCount;
+  information.receive_buffer_bytes = device.bufferBytes;
+  information.buffers_per_frame_max = device.piecesMax;
+}

@@ -1,0 +1,128 @@
+/** A network card's private state: what the driver knows of its device, its queues and its receive buffers. */
+import { NetStatistics } from "../../abi/records";
+import { Device } from "../../virtio/device";
+import { Virtqueue } from "../../virtio/queue/virtqueue";
+import { ETHERNET_HEADER_BYTES, VLAN_TAG_BYTES } from "./wire";
+
+/** Who may touch a receive buffer. */
+export const enum Owner {
+  /** Nobody: it waits to be posted. */
+  DRIVER = 0,
+  /** The device, which may write to it at any time. */
+  DEVICE = 1,
+  /** The caller, who reads a frame there and gives it back. */
+  CALLER = 2,
+}
+
+/** What a caller waits to hear of transmission. */
+export const enum TransmitWish {
+  /** The ring was full: there is room. */
+  ROOM = 1,
+  /** All that was in flight has been sent. */
+  ALL_SENT = 2,
+}
+
+/** A buffer that frames are received in. */
+@unmanaged
+export class ReceiveBuffer {
+  /** Physical address of the first byte, where the packet header goes. */
+  address: u64;
+  pointer: u32;
+  /** One of Owner. */
+  owner: u32;
+}
+
+/** A buffer of the frame being put together. */
+@unmanaged
+export class FramePiece {
+  buffer: u32;
+  /** Bytes that the device wrote, packet header included. */
+  length: u32;
+}
+
+/** An open network card. */
+@unmanaged
+export class NetDevice extends Device {
+  /** Six octets, the first lowest; 0 until it is known. */
+  mac: u64;
+  macIsGenerated: bool;
+  linkUp: bool;
+  /** Header and frame may share a descriptor. */
+  anyLayout: bool;
+  /** Received frames may span buffers. */
+  mergeable: bool;
+  mtu: u32;
+  /** Of the packet header. */
+  headerBytes: u32;
+
+  /** Packet headers for frames without room for one, `HEADER_STRIDE` apart, one for each transmit descriptor. */
+  headers: u32;
+  headersAddress: u64;
+  /** Array of u32: bytes of the frame that begins at each transmit descriptor. */
+  frameLengths: u32;
+  /** What the caller waits to hear of transmission: bits of TransmitWish. */
+  transmitWishes: u32;
+
+  /** Array of ReceiveBuffer. */
+  buffers: u32;
+  bufferCount: u32;
+  bufferBytes: u32;
+  /** Buffers in the caller's hands. */
+  lent: u32;
+  /** Buffers of frames that were dropped, which wait to be posted again. */
+  dropped: u32;
+  /** Array of FramePiece: buffers that the device has used for a frame that is not yet whole, or not yet fetched. */
+  pieces: u32;
+  pieceCount: u32;
+  /** How many buffers that frame has. */
+  piecesWanted: u32;
+  /** Most buffers of a frame. */
+  piecesMax: u32;
+
+  // The two queues and the counters lie behind this object: what is always at the same distance needs no pointer.
+
+  @inline
+  get receiveQueue(): Virtqueue {
+    return changetype<Virtqueue>(changetype<usize>(this) + QUEUES_OFFSET);
+  }
+
+
+  @inline
+  get transmitQueue(): Virtqueue {
+    return changetype<Virtqueue>(changetype<usize>(this) + QUEUES_OFFSET + QUEUE_BYTES);
+  }
+
+
+  @inline
+  get statistics(): NetStatistics {
+    return changetype<NetStatistics>(changetype<usize>(this) + STATISTICS_OFFSET);
+  }
+
+  /** Bytes of the largest frame, packet header not included. */
+  @inline
+  get frameBytesMax(): u32 {
+    return this.mtu + (ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES);
+  }
+
+
+  @inline
+  buffer(index: u32): ReceiveBuffer {
+    return changetype<ReceiveBuffer>(this.buffers + index * offsetof<ReceiveBuffer>());
+  }
+
+
+  @inline
+  piece(index: u32): FramePiece {
+    return changetype<FramePiece>(this.pieces + index * offsetof<FramePiece>());
+  }
+}
+
+/** Distance of the packet headers that the driver owns. */
+export const HEADER_STRIDE: u32 = 16;
+
+const QUEUE_BYTES: u32 = (offsetof<Virtqueue>() + 7) & ~7;
+const QUEUES_OFFSET: u32 = (offsetof<NetDevice>() + 7) & ~7;
+const STATISTICS_OFFSET: u32 = QUEUES_OFFSET + 2 * QUEUE_BYTES;
+
+/** Bytes of a card's state, queues and counters included. */
+export const NET_DEVICE_BYTES: u32 = STATISTICS_OFFSET + offsetof<NetStatistics>();

@@ -1,0 +1,391 @@
+/**
+ * Receiving: the device writes into the driver's buffers, the caller reads there and gives them back.
+ * [virtio-1.2 §5.1.6.3, §5.1.6.4]
+ *
+ * A buffer is the device's, the caller's or nobody's, and only changes hands here:
+ *
+ *     nobody's ──post──▶ device's ──take──▶ piece of a frame ──deliver──▶ caller's
+ *        ▲  ▲                                   │ drop                        │
+ *        │  └───────────────────────────────────┘                             │
+ *        └───────────────────────── release ──────────────────────────────────┘
+ *
+ * What is dropped is posted again behind the last take of a call: a buffer that the device was not told of is never one
+ * that it can have used.
+ */
+import { ReceivedBuffer } from "../../abi/records";
+import { Message, Result } from "../../abi/results";
+import { physicalAddress } from "../../memory/addresses";
+import { allocatePrivate, freePrivate } from "../../memory/arena";
+import { allocatePages, freePages } from "../../memory/pages";
+import { PAGE_BYTES, read16, read64 } from "../../memory/shared";
+import { DeviceState } from "../../virtio/device";
+import { VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from "../../virtio/queue/layout";
+import { FramePiece, NetDevice, Owner, ReceiveBuffer } from "./device";
+import {
+  ETHERNET_HEADER_BYTES,
+  HEADER_CSUM_OFFSET,
+  HEADER_NUM_BUFFERS,
+  RECEIVE_BUFFER_BYTES_MIN,
+  RECEIVE_QUEUE,
+} from "./wire";
+
+/** Bytes of a buffer where nothing asks for more: two a page, and an ordinary frame fits. */
+const BUFFER_BYTES_DEFAULT: u32 = 2048;
+const BUFFER_BYTES_UNIT: u32 = 64;
+/** Largest frame put together from several buffers: an IPv6 packet, its Ethernet header and a VLAN tag. */
+const FRAME_BYTES_MAX: u32 = 65535 + 40 + 14 + 4;
+/**
+ * Largest frame that a host is known to deliver, whatever the MTU says: QEMU reads as much from a socket. With MRG_RXBUF
+ * it waits until there are buffers for all of it, and for ever where there are never enough.
+ */
+const DELIVERED_BYTES_MAX: u32 = 69632;
+/** Holds one of those and its header. */
+const BUFFER_BYTES_MAX: u32 = DELIVERED_BYTES_MAX + BUFFER_BYTES_UNIT;
+
+/**
+ * Takes memory for receiving.
+ *
+ * @param bufferCount buffers to post, 0: as many as the ring holds
+ * @param bufferBytes size of each, 0: the default
+ * @returns OK, E_ARGUMENT, E_QUEUE_SIZE, E_MEMORY, E_DMA_MEMORY
+ */
+export function allocateReceive(device: NetDevice, bufferCount: u32, bufferBytes: u32): i32 {
+  const descriptors: u32 = device.anyLayout ? 1 : 2;
+  const queue = device.receiveQueue;
+  const result = queue.allocate(device, RECEIVE_QUEUE, descriptors, 0);
+  if (result != Result.OK) return result;
+  const fit = queue.size / descriptors;
+  device.bufferCount = bufferCount == 0 ? fit : min(bufferCount, fit);
+  device.bufferBytes = bufferBytes == 0 ? defaultBufferBytes(device) : bufferBytes;
+  if (!receiveBuffersFit(device)) return Result.E_ARGUMENT;
+  bufferBytes = device.bufferBytes;
+  if (bufferBytes > BUFFER_BYTES_MAX || bufferBytes & (BUFFER_BYTES_UNIT - 1)) return Result.E_ARGUMENT;
+  device.piecesMax = device.mergeable
+    ? min(divideUp(FRAME_BYTES_MAX + device.headerBytes, bufferBytes), device.bufferCount)
+    : 1;
+  device.piecesWanted = 1;
+  device.pieces = allocatePrivate(device.piecesMax * offsetof<FramePiece>());
+  device.buffers = allocatePrivate(device.bufferCount * offsetof<ReceiveBuffer>());
+  if (device.pieces == 0 || device.buffers == 0) return Result.E_MEMORY;
+  return allocateBuffers(device);
+}
+
+/** How many parts of `part` bytes it takes for `bytes`. */
+function divideUp(bytes: u32, part: u32): u32 {
+  return (bytes + part - 1) / part;
+}
+
+/** Two buffers a page, or larger ones where there are few or the device needs them. */
+function defaultBufferBytes(device: NetDevice): u32 {
+  const share = divideUp(allBytesMin(device), device.bufferCount);
+  const bytes = max(BUFFER_BYTES_DEFAULT, max(share, bufferBytesMin(device)));
+  return (bytes + BUFFER_BYTES_UNIT - 1) & ~(BUFFER_BYTES_UNIT - 1);
+}
+
+/** Smallest buffer that the device may be given. [virtio-1.2 §5.1.6.3.1] */
+function bufferBytesMin(device: NetDevice): u32 {
+  const frameBytes = device.headerBytes + device.frameBytesMax;
+  return device.mergeable ? BUFFER_BYTES_UNIT : max(RECEIVE_BUFFER_BYTES_MIN, frameBytes);
+}
+
+/** Bytes that all buffers together must have, so that the device never waits for more. */
+function allBytesMin(device: NetDevice): u32 {
+  return device.mergeable ? DELIVERED_BYTES_MAX + device.headerBytes : 0;
+}
+
+/** Whether the buffers do for the device, also after a reset. */
+export function receiveBuffersFit(device: NetDevice): bool {
+  return (
+    device.bufferBytes >= bufferBytesMin(device) && <u64>device.bufferBytes * device.bufferCount >= allBytesMin(device)
+  );
+}
+
+/** Small buffers share a page, so that none crosses one; a large one has pages of its own. */
+function buffersPerPage(device: NetDevice): u32 {
+  return max(PAGE_BYTES / device.bufferBytes, 1);
+}
+
+function allocateBuffers(device: NetDevice): i32 {
+  const perPage = buffersPerPage(device);
+  for (let index: u32 = 0; index < device.bufferCount; index++) {
+    const buffer = device.buffer(index);
+    const place = index % perPage;
+    if (place == 0) {
+      buffer.pointer = allocatePages(device.bufferBytes);
+      if (buffer.pointer == 0) return Result.E_DMA_MEMORY;
+      buffer.address = physicalAddress(buffer.pointer);
+    } else {
+      const first = device.buffer(index - place);
+      buffer.pointer = first.pointer + place * device.bufferBytes;
+      buffer.address = first.address + place * device.bufferBytes;
+    }
+  }
+  return Result.OK;
+}
+
+/** Gives back the receive buffers; neither the device nor the caller may have one any more. */
+export function freeBuffers(device: NetDevice): void {
+  if (device.buffers != 0) {
+    const perPage = buffersPerPage(device);
+    for (let index: u32 = 0; index < device.bufferCount; index += perPage) {
+      freePages(device.buffer(index).pointer, device.bufferBytes);
+    }
+  }
+  freePrivate(device.buffers);
+  freePrivate(device.pieces);
+  device.receiveQueue.freePrivate();
+}
+
+/**
+ * After a reset: the device has none of the buffers any more; those in the caller's hands stay there. Frames that it had
+ * received are lost, and counted.
+ */
+export function recallBuffers(device: NetDevice): void {
+  discardFrames(device);
+  device.receiveQueue.forget();
+  device.pieceCount = 0;
+  for (let index: u32 = 0; index < device.bufferCount; index++) {
+    const buffer = device.buffer(index);
+    if (buffer.owner == Owner.DEVICE) buffer.owner = Owner.DRIVER;
+  }
+}
+
+/** Counts the frames that the device had received whole. */
+function discardFrames(device: NetDevice): void {
+  const queue = device.receiveQueue;
+  if (frameIsHeldBack(device)) {
+    device.statistics.receive_discarded++;
+    device.pieceCount = 0;
+  }
+  for (let pending = queue.pending(); pending != 0; pending--) {
+    const head = queue.take();
+    if (head < 0) return;
+    if (device.pieceCount == 0) {
+      const wanted = frameBuffers(device, <u32>queue.tokenOf(head), queue.writtenInto(head));
+      if (wanted == 0) return;
+      device.piecesWanted = wanted;
+    }
+    if (++device.pieceCount < device.piecesWanted) continue;
+    device.statistics.receive_discarded++;
+    device.pieceCount = 0;
+  }
+}
+
+/** Posts all buffers that are nobody's; `kick` is the caller's. */
+export function postBuffers(device: NetDevice): void {
+  device.dropped = 0;
+  for (let index: u32 = 0; index < device.bufferCount; index++) {
+    if (device.buffer(index).owner == Owner.DRIVER) post(device, index);
+  }
+}
+
+/** Hands a buffer to the device; there are never more buffers than the ring has room for. */
+function post(device: NetDevice, index: u32): void {
+  postInline(device, index);
+}
+
+/** The same, compiled into the caller: for the data path. */
+@inline
+function postInline(device: NetDevice, index: u32): void {
+  const queue = device.receiveQueue;
+  const buffer = device.buffer(index);
+  buffer.owner = Owner.DEVICE;
+  const bytes = device.bufferBytes;
+  const table = queue.chainTable(0);
+  let position = queue.chainStart(0);
+  // The header alone in the first descriptor; in memory the frame follows it all the same. [virtio-1.2 §5.1.6.6]
+  const apart = device.anyLayout ? 0 : device.headerBytes;
+  const count: u32 = apart == 0 ? 1 : 2;
+  if (apart != 0) {
+    position = queue.append(0, table, position, buffer.address, apart, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE);
+  }
+  position = queue.append(0, table, position, buffer.address + apart, bytes - apart, VIRTQ_DESC_F_WRITE);
+  queue.add(0, index, position, count, bytes);
+}
+
+/**
+ * Hands received frames to the caller, each whole or not at all.
+ *
+ * @param records array of ReceivedBuffer with room for `capacity`
+ * @returns records written; E_ARGUMENT when the next frame alone has more buffers than that
+ */
+@inline
+export function receiveFrames(device: NetDevice, records: u32, capacity: u32): i32 {
+  const queue = device.receiveQueue;
+  const headerBytes = device.headerBytes;
+  let result: i32 = Result.OK;
+  let written: u32 = 0;
+  let frames: u32 = 0;
+  let bytes: u64 = 0;
+  for (let pending = queue.pending(); written < capacity;) {
+    const record = records + written * offsetof<ReceivedBuffer>();
+    // piecesWanted is 1 and more, also between frames.
+    if (device.pieceCount < device.piecesWanted) {
+      if (pending == 0) break;
+      pending--;
+      const head = queue.take();
+      if (head < 0) break;
+      const index = <u32>queue.tokenOf(head);
+      const length = queue.writtenInto(head);
+      if (device.pieceCount == 0) {
+        const wanted = frameBuffers(device, index, length);
+        if (wanted == 0) break;
+        if (wanted == 1) {
+          if (length >= headerBytes + ETHERNET_HEADER_BYTES) {
+            bytes += lend(device, record, index, length, 1, headerBytes);
+            frames++;
+            written++;
+            continue;
+          }
+        }
+        device.piecesWanted = wanted;
+      }
+      if (!addPiece(device, index, length)) continue;
+    }
+    const count = device.pieceCount;
+    if (count > capacity - written) {
+      if (written == 0) result = Result.E_ARGUMENT;
+      break;
+    }
+    bytes += deliver(device, record, count);
+    frames++;
+    written += count;
+  }
+  device.lent += written;
+  device.statistics.frames_received += frames;
+  device.statistics.bytes_received += bytes;
+  if (device.dropped != 0) repostDropped(device);
+  return result == Result.OK ? written : result;
+}
+
+/** Gives the device the buffers back of frames that were dropped. */
+function repostDropped(device: NetDevice): void {
+  if (device.state != DeviceState.RUNNING) return;
+  postBuffers(device);
+  device.receiveQueue.kick();
+}
+
+/**
+ * How many buffers the frame has that begins in this one, which may be more than the largest frame needs; 0 when that is
+ * impossible, and the device broken.
+ */
+@inline
+function frameBuffers(device: NetDevice, index: u32, length: u32): u32 {
+  // Behind a header that was not written, the number of buffers would be the one of an earlier frame.
+  if (!device.mergeable) return 1;
+  if (length < device.headerBytes) return 1;
+  const wanted = read16(device.buffer(index).pointer + HEADER_NUM_BUFFERS);
+  if (wanted != 0) {
+    if (wanted <= device.bufferCount) return wanted;
+  }
+  device.break(Message.BAD_BUFFER_COUNT, wanted);
+  return 0;
+}
+
+/** Whether a whole frame was taken from the ring for which the caller had no room. */
+export function frameIsHeldBack(device: NetDevice): bool {
+  return device.pieceCount != 0 && device.pieceCount == device.piecesWanted;
+}
+
+/**
+ * Adds a buffer to the frame being put together.
+ *
+ * @returns whether the frame is whole now
+ */
+function addPiece(device: NetDevice, index: u32, length: u32): bool {
+  const number = device.pieceCount++;
+  const isTooLarge = device.piecesWanted > device.piecesMax;
+  if (isTooLarge) {
+    drop(device, index);
+  } else {
+    const piece = device.piece(number);
+    piece.buffer = index;
+    piece.length = length;
+  }
+  if (device.pieceCount < device.piecesWanted) return false;
+  if (!isTooLarge) {
+    if (frameMakesSense(device)) return true;
+    for (let count: u32 = 0; count < device.pieceCount; count++) drop(device, device.piece(count).buffer);
+  }
+  device.statistics.receive_errors++;
+  device.pieceCount = 0;
+  return false;
+}
+
+/** The buffer is nobody's, until `repostDropped`. */
+function drop(device: NetDevice, index: u32): void {
+  device.buffer(index).owner = Owner.DRIVER;
+  device.dropped++;
+}
+
+/** Every buffer of a frame has bytes of it, and together they are at least an Ethernet header. */
+function frameMakesSense(device: NetDevice): bool {
+  let bytes = -(<i32>device.headerBytes);
+  for (let count: u32 = 0; count < device.pieceCount; count++) {
+    const length = device.piece(count).length;
+    if (length == 0) return false;
+    bytes += length;
+  }
+  return bytes >= <i32>ETHERNET_HEADER_BYTES;
+}
+
+/** Lends the buffers of a frame of several to the caller; returns how many bytes it has. */
+function deliver(device: NetDevice, records: u32, count: u32): u32 {
+  const headerBytes = device.headerBytes;
+  let bytes: u32 = 0;
+  for (let number: u32 = 0; number < count; number++) {
+    const piece = device.piece(number);
+    const record = records + number * offsetof<ReceivedBuffer>();
+    const isFirst = number == 0;
+    bytes += lend(device, record, piece.buffer, piece.length, isFirst ? count : 0, isFirst ? headerBytes : 0);
+  }
+  device.pieceCount = 0;
+  return bytes;
+}
+
+/**
+ * Lends one buffer to the caller.
+ *
+ * @param length bytes that the device wrote there
+ * @param count buffers of the frame that begins there, 0 when none does
+ * @param headerBytes of the packet header that begins there
+ * @returns bytes of the frame in it
+ */
+@inline
+function lend(device: NetDevice, record: u32, index: u32, length: u32, count: u32, headerBytes: u32): u32 {
+  const received = changetype<ReceivedBuffer>(record);
+  const buffer = device.buffer(index);
+  const pointer = buffer.pointer;
+  buffer.owner = Owner.CALLER;
+  received.pointer = pointer + headerBytes;
+  received.length = length - headerBytes;
+  received.buffer = index;
+  received.buffer_count = <u16>count;
+  // The record has the fields of the header in the order of the wire.
+  store<u64>(record, count != 0 ? read64(pointer) : 0, offsetof<ReceivedBuffer>("flags"));
+  received.csum_offset = count != 0 ? <u16>read16(pointer + HEADER_CSUM_OFFSET) : 0;
+  return length - headerBytes;
+}
+
+/**
+ * Takes buffers back from the caller and posts them again, with one publish and at most one notification.
+ *
+ * @param ids array of u32
+ * @param running whether the device takes buffers; otherwise they wait for a reset
+ * @returns how many, up to the first that the caller does not have; E_BUFFER when that is the first
+ */
+@inline
+export function releaseBuffers(device: NetDevice, ids: u32, count: u32, running: bool): i32 {
+  let released: u32 = 0;
+  for (; released < count; released++) {
+    const index = load<u32>(ids + released * 4);
+    if (index >= device.bufferCount) break;
+    const buffer = device.buffer(index);
+    if (buffer.owner != Owner.CALLER) break;
+    buffer.owner = Owner.DRIVER;
+    if (running) postInline(device, index);
+  }
+  device.lent -= released;
+  if (running) device.receiveQueue.kick();
+  return released == 0 && count != 0 ? Result.E_BUFFER : <i32>released;
+}
