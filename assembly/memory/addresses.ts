@@ -30,15 +30,39 @@ function entryOf(page: u32): Translation {
 
 /** Physical address of the byte at `pointer`, or NO_ADDRESS where devices may not reach it. */
 export function physicalAddress(pointer: u32): u64 {
-  return lookUpAddress(pointer);
+  return isRemembered(pointer) ? rememberedAddress(pointer) : translate(pointer);
 }
 
-/** The same, compiled into the caller: for the data path. */
+// For loops that call nothing:
+
+/** Whether the page of the byte at `pointer` is remembered. */
 @inline
-export function lookUpAddress(pointer: u32): u64 {
+export function isRemembered(pointer: u32): bool {
   const page = pointer >> PAGE_SHIFT;
-  const entry = entryOf(page);
-  return entry.key == page + 1 ? entry.address + (pointer & (PAGE_BYTES - 1)) : translate(pointer);
+  return entryOf(page).key == page + 1;
+}
+
+/** Physical address of a byte whose page is remembered. */
+@inline
+export function rememberedAddress(pointer: u32): u64 {
+  return entryOf(pointer >> PAGE_SHIFT).address + (pointer & (PAGE_BYTES - 1));
+}
+
+/**
+ * How many of the `length` bytes at `pointer` are known to be physically contiguous; `address` is the physical address of
+ * the first.
+ */
+@inline
+export function rememberedRun(pointer: u32, length: u32, address: u64): u32 {
+  let bytes = PAGE_BYTES - (pointer & (PAGE_BYTES - 1));
+  if (length <= bytes) return length;
+  while (isRemembered(pointer + bytes)) {
+    if (rememberedAddress(pointer + bytes) != address + bytes) break;
+    // The last page of a range that ends at 2^32 would make the count wrap.
+    if (length - bytes <= PAGE_BYTES) return length;
+    bytes += PAGE_BYTES;
+  }
+  return bytes;
 }
 
 /** The same for a page that is not remembered, which it is from here on. */
@@ -54,18 +78,12 @@ function translate(pointer: u32): u64 {
 }
 
 /**
- * How many of the `length` bytes at `pointer` are physically contiguous, at least up to the end of the first page.
- * `address` is the physical address of the first. The range must not wrap around 2^32.
+ * How many of the `length` bytes at `pointer`, at least one, are physically contiguous. `address` is the physical address of
+ * the first. The range must not wrap around 2^32.
  */
-@inline
 export function contiguousBytes(pointer: u32, length: u32, address: u64): u32 {
-  const bytes = PAGE_BYTES - (pointer & (PAGE_BYTES - 1));
-  return length <= bytes ? length : contiguousPages(pointer, length, address, bytes);
-}
-
-/** The same where the first page holds `bytes` of them, and not all. */
-function contiguousPages(pointer: u32, length: u32, address: u64, bytes: u32): u32 {
-  while (bytes < length && lookUpAddress(pointer + bytes) == address + bytes) {
+  let bytes = PAGE_BYTES - (pointer & (PAGE_BYTES - 1));
+  while (bytes < length && physicalAddress(pointer + bytes) == address + bytes) {
     // The last page of a range that ends at 2^32 would make the count wrap.
     if (length - bytes <= PAGE_BYTES) return length;
     bytes += PAGE_BYTES;

@@ -1,38 +1,34 @@
 /** A disk's private state: what the driver knows of its device and of the requests in flight. */
 import { BlockInformation, BlockStatistics } from "../../abi/records";
 import { Device } from "../../virtio/device";
+import { ChainState } from "../../virtio/queue/chain-state";
 import { Virtqueue } from "../../virtio/queue/virtqueue";
 
 /**
- * One accepted request. The device may see it as several, its parts, when it has more segments or larger ones than
- * the device takes; it completes when the last part has.
+ * What is known of a request, kept with the chain that carries it, or the first of its chains. The device may see a
+ * request as several, its parts, when it has more segments or larger ones than the device takes; it completes when the
+ * last part has.
+ *
+ * `token` is the caller's; `bytes` is the payload of all of the request.
  */
 @unmanaged
-export class RequestState {
-  /** The caller's. */
-  token: u64;
-  /** Bytes of payload. */
-  length: u32;
+export class RequestState extends ChainState {
+  operation: u16;
+  /** Parts that the device still has, 1 in all but the first; 0: this chain is the whole request. */
+  parts: u16;
   /** OK, or the first error among the parts. */
   result: i32;
-  operation: u32;
-  /** Parts that the device still has. */
-  parts: u16;
-  /** The next free one; an index. */
-  next: u16;
+  /** Head of the first part, which stays out of the free ring until the request is complete. */
+  first: u16;
+  /** Descriptors of the first part, once it is back. */
+  held: u16;
 }
 
 /** An open disk. */
 @unmanaged
 export class BlockDevice extends Device {
-  /** Array of RequestState, as many as the queue has descriptors. */
-  requests: u32;
-  freeRequest: u32;
   /** Requests accepted and not yet handed back. */
   inFlight: u32;
-  /** Headers and status bytes, one for each descriptor that a chain can begin with. */
-  headers: u32;
-  headersAddress: u64;
   /** Sectors of 512 bytes. */
   capacity: u64;
   /** Bytes, a power of two, at least 512. */
@@ -65,10 +61,10 @@ export class BlockDevice extends Device {
     return changetype<BlockInformation>(changetype<usize>(this) + INFORMATION_OFFSET);
   }
 
-
+  /** The request, or part of one, whose chain begins at `head`. */
   @inline
-  request(index: u32): RequestState {
-    return changetype<RequestState>(this.requests + index * offsetof<RequestState>());
+  request(head: u32): RequestState {
+    return changetype<RequestState>(this.queue.state(head));
   }
 }
 

@@ -1,16 +1,6 @@
 /** The virtio-block driver: open, describe, submit, poll. [virtio-1.2 §5.2] */
-import {
-  BlockInformation,
-  BlockOperation,
-  BlockOptions,
-  BlockRequest,
-  BlockStatistics,
-  Completion,
-} from "../../abi/records";
+import { BlockInformation, BlockOptions, BlockRequest, BlockStatistics, Completion } from "../../abi/records";
 import { Event, Interrupt, Result } from "../../abi/results";
-import { physicalAddress } from "../../memory/addresses";
-import { allocatePrivate, freePrivate } from "../../memory/arena";
-import { allocatePages, freePages } from "../../memory/pages";
 import { checkRecords, recordsFit } from "../../memory/records";
 import {
   Device,
@@ -25,10 +15,13 @@ import {
 import { VIRTIO_F_ANY_LAYOUT, VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC } from "../../virtio/features";
 import { failOpening, negotiate, nothingTaken, refusal, run, runningResult, start } from "../../virtio/lifecycle";
 import { readConfiguration, updateCapacity, withoutCacheChange } from "./configuration";
-import { BLOCK_DEVICE_BYTES, BlockDevice, RequestState } from "./device";
-import { addRequest, CHAIN_MIN, completePart, partResult, prepareRequests } from "./requests";
+import { BLOCK_DEVICE_BYTES, BlockDevice } from "./device";
+import { completeDrained, completeOne, completeRun } from "./complete";
+import { prepareLimits } from "./limits";
+import { addRequest, CHAIN_MIN } from "./requests";
+import { submitRun } from "./submit";
 import {
-  HEADER_STRIDE,
+  FRAMING_BYTES,
   REQUEST_QUEUE,
   VIRTIO_BLK_F_BLK_SIZE,
   VIRTIO_BLK_F_CONFIG_WCE,
@@ -85,7 +78,7 @@ export function block_open(address: u32, options: u32): i32 {
   const result = bringUp(device, MINIMAL, OPTIONAL & allowed);
   if (result == Result.OK) return handle;
   const reason = failOpening(device, result);
-  freeShared(device);
+  device.queue.freeShared();
   finishClose(device);
   return reason;
 }
@@ -96,31 +89,13 @@ function bringUp(device: BlockDevice, minimal: u64, optional: u64): i32 {
   if (result == Result.OK && withoutCacheChange(device, minimal) != minimal) result = Result.E_FEATURES;
   if (result == Result.OK) result = negotiate(device, minimal, withoutCacheChange(device, optional));
   if (result == Result.OK) result = readConfiguration(device);
-  if (result == Result.OK && device.requests == 0) result = allocate(device);
+  if (result == Result.OK && device.queue.size == 0) {
+    result = device.queue.allocate(device, REQUEST_QUEUE, CHAIN_MIN, FRAMING_BYTES, TABLE_ENTRIES);
+  }
   if (result == Result.OK) result = device.queue.activate();
-  if (result == Result.OK) prepareRequests(device);
+  if (result == Result.OK) prepareLimits(device);
   if (result == Result.OK) run(device);
   return result;
-}
-
-function allocate(device: BlockDevice): i32 {
-  const queue = device.queue;
-  const result = queue.allocate(device, REQUEST_QUEUE, CHAIN_MIN, TABLE_ENTRIES);
-  if (result != Result.OK) return result;
-  device.requests = allocatePrivate(queue.size * offsetof<RequestState>());
-  if (device.requests == 0) return Result.E_MEMORY;
-  for (let index: u32 = 0; index < queue.size; index++) device.request(index).next = <u16>(index + 1);
-  device.headers = allocatePages(queue.size * HEADER_STRIDE);
-  if (device.headers == 0) return Result.E_DMA_MEMORY;
-  device.headersAddress = physicalAddress(device.headers);
-  return Result.OK;
-}
-
-/** Gives back all memory that the device could reach. */
-function freeShared(device: BlockDevice): void {
-  freePages(device.headers, device.queue.size * HEADER_STRIDE);
-  device.headers = 0;
-  device.queue.freeShared();
 }
 
 /**
@@ -169,16 +144,21 @@ export function block_submit(handle: u32, requests: u32, count: u32): i32 {
   if (!device) return Result.E_HANDLE;
   if (isAnother(device, handle, VIRTIO_ID_BLOCK) | device.state) return refusal(handle, VIRTIO_ID_BLOCK);
   if (!recordsFit(requests, count, offsetof<BlockRequest>())) return Result.E_ARGUMENT;
-  let accepted: u32 = 0;
-  for (; accepted < count; accepted++) {
-    const request = changetype<BlockRequest>(requests + accepted * offsetof<BlockRequest>());
+  const end = requests + count * offsetof<BlockRequest>();
+  let at = requests;
+  while (true) {
+    at = submitRun(device, at, end);
+    if (at == end) break;
+    const request = changetype<BlockRequest>(at);
     const result = addRequest(device, request);
     request.result = result;
     if (result != Result.OK) {
       if (result != Result.E_FULL) device.statistics.refused++;
       break;
     }
+    at += offsetof<BlockRequest>();
   }
+  const accepted = (at - requests) / offsetof<BlockRequest>();
   device.statistics.requests += accepted;
   device.queue.kick();
   return accepted;
@@ -197,19 +177,19 @@ export function block_poll(handle: u32, completions: u32, capacity: u32): i32 {
   if (!recordsFit(completions, capacity, offsetof<Completion>())) return Result.E_ARGUMENT;
   const queue = device.queue;
   if (device.state | (<u32>queue.draining)) return pollStopped(device, completions, capacity);
-  let completion = completions;
   const end = completions + capacity * offsetof<Completion>();
   const found = queue.pending();
-  for (let pending = found; pending != 0; pending--) {
-    if (completion == end) break;
-    const head = queue.take();
-    if (head < 0) break;
-    const request = completePart(device, head, partResult(device, head));
-    if (!request) continue;
-    writeCompletion(device, request, changetype<Completion>(completion));
-    completion += offsetof<Completion>();
+  let at = completions;
+  for (let pending = found; ; pending--) {
+    const taken = completeRun(device, at, end, pending);
+    at += taken * offsetof<Completion>();
+    pending -= taken;
+    if (pending == 0 || at == end) break;
+    const written = completeOne(device, changetype<Completion>(at));
+    if (written < 0) break;
+    at += written * offsetof<Completion>();
   }
-  if (completion != completions) return (completion - completions) / offsetof<Completion>();
+  if (at != completions) return (at - completions) / offsetof<Completion>();
   if (found == 0) queue.watch();
   return nothingTaken(device);
 }
@@ -219,10 +199,7 @@ function pollStopped(device: BlockDevice, completions: u32, capacity: u32): i32 
   const queue = device.queue;
   let taken: u32 = 0;
   while (queue.draining && taken < capacity) {
-    const request = completePart(device, queue.drain(), Result.E_RESET);
-    if (!request) continue;
-    writeCompletion(device, request, changetype<Completion>(completions + taken * offsetof<Completion>()));
-    taken++;
+    taken += completeDrained(device, changetype<Completion>(completions + taken * offsetof<Completion>()));
   }
   const result = taken == 0 ? nothingTaken(device) : taken;
   if (device.state == DeviceState.CLOSING && device.inFlight == 0) finishClose(device);
@@ -243,33 +220,6 @@ export function block_await_all(handle: u32): i32 {
   if (state != Result.OK) return state;
   const queue = device.queue;
   return queue.enableCallbacks(max(queue.outstanding, 1) - 1);
-}
-
-
-@inline
-function writeCompletion(device: BlockDevice, request: RequestState, completion: Completion): void {
-  const statistics = device.statistics;
-  completion.token = request.token;
-  completion.result = request.result;
-  if (request.result != Result.OK) {
-    completion.length = 0;
-    statistics.errors++;
-    return;
-  }
-  completion.length = request.length;
-  switch (request.operation) {
-    case BlockOperation.READ:
-      statistics.reads++;
-      statistics.bytes_read += request.length;
-      break;
-    case BlockOperation.WRITE:
-      statistics.writes++;
-      statistics.bytes_written += request.length;
-      break;
-    case BlockOperation.FLUSH:
-      statistics.flushes++;
-      break;
-  }
 }
 
 /** What a disk does with the interrupt bits of its device. */
@@ -304,7 +254,7 @@ export function resetBlock(device: Device): i32 {
 export function closeBlock(device: Device): u32 {
   const block = changetype<BlockDevice>(device);
   block.queue.stop();
-  freeShared(block);
+  block.queue.freeShared();
   const left = block.inFlight;
   if (left == 0) finishClose(block);
   return left;
@@ -313,6 +263,5 @@ export function closeBlock(device: Device): u32 {
 /** Gives back what only the driver could reach; the handle is gone. */
 function finishClose(device: BlockDevice): void {
   device.queue.freePrivate();
-  freePrivate(device.requests);
   unregisterDevice(device);
 }

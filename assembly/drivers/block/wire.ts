@@ -43,7 +43,7 @@ export const VIRTIO_BLK_S_OK: u32 = 0;
 export const VIRTIO_BLK_S_IOERR: u32 = 1;
 export const VIRTIO_BLK_S_UNSUPP: u32 = 2;
 
-// Header and status byte of a request, side by side in memory of the driver's:
+// Header and status byte of a request, side by side in the slot of its chain:
 //
 //     0      4        8        16       17         32
 //     ┌──────┬────────┬────────┬────────┬──────────┐
@@ -53,7 +53,8 @@ export const VIRTIO_BLK_S_UNSUPP: u32 = 2;
 export const HEADER_BYTES: u32 = 16;
 export const STATUS_OFFSET: u32 = 16;
 export const STATUS_BYTES: u32 = 1;
-export const HEADER_STRIDE: u32 = 32;
+/** Bytes of both, and of what is not used. */
+export const FRAMING_BYTES: u32 = 32;
 
 /** Writes a request's header and, into the status byte, a value that no device writes. */
 @inline

@@ -55,11 +55,6 @@ export class NetDevice extends Device {
   /** Of the packet header. */
   headerBytes: u32;
 
-  /** Packet headers for frames without room for one, `HEADER_STRIDE` apart, one for each transmit descriptor. */
-  headers: u32;
-  headersAddress: u64;
-  /** Array of u32: bytes of the frame that begins at each transmit descriptor. */
-  frameLengths: u32;
   /** What the caller waits to hear of transmission: bits of TransmitWish. */
   transmitWishes: u32;
 
@@ -116,9 +111,6 @@ export class NetDevice extends Device {
     return changetype<FramePiece>(this.pieces + index * offsetof<FramePiece>());
   }
 }
-
-/** Distance of the packet headers that the driver owns. */
-export const HEADER_STRIDE: u32 = 16;
 
 const QUEUE_BYTES: u32 = (offsetof<Virtqueue>() + 7) & ~7;
 const QUEUES_OFFSET: u32 = (offsetof<NetDevice>() + 7) & ~7;

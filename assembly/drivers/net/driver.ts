@@ -40,12 +40,11 @@ import {
   awaitAllSent,
   awaitRoom,
   disarmTransmit,
-  freeTransmitPrivate,
-  freeTransmitShared,
   reclaimFrames,
   reclaimStopped,
   settleWishes,
 } from "./transmit";
+import { transmitRun } from "./transmit-run";
 import { VIRTIO_ID_NET, VIRTIO_NET_F_MAC, VIRTIO_NET_F_MRG_RXBUF, VIRTIO_NET_F_MTU, VIRTIO_NET_F_STATUS } from "./wire";
 
 /** The driver needs nothing beyond sending and receiving. */
@@ -126,7 +125,7 @@ function activate(device: NetDevice, callbacks: bool): i32 {
 
 /** Gives back the rings and headers; receive buffers may be in the caller's hands. */
 function freeShared(device: NetDevice): void {
-  freeTransmitShared(device);
+  device.transmitQueue.freeShared();
   device.receiveQueue.freeShared();
 }
 
@@ -178,14 +177,19 @@ export function net_transmit(handle: u32, frames: u32, count: u32): i32 {
   if (!device) return Result.E_HANDLE;
   if (isAnother(device, handle, VIRTIO_ID_NET) | device.state) return refusal(handle, VIRTIO_ID_NET);
   if (!recordsFit(frames, count, offsetof<TransmitFrame>())) return Result.E_ARGUMENT;
-  let accepted: u32 = 0;
+  const end = frames + count * offsetof<TransmitFrame>();
+  let at = frames;
   let result: i32 = Result.OK;
-  for (; accepted < count; accepted++) {
-    const frame = changetype<TransmitFrame>(frames + accepted * offsetof<TransmitFrame>());
+  while (true) {
+    at = transmitRun(device, at, end);
+    if (at == end) break;
+    const frame = changetype<TransmitFrame>(at);
     result = addFrame(device, frame);
     frame.result = result;
     if (result != Result.OK) break;
+    at += offsetof<TransmitFrame>();
   }
+  const accepted = (at - frames) / offsetof<TransmitFrame>();
   device.transmitQueue.kick();
   if (result == Result.OK) return accepted;
   // Not before the frames are published: the device must have something to finish.
@@ -260,7 +264,7 @@ export function net_release(handle: u32, buffers: u32, count: u32): i32 {
   if (!device) return Result.E_HANDLE;
   if (isAnother(device, handle, VIRTIO_ID_NET)) return Result.E_HANDLE;
   if (!recordsFit(buffers, count, 4)) return Result.E_ARGUMENT;
-  const released = releaseBuffers(device, buffers, count, device.state == DeviceState.RUNNING);
+  const released = releaseBuffers(device, buffers, count);
   if (device.state == DeviceState.CLOSING) finishCloseIfNothingIsOut(device);
   return released;
 }
@@ -329,6 +333,6 @@ function finishCloseIfNothingIsOut(device: NetDevice): void {
 
 /** Gives back what only the driver could reach; the handle is gone. */
 function finishClose(device: NetDevice): void {
-  freeTransmitPrivate(device);
+  device.transmitQueue.freePrivate();
   unregisterDevice(device);
 }

@@ -19,8 +19,9 @@ import { allocatePrivate, freePrivate } from "../../memory/arena";
 import { allocatePages, freePages } from "../../memory/pages";
 import { PAGE_BYTES, read16, read64 } from "../../memory/shared";
 import { DeviceState } from "../../virtio/device";
-import { VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE } from "../../virtio/queue/layout";
+import { VIRTQ_DESC_F_WRITE } from "../../virtio/queue/layout";
 import { FramePiece, NetDevice, Owner, ReceiveBuffer } from "./device";
+import { receiveRun, releaseRun } from "./receive-run";
 import {
   ETHERNET_HEADER_BYTES,
   HEADER_CSUM_OFFSET,
@@ -52,7 +53,7 @@ const BUFFER_BYTES_MAX: u32 = DELIVERED_BYTES_MAX + BUFFER_BYTES_UNIT;
 export function allocateReceive(device: NetDevice, bufferCount: u32, bufferBytes: u32): i32 {
   const descriptors: u32 = device.anyLayout ? 1 : 2;
   const queue = device.receiveQueue;
-  const result = queue.allocate(device, RECEIVE_QUEUE, descriptors, 0);
+  const result = queue.allocate(device, RECEIVE_QUEUE, descriptors, 0, 0);
   if (result != Result.OK) return result;
   const fit = queue.size / descriptors;
   device.bufferCount = bufferCount == 0 ? fit : min(bufferCount, fit);
@@ -161,7 +162,7 @@ function discardFrames(device: NetDevice): void {
     const head = queue.take();
     if (head < 0) return;
     if (device.pieceCount == 0) {
-      const wanted = frameBuffers(device, <u32>queue.tokenOf(head), queue.writtenInto(head));
+      const wanted = frameBuffers(device, <u32>queue.state(head).token, queue.writtenInto(head));
       if (wanted == 0) return;
       device.piecesWanted = wanted;
     }
@@ -181,26 +182,24 @@ export function postBuffers(device: NetDevice): void {
 
 /** Hands a buffer to the device; there are never more buffers than the ring has room for. */
 function post(device: NetDevice, index: u32): void {
-  postInline(device, index);
-}
-
-/** The same, compiled into the caller: for the data path. */
-@inline
-function postInline(device: NetDevice, index: u32): void {
   const queue = device.receiveQueue;
   const buffer = device.buffer(index);
   buffer.owner = Owner.DEVICE;
   const bytes = device.bufferBytes;
-  const table = queue.chainTable(0);
-  let position = queue.chainStart(0);
-  // The header alone in the first descriptor; in memory the frame follows it all the same. [virtio-1.2 §5.1.6.6]
-  const apart = device.anyLayout ? 0 : device.headerBytes;
-  const count: u32 = apart == 0 ? 1 : 2;
-  if (apart != 0) {
-    position = queue.append(0, table, position, buffer.address, apart, VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE);
-  }
-  position = queue.append(0, table, position, buffer.address + apart, bytes - apart, VIRTQ_DESC_F_WRITE);
-  queue.add(0, index, position, count, bytes);
+  const apart = headerApart(device);
+  queue.begin(false);
+  if (apart != 0) queue.append(buffer.address, apart, VIRTQ_DESC_F_WRITE);
+  queue.append(buffer.address + apart, bytes - apart, VIRTQ_DESC_F_WRITE);
+  queue.commit(index, bytes);
+}
+
+/**
+ * Bytes of a buffer that the packet header has a descriptor of its own for, 0 where it needs none; in memory the frame
+ * follows it all the same. [virtio-1.2 §5.1.6.6]
+ */
+@inline
+export function headerApart(device: NetDevice): u32 {
+  return device.anyLayout ? 0 : device.headerBytes;
 }
 
 /**
@@ -209,35 +208,32 @@ function postInline(device: NetDevice, index: u32): void {
  * @param records array of ReceivedBuffer with room for `capacity`
  * @returns records written; E_ARGUMENT when the next frame alone has more buffers than that
  */
-@inline
 export function receiveFrames(device: NetDevice, records: u32, capacity: u32): i32 {
   const queue = device.receiveQueue;
-  const headerBytes = device.headerBytes;
   let result: i32 = Result.OK;
   let written: u32 = 0;
-  let frames: u32 = 0;
-  let bytes: u64 = 0;
   for (let pending = queue.pending(); written < capacity;) {
-    const record = records + written * offsetof<ReceivedBuffer>();
-    // piecesWanted is 1 and more, also between frames.
-    if (device.pieceCount < device.piecesWanted) {
+    if (device.pieceCount == 0) {
+      const taken = receiveRun(
+        device,
+        records + written * offsetof<ReceivedBuffer>(),
+        min(pending, capacity - written),
+      );
+      written += taken;
+      pending -= taken;
+      if (written == capacity) break;
+    }
+    if (!frameIsHeldBack(device)) {
       if (pending == 0) break;
       pending--;
       const head = queue.take();
       if (head < 0) break;
-      const index = <u32>queue.tokenOf(head);
+      queue.release(head, queue.takenCount);
+      const index = <u32>queue.state(head).token;
       const length = queue.writtenInto(head);
       if (device.pieceCount == 0) {
         const wanted = frameBuffers(device, index, length);
         if (wanted == 0) break;
-        if (wanted == 1) {
-          if (length >= headerBytes + ETHERNET_HEADER_BYTES) {
-            bytes += lend(device, record, index, length, 1, headerBytes);
-            frames++;
-            written++;
-            continue;
-          }
-        }
         device.piecesWanted = wanted;
       }
       if (!addPiece(device, index, length)) continue;
@@ -247,13 +243,10 @@ export function receiveFrames(device: NetDevice, records: u32, capacity: u32): i
       if (written == 0) result = Result.E_ARGUMENT;
       break;
     }
-    bytes += deliver(device, record, count);
-    frames++;
+    deliver(device, records + written * offsetof<ReceivedBuffer>(), count);
     written += count;
   }
   device.lent += written;
-  device.statistics.frames_received += frames;
-  device.statistics.bytes_received += bytes;
   if (device.dropped != 0) repostDropped(device);
   return result == Result.OK ? written : result;
 }
@@ -269,7 +262,6 @@ function repostDropped(device: NetDevice): void {
  * How many buffers the frame has that begins in this one, which may be more than the largest frame needs; 0 when that is
  * impossible, and the device broken.
  */
-@inline
 function frameBuffers(device: NetDevice, index: u32, length: u32): u32 {
   // Behind a header that was not written, the number of buffers would be the one of an earlier frame.
   if (!device.mergeable) return 1;
@@ -329,32 +321,34 @@ function frameMakesSense(device: NetDevice): bool {
   return bytes >= <i32>ETHERNET_HEADER_BYTES;
 }
 
-/** Lends the buffers of a frame of several to the caller; returns how many bytes it has. */
-function deliver(device: NetDevice, records: u32, count: u32): u32 {
+/** Lends the buffers of the frame that is whole to the caller. */
+function deliver(device: NetDevice, records: u32, count: u32): void {
   const headerBytes = device.headerBytes;
   let bytes: u32 = 0;
   for (let number: u32 = 0; number < count; number++) {
     const piece = device.piece(number);
     const record = records + number * offsetof<ReceivedBuffer>();
     const isFirst = number == 0;
-    bytes += lend(device, record, piece.buffer, piece.length, isFirst ? count : 0, isFirst ? headerBytes : 0);
+    const buffer = device.buffer(piece.buffer);
+    bytes += lend(buffer, record, piece.buffer, piece.length, isFirst ? count : 0, isFirst ? headerBytes : 0);
   }
   device.pieceCount = 0;
-  return bytes;
+  device.statistics.frames_received++;
+  device.statistics.bytes_received += bytes;
 }
 
 /**
  * Lends one buffer to the caller.
  *
+ * @param buffer the one with this index
  * @param length bytes that the device wrote there
  * @param count buffers of the frame that begins there, 0 when none does
  * @param headerBytes of the packet header that begins there
  * @returns bytes of the frame in it
  */
 @inline
-function lend(device: NetDevice, record: u32, index: u32, length: u32, count: u32, headerBytes: u32): u32 {
+export function lend(buffer: ReceiveBuffer, record: u32, index: u32, length: u32, count: u32, headerBytes: u32): u32 {
   const received = changetype<ReceivedBuffer>(record);
-  const buffer = device.buffer(index);
   const pointer = buffer.pointer;
   buffer.owner = Owner.CALLER;
   received.pointer = pointer + headerBytes;
@@ -368,24 +362,24 @@ function lend(device: NetDevice, record: u32, index: u32, length: u32, count: u3
 }
 
 /**
- * Takes buffers back from the caller and posts them again, with one publish and at most one notification.
+ * Takes buffers back from the caller and posts them again, with one publish and at most one notification; where the
+ * device takes none, they wait for a reset.
  *
  * @param ids array of u32
- * @param running whether the device takes buffers; otherwise they wait for a reset
  * @returns how many, up to the first that the caller does not have; E_BUFFER when that is the first
  */
-@inline
-export function releaseBuffers(device: NetDevice, ids: u32, count: u32, running: bool): i32 {
+export function releaseBuffers(device: NetDevice, ids: u32, count: u32): i32 {
   let released: u32 = 0;
-  for (; released < count; released++) {
-    const index = load<u32>(ids + released * 4);
-    if (index >= device.bufferCount) break;
-    const buffer = device.buffer(index);
-    if (buffer.owner != Owner.CALLER) break;
-    buffer.owner = Owner.DRIVER;
-    if (running) postInline(device, index);
+  if (device.state == DeviceState.RUNNING) {
+    released = releaseRun(device, ids, count);
+    device.receiveQueue.kick();
+  } else {
+    for (; released < count; released++) {
+      const index = load<u32>(ids + released * 4);
+      if (index >= device.bufferCount || device.buffer(index).owner != Owner.CALLER) break;
+      device.buffer(index).owner = Owner.DRIVER;
+    }
   }
   device.lent -= released;
-  if (running) device.receiveQueue.kick();
   return released == 0 && count != 0 ? Result.E_BUFFER : <i32>released;
 }

@@ -1,117 +1,96 @@
 /** Sending: frames go out from the caller's memory, and stay there until the device is done. [virtio-1.2 §5.1.6.2] */
 import { Completion, Segment, TransmitFrame } from "../../abi/records";
 import { Event, Result } from "../../abi/results";
-import { NO_ADDRESS } from "../../kernel";
-import { contiguousBytes, lookUpAddress, physicalAddress, pointerRangeFits } from "../../memory/addresses";
-import { allocatePrivate, freePrivate } from "../../memory/arena";
-import { allocatePages, freePages } from "../../memory/pages";
 import { recordsFit } from "../../memory/records";
 import { NOT_SEGMENTS, segmentBytes } from "../../memory/segments";
 import { PAGE_BYTES } from "../../memory/shared";
-import { VIRTQ_DESC_F_NEXT } from "../../virtio/queue/layout";
-import { HEADER_STRIDE, NetDevice, TransmitWish } from "./device";
+import {
+  beginWalk,
+  enterSegment,
+  includeBefore,
+  runAddress,
+  runBytes,
+  takeRun,
+  walkIsOver,
+  walkPointer,
+  walkRest,
+} from "../../memory/walker";
+import { NetDevice, TransmitWish } from "./device";
+import { reclaimRun } from "./transmit-run";
 import { clearHeader, ETHERNET_HEADER_BYTES, TRANSMIT_QUEUE } from "./wire";
 
 /** A header and a frame that may not share a descriptor. */
 const CHAIN_MIN: u32 = 2;
 
+/** What the slot of a chain holds: the packet header of a frame without room for one, and padding. */
+const SLOT_BYTES: u32 = 16;
+
 /** Takes memory for sending. OK, E_QUEUE_SIZE, E_MEMORY, E_DMA_MEMORY. */
 export function allocateTransmit(device: NetDevice): i32 {
-  const queue = device.transmitQueue;
-  const result = queue.allocate(device, TRANSMIT_QUEUE, CHAIN_MIN, 0);
-  if (result != Result.OK) return result;
-  device.frameLengths = allocatePrivate(queue.size * 4);
-  if (device.frameLengths == 0) return Result.E_MEMORY;
-  device.headers = allocatePages(queue.size * HEADER_STRIDE);
-  if (device.headers == 0) return Result.E_DMA_MEMORY;
-  device.headersAddress = physicalAddress(device.headers);
-  return Result.OK;
-}
-
-/** Gives back the memory for sending that the device could reach. */
-export function freeTransmitShared(device: NetDevice): void {
-  freePages(device.headers, device.transmitQueue.size * HEADER_STRIDE);
-  device.headers = 0;
-  device.transmitQueue.freeShared();
-}
-
-/** Gives back the private memory for sending. */
-export function freeTransmitPrivate(device: NetDevice): void {
-  device.transmitQueue.freePrivate();
-  freePrivate(device.frameLengths);
+  return device.transmitQueue.allocate(device, TRANSMIT_QUEUE, CHAIN_MIN, SLOT_BYTES, 0);
 }
 
 /**
- * Checks a frame and puts it into the ring; `kick` is the caller's.
+ * Checks a frame, whatever it looks like, and puts it into the ring; `kick` is the caller's. `transmitRun` does the same
+ * for most frames, a run of them at a time.
  *
  * The records may lie in memory that a device writes: each of their fields is read once.
  *
  * @returns OK, E_FULL, or why the frame was refused
  */
-@inline
 export function addFrame(device: NetDevice, frame: TransmitFrame): i32 {
   const segments = frame.segments;
-  let segment = segments;
   const segmentCount = frame.segment_count;
   if (segmentCount == 0) return Result.E_SEGMENTS;
-  if (!recordsFit(segment, segmentCount, offsetof<Segment>())) return Result.E_ARGUMENT;
-  const segmentsEnd = segment + segmentCount * offsetof<Segment>();
-  // All that asks for offloads, from flags to csum_start in one.
-  const offload = load<u64>(changetype<usize>(frame), offsetof<TransmitFrame>("flags"));
-  if ((offload | frame.csum_offset) != 0) return Result.E_UNSUPPORTED;
+  if (!recordsFit(segments, segmentCount, offsetof<Segment>())) return Result.E_ARGUMENT;
+  if (asksForOffloads(frame)) return Result.E_UNSUPPORTED;
 
   const queue = device.transmitQueue;
-  const room = queue.freeCount;
+  const room = queue.room;
   if (room == 0) return fullResult(device, segments, segmentCount);
-  const bytesMax = device.frameBytesMax;
   const headerBytes = device.headerBytes;
-  const headerOffset = queue.freeHead * HEADER_STRIDE;
-  const table = queue.chainTable(0);
-  let position = queue.chainStart(0);
+  const head = queue.begin(false);
+  let header = queue.header(head);
+  let left = device.frameBytesMax;
   let count: u32 = 0;
-  let pointer = changetype<Segment>(segment).pointer;
-  let rest = changetype<Segment>(segment).length;
-  const refusal = validateSegment(pointer, rest, bytesMax);
-  if (refusal != Result.OK) return refusal;
-  let bytes = rest;
-  let header = device.headers + headerOffset;
-  if (frame.header_room >= headerBytes && headerJoins(device, pointer, headerBytes)) {
-    pointer -= headerBytes;
-    rest += headerBytes;
-    header = pointer;
+  beginWalk(segments, segmentCount);
+  let result = enterSegment();
+  if (result != Result.OK) return result;
+  let bytes = walkRest();
+  if (frame.header_room >= headerBytes && headerJoins(device.anyLayout, walkPointer(), headerBytes)) {
+    includeBefore(headerBytes);
+    header = walkPointer();
   } else {
-    const address = device.headersAddress + headerOffset;
-    position = queue.append(0, table, position, address, headerBytes, VIRTQ_DESC_F_NEXT);
+    queue.append(queue.headerAddress(head), headerBytes, 0);
     count = 1;
   }
-  segment += offsetof<Segment>();
   while (true) {
-    if (count == room) return room == queue.size ? Result.E_SEGMENTS : fullResult(device, segments, segmentCount);
-    const address = lookUpAddress(pointer);
-    if (address == NO_ADDRESS) return Result.E_ADDRESS;
-    const run = contiguousBytes(pointer, rest, address);
-    count++;
-    rest -= run;
-    if (rest != 0) {
-      pointer += run;
-    } else if (segment != segmentsEnd) {
-      pointer = changetype<Segment>(segment).pointer;
-      rest = changetype<Segment>(segment).length;
-      const refusal = validateSegment(pointer, rest, bytesMax - bytes);
-      if (refusal != Result.OK) return refusal;
-      bytes += rest;
-      segment += offsetof<Segment>();
-    } else {
-      position = queue.append(0, table, position, address, run, 0);
-      break;
-    }
-    position = queue.append(0, table, position, address, run, VIRTQ_DESC_F_NEXT);
+    if (bytes > left) return Result.E_FRAME_SIZE;
+    left -= bytes;
+    do {
+      if (count == room) return room == queue.size ? Result.E_SEGMENTS : fullResult(device, segments, segmentCount);
+      result = takeRun(u32.MAX_VALUE);
+      if (result != Result.OK) return result;
+      queue.append(runAddress, runBytes, 0);
+      count++;
+    } while (walkRest() != 0);
+    if (walkIsOver()) break;
+    result = enterSegment();
+    if (result != Result.OK) return result;
+    bytes = walkRest();
   }
+  bytes = device.frameBytesMax - left;
   if (bytes < ETHERNET_HEADER_BYTES) return Result.E_FRAME_SIZE;
   clearHeader(header, headerBytes);
-  const head = queue.add(0, frame.token, position, count, 0);
-  store<u32>(device.frameLengths + head * 4, bytes);
+  queue.commit(frame.token, bytes);
   return Result.OK;
+}
+
+/** Whether any field of the packet header is not 0, from flags to csum_start in one. */
+@inline
+export function asksForOffloads(frame: TransmitFrame): bool {
+  const offload = load<u64>(changetype<usize>(frame), offsetof<TransmitFrame>("flags"));
+  return (offload | frame.csum_offset) != 0;
 }
 
 /** E_FULL, unless the frame is one that will never be accepted: of that, the caller hears at once. */
@@ -121,23 +100,15 @@ function fullResult(device: NetDevice, segments: u32, segmentCount: u32): i32 {
   return bytes < ETHERNET_HEADER_BYTES || bytes > device.frameBytesMax ? Result.E_FRAME_SIZE : Result.E_FULL;
 }
 
-/** Why a segment cannot be part of a frame that has room for `bytesMax` more, or OK. */
-@inline
-function validateSegment(pointer: u32, length: u32, bytesMax: u32): i32 {
-  if (length == 0) return Result.E_SEGMENTS;
-  if (!pointerRangeFits(pointer, length)) return Result.E_SEGMENTS;
-  return length > bytesMax ? Result.E_FRAME_SIZE : Result.OK;
-}
-
 /**
  * Whether the packet header goes directly before the frame, where there is room for it; otherwise it has a descriptor
  * of its own: the device wants that, or the header would begin in another page, which may lie anywhere.
  */
 @inline
-function headerJoins(device: NetDevice, pointer: u32, headerBytes: u32): bool {
+export function headerJoins(anyLayout: bool, pointer: u32, headerBytes: u32): bool {
   // Memory outside of linear memory is written in aligned words.
   if (isDefined(PORTED) && (pointer - headerBytes) & 3) return false;
-  return device.anyLayout && (pointer & (PAGE_BYTES - 1)) >= headerBytes;
+  return anyLayout && (pointer & (PAGE_BYTES - 1)) >= headerBytes;
 }
 
 /** The transmit ring is full: the caller will be told when it is not. */
@@ -204,34 +175,37 @@ export function settleWishes(device: NetDevice, pending: u32): void {
  * @param completions array with room for `capacity`
  * @returns how many
  */
-@inline
 export function reclaimFrames(device: NetDevice, completions: u32, capacity: u32): u32 {
   const queue = device.transmitQueue;
-  const end = completions + capacity * offsetof<Completion>();
-  let at = completions;
-  let bytes: u64 = 0;
-  const found = queue.pending();
-  for (let pending = found; pending != 0; pending--) {
-    if (at == end) break;
-    const head = queue.take();
-    if (head < 0) break;
-    const length = load<u32>(device.frameLengths + head * 4);
-    const completion = changetype<Completion>(at);
-    completion.token = queue.tokenOf(head);
-    completion.result = Result.OK;
-    completion.length = length;
-    bytes += length;
-    at += offsetof<Completion>();
+  const pending = queue.pending();
+  const limit = min(pending, capacity);
+  let taken: u32 = 0;
+  while (true) {
+    taken += reclaimRun(device, completions + taken * offsetof<Completion>(), limit - taken);
+    if (taken == limit) break;
+    if (!reclaimOne(device, changetype<Completion>(completions + taken * offsetof<Completion>()))) break;
+    taken++;
   }
-  if (found == 0) queue.watch();
-  const taken = (at - completions) / offsetof<Completion>();
-  const statistics = device.statistics;
-  statistics.frames_transmitted += taken;
-  statistics.bytes_transmitted += bytes;
+  if (pending == 0) queue.watch();
   if (device.transmitWishes != 0) {
     if (taken != 0) settleWishes(device, 0);
   }
   return taken;
+}
+
+/** Takes one frame that has been sent. Returns false when the device broke the rules. */
+function reclaimOne(device: NetDevice, completion: Completion): bool {
+  const queue = device.transmitQueue;
+  const head = queue.take();
+  if (head < 0) return false;
+  queue.release(head, queue.takenCount);
+  const state = queue.state(head);
+  completion.token = state.token;
+  completion.result = Result.OK;
+  completion.length = state.bytes;
+  device.statistics.frames_transmitted++;
+  device.statistics.bytes_transmitted += state.bytes;
+  return true;
 }
 
 /** Hands frames back to the caller that a reset or the end of the device caught in flight; returns how many. */
@@ -240,7 +214,7 @@ export function reclaimStopped(device: NetDevice, completions: u32, capacity: u3
   let taken: u32 = 0;
   while (queue.draining && taken < capacity) {
     const completion = changetype<Completion>(completions + taken * offsetof<Completion>());
-    completion.token = queue.tokenOf(queue.drain());
+    completion.token = queue.state(queue.drain()).token;
     completion.result = Result.E_RESET;
     completion.length = 0;
     taken++;

@@ -1,8 +1,11 @@
 /**
  * The driver's side of a split virtqueue. [virtio-1.2 §2.7]
  *
- * Five operations: add (`append`, `add`), `kick`, get (`pending`, `take`), `disableCallbacks` and
- * `enableCallbacks`. Adding publishes nothing; `kick` publishes all that was added, and notifies at most once.
+ * A chain is begun (`begin`), given its buffers (`append`), and then committed or abandoned. What was committed is
+ * published by `kick`, which notifies at most once. What the device has used is found by `pending` and taken by `take`,
+ * one chain at a time. A loop over many chains does the same with the fields below in locals, and puts back what it
+ * changed: `room`, `available` and `outstanding` where chains are added, `room`, `used`, `outstanding` and `old` where
+ * they are taken.
  *
  * Everything that decides anything is kept in private memory: free descriptors, chains in flight, indices. What the
  * device can write, the used ring, is checked against that state and never followed. After the first broken rule
@@ -26,6 +29,7 @@ import {
   queueSize,
   setQueueAddress,
 } from "../transport/transport";
+import { CHAIN_STATE_BYTES, ChainState } from "./chain-state";
 import {
   availableOffset,
   DESCRIPTOR_BYTES,
@@ -38,6 +42,7 @@ import {
   usedOffset,
   VIRTQ_AVAIL_F_NO_INTERRUPT,
   VIRTQ_DESC_F_INDIRECT,
+  VIRTQ_DESC_F_NEXT,
   VIRTQ_USED_F_NO_NOTIFY,
   writeAvailable,
   writeDescriptor,
@@ -45,22 +50,7 @@ import {
   writeIndex,
   writeUsedEvent,
 } from "./layout";
-
-/** In `DescriptorState.writable`: the chain was added in a generation of this parity. */
-const GENERATION: u32 = 0x8000_0000;
-
-/** What the driver knows of each descriptor. */
-@unmanaged
-class DescriptorState {
-  /** The driver's name for the chain that begins here. */
-  token: u64;
-  /** Bytes that the device may write into the chain that begins here, at most 2^31 - 1, and GENERATION. */
-  writable: u32;
-  /** The next descriptor of the chain, or of the free list. */
-  next: u16;
-  /** Descriptors of the chain that begins here; 0: no chain in flight begins here. */
-  length: u16;
-}
+import { freeAt, releaseAt } from "./run";
 
 /** One queue. `allocate` and `activate` make it usable. */
 @unmanaged
@@ -72,13 +62,18 @@ export class Virtqueue {
   size: u32;
   /** Pointers to the parts of the ring. */
   descriptors: u32;
-  available: u32;
-  used: u32;
-  /** Indirect tables, `tableEntries` descriptors for each ring descriptor; 0 when there are none. */
-  tables: u32;
-  tablesAddress: u64;
+  availableRing: u32;
+  usedRing: u32;
+  /**
+   * A slot of `slotBytes` for each descriptor, where a chain that begins there has what the driver adds to the caller's
+   * buffers (`headerBytes`), and behind that its indirect table of `tableEntries` descriptors, if there are tables.
+   */
+  slots: u32;
+  slotsAddress: u64;
+  slotBytes: u32;
+  headerBytes: u32;
   tableEntries: u32;
-  /** Array of DescriptorState. */
+  /** Array of ChainState, CHAIN_STATE_BYTES apart. */
   states: u32;
   eventIndex: bool;
   /** Whether the driver asked for interrupts. */
@@ -88,36 +83,52 @@ export class Virtqueue {
   /** No head below it is still in flight. */
   drained: u32;
 
-  freeHead: u32;
-  /** How many descriptors are free; 0 while `draining`. */
-  freeCount: u32;
+  /**
+   * Free descriptors, as a stack of u16, and how many they are: none while `draining`. What was taken still stands above
+   * the top until something is put back.
+   */
+  freeStack: u32;
+  room: u32;
   /** Chains that the device has. */
   outstanding: u32;
   /** Nanoseconds that a chain may be out; 0: any time. */
   timeout: u64;
-  /** When the present generation of chains began, its parity, and how many of the one before are still out. */
+  /** When the present generation of chains began, its number, and how many of the ones before are still out. */
   generationStart: u64;
-  generation: u32;
+  generation: u16;
   old: u32;
   /** Where the next chain goes in the available ring, and what the device was told. */
-  availableIndex: u32;
-  publishedIndex: u32;
+  available: u32;
+  published: u32;
   /** How far the used ring has been taken. */
-  usedIndex: u32;
+  used: u32;
+  /** Descriptors of the chain taken last. */
+  takenCount: u32;
+
+  /** The chain being made: its descriptors so far, whether they go into a table, and the buffer to be written next. */
+  private chainCount: u32;
+  private isInTable: bool;
+  private lastAddress: u64;
+  private lastLength: u32;
+  private lastFlags: u32;
 
   /** Writes to the notification register. */
   notifications: u64;
 
 
   @inline
-  private state(index: u32): DescriptorState {
-    return changetype<DescriptorState>(this.states + index * offsetof<DescriptorState>());
+  state(index: u32): ChainState {
+    return changetype<ChainState>(this.states + index * CHAIN_STATE_BYTES);
   }
 
+  /** The descriptor that will be taken `ahead` after the next one. There are as many. */
+  private freeDescriptor(ahead: u32): u32 {
+    return freeAt(this.freeStack, this.room - ahead);
+  }
 
-  @inline
-  private descriptor(index: u32): u32 {
-    return this.descriptors + index * DESCRIPTOR_BYTES;
+  /** Head of the chain that is added next. There is room. */
+  get nextHead(): u32 {
+    return this.freeDescriptor(0);
   }
 
   /**
@@ -125,10 +136,11 @@ export class Virtqueue {
    *
    * @param index the device's number for the queue
    * @param sizeMin fewest descriptors that the driver can work with
+   * @param headerBytes what the driver needs beside the caller's buffers for each chain, a multiple of 16
    * @param tableEntries descriptors of each indirect table; 0: none
    * @returns OK, E_QUEUE_SIZE, E_MEMORY, E_DMA_MEMORY; after an error `free` is due all the same
    */
-  allocate(device: Device, index: u32, sizeMin: u32, tableEntries: u32): i32 {
+  allocate(device: Device, index: u32, sizeMin: u32, headerBytes: u32, tableEntries: u32): i32 {
     const size = queueSize(device, index);
     // A power of two that fits 16 bits is 32768, the largest size there is, or less. [virtio-1.2 §2.7]
     if (size < sizeMin || (size & (size - 1)) != 0) return Result.E_QUEUE_SIZE;
@@ -136,38 +148,63 @@ export class Virtqueue {
     this.index = index;
     this.size = size;
     this.eventIndex = device.accepted(VIRTIO_F_EVENT_IDX);
-    this.states = allocatePrivate(size * offsetof<DescriptorState>());
-    if (this.states == 0) return Result.E_MEMORY;
+    this.states = allocatePrivate(size * CHAIN_STATE_BYTES);
+    this.freeStack = allocatePrivate(size * 2);
+    if (this.states == 0 || this.freeStack == 0) return Result.E_MEMORY;
     this.descriptors = allocatePages(ringBytes(size));
     if (this.descriptors == 0) return Result.E_DMA_MEMORY;
-    this.available = this.descriptors + availableOffset(size);
-    this.used = this.descriptors + usedOffset(size);
-    if (tableEntries != 0 && device.accepted(VIRTIO_F_INDIRECT_DESC)) {
-      // A chain, tables included, is never longer than the queue. [virtio-1.2 §2.7.5.3.1]
-      this.tableEntries = min(tableEntries, size);
-      // A kernel may have no piece of memory that large; chains then lie in the ring itself.
-      this.tables = allocatePages(this.tableBytes);
-      if (this.tables != 0) this.tablesAddress = physicalAddress(this.tables);
-    }
-    return Result.OK;
+    this.availableRing = this.descriptors + availableOffset(size);
+    this.usedRing = this.descriptors + usedOffset(size);
+    this.headerBytes = headerBytes;
+    // A chain, tables included, is never longer than the queue. [virtio-1.2 §2.7.5.3.1]
+    if (device.accepted(VIRTIO_F_INDIRECT_DESC) && this.allocateSlots(min(tableEntries, size))) return Result.OK;
+    // A kernel may have no piece of memory that large; chains then lie in the ring itself.
+    return this.allocateSlots(0) ? Result.OK : Result.E_DMA_MEMORY;
   }
 
-  private get tableBytes(): u32 {
-    return this.size * this.tableEntries * DESCRIPTOR_BYTES;
+  /** Whether there is memory for slots with tables of so many descriptors. */
+  private allocateSlots(tableEntries: u32): bool {
+    this.tableEntries = tableEntries;
+    this.slotBytes = this.headerBytes + tableEntries * DESCRIPTOR_BYTES;
+    if (this.slotBytes == 0) return true;
+    this.slots = allocatePages(this.size * this.slotBytes);
+    if (this.slots == 0) return false;
+    this.slotsAddress = physicalAddress(this.slots);
+    return true;
+  }
+
+  /** Whether chains can go into indirect tables. */
+  @inline
+  get hasTables(): bool {
+    return this.tableEntries != 0;
+  }
+
+  /** Pointer to the header of the chain that begins at `head`. */
+  @inline
+  header(head: u32): u32 {
+    return this.slots + head * this.slotBytes;
+  }
+
+  /** Its physical address. */
+  @inline
+  headerAddress(head: u32): u64 {
+    return this.slotsAddress + head * this.slotBytes;
   }
 
   /** Gives back what `allocate` took from the kernel. The device must be reset or cut off before. */
   freeShared(): void {
     freePages(this.descriptors, ringBytes(this.size));
-    freePages(this.tables, this.tableBytes);
+    freePages(this.slots, this.size * this.slotBytes);
     this.descriptors = 0;
-    this.tables = 0;
+    this.slots = 0;
   }
 
   /** Gives back the private memory. */
   freePrivate(): void {
     freePrivate(this.states);
+    freePrivate(this.freeStack);
     this.states = 0;
+    this.freeStack = 0;
   }
 
   /**
@@ -186,9 +223,9 @@ export class Virtqueue {
     const address = physicalAddress(this.descriptors);
     if (!queueAddressFits(address)) return Result.E_DMA_MEMORY;
     zero(this.descriptors, ringBytes(this.size));
-    this.availableIndex = 0;
-    this.publishedIndex = 0;
-    this.usedIndex = 0;
+    this.available = 0;
+    this.published = 0;
+    this.used = 0;
     this.stop();
     if (!this.draining) this.freeAll();
     setQueueAddress(device, address);
@@ -198,12 +235,11 @@ export class Virtqueue {
 
   private freeAll(): void {
     for (let index: u32 = 0; index < this.size; index++) {
-      const state = this.state(index);
-      state.next = <u16>(index + 1);
-      state.length = 0;
+      this.state(index).count = 0;
+      // The lowest on top.
+      store<u16>(this.freeStack + index * 2, <u16>(this.size - 1 - index));
     }
-    this.freeHead = 0;
-    this.freeCount = this.size;
+    this.room = this.size;
     this.outstanding = 0;
     this.old = 0;
     this.draining = false;
@@ -211,101 +247,102 @@ export class Virtqueue {
 
   // ── add ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  // `tables` says where the next chain goes: `queue.tables` for the indirect table of its head, 0 for the ring itself. A
-  // driver that passes the constant 0 gets the code for the ring only.
-
-  /** The descriptors of which some become the next chain: those of the ring, or those of a table. */
-  @inline
-  chainTable(tables: u32): u32 {
-    return tables != 0 ? this.table(tables, this.freeHead) : this.descriptors;
+  /**
+   * Begins a chain; there must be room. One that was begun before and not committed is abandoned.
+   *
+   * @param inTable whether it goes into the indirect table of its head, which there must be, or into the ring itself
+   * @returns its head, for what the driver keeps for each chain
+   */
+  begin(inTable: bool): u32 {
+    this.chainCount = 0;
+    this.isInTable = inTable;
+    return this.freeDescriptor(0);
   }
 
-  /** Which of them is the chain's first. */
-  @inline
-  chainStart(tables: u32): u32 {
-    return tables != 0 ? 0 : this.freeHead;
-  }
-
-  /** Where the indirect table of a descriptor lies, `tables` being the place of the first. */
-  @inline
-  table<T>(tables: T, index: u32): T {
-    return tables + <T>(index * this.tableEntries * DESCRIPTOR_BYTES);
+  /** How many buffers the chain that was begun has room for, those it has included. */
+  get chainMax(): u32 {
+    return this.isInTable ? this.tableEntries : this.room;
   }
 
   /**
-   * Writes a descriptor of a chain: in a table at most `tableEntries` of them, in the ring at most `freeCount`. Buffers that the device reads come before those it writes.
-   * [virtio-1.2 §2.7.4.2] What is written and not added is forgotten.
+   * Adds a buffer to the chain, `chainMax` of them at most. Those that the device reads come before those it writes.
+   * [virtio-1.2 §2.7.4.2]
    *
-   * @param table `chainTable`
-   * @param position in that: `chainStart`, then what the last call returned
    * @param address physical
    * @param length bytes, contiguous
-   * @param flags VIRTQ_DESC_F_NEXT in all but the last, VIRTQ_DESC_F_WRITE
-   * @returns the position of the next one
+   * @param flags VIRTQ_DESC_F_WRITE, or 0
    */
-  @inline
-  append(tables: u32, table: u32, position: u32, address: u64, length: u32, flags: u32): u32 {
-    const next = tables != 0 ? position + 1 : <u32>this.state(position).next;
-    writeDescriptor(table + position * DESCRIPTOR_BYTES, address, length, flags, next);
-    return next;
+  append(address: u64, length: u32, flags: u32): void {
+    // The one before is written only now, when it is known not to be the last.
+    if (this.chainCount != 0) this.writeLast(VIRTQ_DESC_F_NEXT);
+    this.chainCount++;
+    this.lastAddress = address;
+    this.lastLength = length;
+    this.lastFlags = flags;
+  }
+
+  private writeLast(flags: u32): void {
+    const place = this.chainCount - 1;
+    let table = this.descriptors;
+    let position = place;
+    let next = place + 1;
+    if (this.isInTable) {
+      table = this.header(this.freeDescriptor(0)) + this.headerBytes;
+    } else {
+      position = this.freeDescriptor(place);
+      next = this.freeDescriptor(next);
+      this.state(position).next = <u16>next;
+    }
+    const descriptor = table + position * DESCRIPTOR_BYTES;
+    writeDescriptor(descriptor, this.lastAddress, this.lastLength, this.lastFlags | flags, flags == 0 ? 0 : next);
   }
 
   /**
-   * Puts the chain into the available ring, where `kick` will publish it.
+   * Puts the chain, of at least one buffer, into the available ring, where `kick` will publish it.
    *
    * @param token comes back with `take`
-   * @param end what the last `append` returned
-   * @param count descriptors of the chain, at least one
-   * @param writable bytes that the device may write in all of them
+   * @param bytes what the driver wants to know of it then; `writtenInto` is never more
    * @returns the chain's head, which is the driver's until the chain is taken
    */
-  @inline
-  add(tables: u32, token: u64, end: u32, count: u32, writable: u32): u32 {
-    const head = this.freeHead;
-    const state = this.state(head);
-    let taken = count;
-    if (tables != 0) {
-      const table = this.table(this.tablesAddress, head);
-      writeDescriptor(this.descriptor(head), table, count * DESCRIPTOR_BYTES, VIRTQ_DESC_F_INDIRECT, 0);
-      this.freeHead = state.next;
-      taken = 1;
-    } else {
-      this.freeHead = end;
+  commit(token: u64, bytes: u32): u32 {
+    this.writeLast(0);
+    const head = this.freeDescriptor(0);
+    let count = this.chainCount;
+    if (this.isInTable) {
+      const table = this.headerAddress(head) + this.headerBytes;
+      const descriptor = this.descriptors + head * DESCRIPTOR_BYTES;
+      writeDescriptor(descriptor, table, count * DESCRIPTOR_BYTES, VIRTQ_DESC_F_INDIRECT, 0);
+      count = 1;
     }
+    const state = this.state(head);
     state.token = token;
-    state.writable = min(writable, ~GENERATION) | this.generation;
-    state.length = <u16>taken;
-    this.freeCount -= taken;
+    state.bytes = bytes;
+    state.count = <u16>count;
+    state.generation = this.generation;
+    this.room -= count;
     this.outstanding++;
-    const index = this.availableIndex;
-    writeAvailable(this.available, index & (this.size - 1), head);
-    this.availableIndex = (index + 1) & 0xffff;
+    writeAvailable(this.availableRing, this.available & (this.size - 1), head);
+    this.available = (this.available + 1) & 0xffff;
     return head;
   }
 
-  /** How many chains have been added and not published. */
+  /** How many chains have been committed and not published. */
   get unpublished(): u32 {
-    return (this.availableIndex - this.publishedIndex) & 0xffff;
+    return (this.available - this.published) & 0xffff;
   }
 
-  /**
-   * Takes back the `count` chains added last, none of them published. The device never learns of them.
-   *
-   * @param firstHead head of the first of them
-   */
-  undo(count: u32, firstHead: u32): void {
-    let head = firstHead;
-    for (let undone: u32 = 0; undone < count; undone++) {
-      // Descriptors leave the free list in order, so behind each chain the list leads to the next chain's head.
-      const state = this.state(head);
-      const last = this.lastOf(state, state.length);
-      this.freeCount += state.length;
-      state.length = 0;
-      head = last.next;
+  /** Takes back all chains that were committed since there was room for `before`, none of them published. */
+  undo(before: u32): void {
+    const after = this.room;
+    this.room = before;
+    for (let ahead: u32 = 0; before - ahead != after;) {
+      // They still stand above the top, the head of each chain first.
+      const state = this.state(this.freeDescriptor(ahead));
+      ahead += state.count;
+      state.count = 0;
+      this.outstanding--;
+      this.available = (this.available - 1) & 0xffff;
     }
-    this.freeHead = firstHead;
-    this.outstanding -= count;
-    this.availableIndex = (this.availableIndex - count) & 0xffff;
   }
 
   // ── kick ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -313,20 +350,20 @@ export class Virtqueue {
   /** Publishes what was added, and tells the device if it wants to be told. [virtio-1.2 §2.7.13.3, §2.7.13.4] */
   @inline
   kick(): void {
-    const before = this.publishedIndex;
-    const now = this.availableIndex;
+    const before = this.published;
+    const now = this.available;
     if (now == before) return;
     // Descriptors and ring entries reach the device before the index that makes it look at them; the other side is
     // the device's read of avail.idx before it reads the entries.
     wmb();
-    writeIndex(this.available, now);
-    this.publishedIndex = now;
+    writeIndex(this.availableRing, now);
+    this.published = now;
     // The index reaches the device before we read whether it sleeps; the other side is the device, which says that
     // it wants notifications and then looks at avail.idx once more. One of the two sees the other's write.
     mb();
     if (this.eventIndex) {
-      if (!needEvent(readAvailEvent(this.used, this.size), now, before)) return;
-    } else if (readFlags(this.used) & VIRTQ_USED_F_NO_NOTIFY) {
+      if (!needEvent(readAvailEvent(this.usedRing, this.size), now, before)) return;
+    } else if (readFlags(this.usedRing) & VIRTQ_USED_F_NO_NOTIFY) {
       return;
     }
     this.notifications++;
@@ -339,7 +376,7 @@ export class Virtqueue {
   @inline
   pending(): u32 {
     if (this.draining) return this.outstanding;
-    const moved = (readIndex(this.used) - this.usedIndex) & 0xffff;
+    const moved = (readIndex(this.usedRing) - this.used) & 0xffff;
     // The index is read before the elements and the data it announces; the other side is the device's write barrier
     // between those and its used.idx. Also with nothing there, so that a caller's loop reads the index anew.
     rmb();
@@ -351,59 +388,38 @@ export class Virtqueue {
   }
 
   /**
-   * Takes the next chain that the device has used; at most `pending` times, and not while `draining`. `tokenOf` and
-   * `writtenInto` say which and how much, until the next chain is added or taken.
+   * Takes the next chain that the device has used; at most `pending` times, and not while `draining`. Its state and
+   * `writtenInto` say which and how much. Its `takenCount` descriptors are the driver's until `release`.
    *
    * @returns the chain's head, or -1 when what the device says makes no sense; the device is then broken
    */
-  @inline
   take(): i32 {
-    const usedIndex = this.usedIndex;
-    const size = this.size;
-    const element = usedElement(this.used, usedIndex & (size - 1));
-    const head = read32(element);
-    if (head >= size) return this.refuse();
+    const head = read32(usedElement(this.usedRing, this.used & (this.size - 1)));
+    if (head >= this.size || this.state(head).count == 0) {
+      this.device.break(Message.BAD_USED_ID, this.index);
+      return -1;
+    }
     const state = this.state(head);
-    const chainLength = <u32>state.length;
-    if (chainLength == 0) return this.refuse();
-    this.usedIndex = (usedIndex + 1) & 0xffff;
-    this.release(head, state, chainLength);
+    this.takenCount = state.count;
+    state.count = 0;
+    this.used = (this.used + 1) & 0xffff;
+    this.outstanding--;
+    if (state.generation != this.generation) this.old--;
     return head;
   }
 
-  /** The driver's name for the chain that began at `head`, until a chain is added. */
-  @inline
-  tokenOf(head: u32): u64 {
-    return this.state(head).token;
-  }
-
   /**
-   * Bytes that the device says it wrote into the chain taken last, which began at `head`; never more than it had room
-   * for, and 0 of one that it never finished. To be asked for once: the device can still write what it says.
+   * Bytes that the device says it wrote into the chain taken last, which began at `head`; never more than the chain was
+   * committed with, and 0 of one that was drained. To be asked for once: the device can still write what it says.
    */
-  @inline
   writtenInto(head: u32): u32 {
-    const element = usedElement(this.used, (this.usedIndex - 1) & (this.size - 1));
-    const writable = this.state(head).writable & ~GENERATION;
-    return writable == 0 ? 0 : min(read32(element + 4), writable);
+    const written = read32(usedElement(this.usedRing, (this.used - 1) & (this.size - 1)) + 4);
+    return min(written, this.state(head).bytes);
   }
 
-  /** What the device says it has used is not what it was given. */
-  private refuse(): i32 {
-    this.device.break(Message.BAD_USED_ID, this.index);
-    return -1;
-  }
-
-  /** Puts a chain's descriptors back onto the free list. */
-  @inline
-  private release(head: u32, state: DescriptorState, length: u32): void {
-    const last = length == 1 ? state : this.lastOf(state, length);
-    last.next = <u16>this.freeHead;
-    this.freeHead = head;
-    this.freeCount += length;
-    state.length = 0;
-    this.outstanding--;
-    if ((state.writable ^ this.generation) & GENERATION) this.old--;
+  /** Makes the `count` descriptors free again of the chain that began at `head`, which was taken and not drained. */
+  release(head: u32, count: u32): void {
+    this.room = releaseAt(this.states, head, count, this.freeStack, this.room);
   }
 
   /**
@@ -422,34 +438,24 @@ export class Virtqueue {
       if (deviceIsGone(this.device)) this.device.vanish();
       else this.device.break(Message.TIMED_OUT, this.index);
     } else {
-      this.generation ^= GENERATION;
+      this.generation++;
       this.generationStart = now;
       this.old = this.outstanding;
     }
   }
 
-  /** The last descriptor of a chain of `length`. */
-  @inline
-  private lastOf(head: DescriptorState, length: u32): DescriptorState {
-    let last = head;
-    for (let step: u32 = 1; step < length; step++) last = this.state(last.next);
-    return last;
-  }
-
   /**
-   * In the place of `take` while `draining`: takes the lowest chain still in flight when the device was reset. With the
-   * last of them the queue is usable again.
+   * In the place of `take` and `release` while `draining`: takes the lowest chain still in flight when the device was
+   * reset. With the last of them the queue is usable again.
    *
    * @returns the chain's head
    */
   drain(): u32 {
     let head = this.drained;
-    while (this.state(head).length == 0) head++;
-    const state = this.state(head);
+    while (this.state(head).count == 0) head++;
     this.drained = head;
-    state.writable = 0;
-    this.release(head, state, state.length);
-    this.freeCount = 0;
+    this.state(head).count = 0;
+    this.outstanding--;
     if (this.outstanding == 0) this.freeAll();
     return head;
   }
@@ -458,7 +464,7 @@ export class Virtqueue {
   stop(): void {
     this.draining = this.outstanding != 0;
     this.drained = 0;
-    if (this.draining) this.freeCount = 0;
+    if (this.draining) this.room = 0;
   }
 
   /** The device has been reset, and what it had is of no interest. `activate` is next. */
@@ -475,8 +481,8 @@ export class Virtqueue {
    */
   disableCallbacks(): void {
     this.callbacks = false;
-    if (this.eventIndex) writeUsedEvent(this.available, this.size, (this.usedIndex - 1) & 0xffff);
-    else writeFlags(this.available, VIRTQ_AVAIL_F_NO_INTERRUPT);
+    if (this.eventIndex) writeUsedEvent(this.availableRing, this.size, (this.used - 1) & 0xffff);
+    else writeFlags(this.availableRing, VIRTQ_AVAIL_F_NO_INTERRUPT);
   }
 
   /**
@@ -488,11 +494,11 @@ export class Virtqueue {
    */
   enableCallbacks(delay: u32): bool {
     this.callbacks = true;
-    if (this.eventIndex) writeUsedEvent(this.available, this.size, (this.usedIndex + delay) & 0xffff);
-    else writeFlags(this.available, 0);
+    if (this.eventIndex) writeUsedEvent(this.availableRing, this.size, (this.used + delay) & 0xffff);
+    else writeFlags(this.availableRing, 0);
     // Our wish reaches the device before we look whether it has completed anything; the other side is the device,
     // which writes used.idx and then looks whether we want to hear of it. One of the two sees the other's write.
     mb();
-    return this.draining || ((readIndex(this.used) - this.usedIndex) & 0xffff) > (this.eventIndex ? delay : 0);
+    return this.draining || ((readIndex(this.usedRing) - this.used) & 0xffff) > (this.eventIndex ? delay : 0);
   }
 }

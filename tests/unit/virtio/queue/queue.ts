@@ -3,7 +3,7 @@ import { forget_translations } from "../../../../assembly/memory/addresses";
 import { Device } from "../../../../assembly/virtio/device";
 import { Virtqueue } from "../../../../assembly/virtio/queue/virtqueue";
 import { freshArena } from "../../scripted/arena";
-import { Chain, NEXT, Ring, WRITE } from "../../scripted/ring";
+import { Chain, Ring, WRITE } from "../../scripted/ring";
 import { device_add, device_queue, script_clear, trace_clear } from "../../scripted/script";
 
 export const REGISTERS: u32 = 0xc000;
@@ -37,7 +37,7 @@ export function newDevice(size: u32, features: u64): void {
 /** A queue that works; `ring` is the device's side of it. */
 export function newQueue(size: u32, features: u64, tableEntries: u32 = 0): void {
   newDevice(size, features);
-  assert(queue.allocate(device, QUEUE, 1, tableEntries) == 0);
+  assert(queue.allocate(device, QUEUE, 1, 0, tableEntries) == 0);
   assert(queue.activate() == 0);
   ring = new Ring(registers, QUEUE, size);
   trace_clear();
@@ -49,15 +49,10 @@ export function newQueue(size: u32, features: u64, tableEntries: u32 = 0): void 
  * @returns its head
  */
 export function addChain(token: u64, readable: u32, writable: u32): u32 {
-  const tables = queue.tables;
+  queue.begin(queue.hasTables);
   const count = readable + writable;
-  const table = queue.chainTable(tables);
-  let position = queue.chainStart(tables);
-  for (let at: u32 = 0; at < count; at++) {
-    const flags = (at < readable ? 0 : WRITE) | (at + 1 < count ? NEXT : 0);
-    position = queue.append(tables, table, position, (token << 20) + at * 16, 16, flags);
-  }
-  return queue.add(tables, token, position, count, writable * 16);
+  for (let at: u32 = 0; at < count; at++) queue.append((token << 20) + at * 16, 16, at < readable ? 0 : WRITE);
+  return queue.commit(token, writable * 16);
 }
 
 /** Whether a chain is what `addChain` made of these numbers. */
@@ -72,7 +67,7 @@ export function isChain(chain: Chain, token: u64, readable: u32, writable: u32):
 
 /** Most descriptors that a chain can have at the moment, 0 when none can be added. */
 export function room(): u32 {
-  return queue.tables != 0 && queue.freeCount != 0 ? queue.tableEntries : queue.freeCount;
+  return queue.hasTables && queue.room != 0 ? queue.tableEntries : queue.room;
 }
 
 /** Adds single descriptors until the queue is full, and returns their heads in order. */
@@ -80,4 +75,11 @@ export function fill(): u32[] {
   const heads: u32[] = [];
   while (room() != 0) heads.push(addChain(heads.length, 1, 0));
   return heads;
+}
+
+/** Takes the next chain and makes its descriptors free; returns its head, or -1. */
+export function takeChain(): i32 {
+  const head = queue.take();
+  if (head >= 0) queue.release(head, queue.takenCount);
+  return head;
 }

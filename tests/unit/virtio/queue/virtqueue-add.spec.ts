@@ -5,7 +5,7 @@ import { VIRTIO_F_INDIRECT_DESC } from "../../../../assembly/virtio/features";
 import { random, seedRandom } from "../../scripted/random";
 import { Chain, INDIRECT, NEXT, WRITE } from "../../scripted/ring";
 import { memory_read16, memory_read32, Trace, trace_count, trace_find, trace_number } from "../../scripted/script";
-import { addChain, device, fill, HANDLE, isChain, newQueue, queue, QUEUE, ring, room } from "./queue";
+import { addChain, device, fill, HANDLE, isChain, newQueue, queue, QUEUE, ring, room, takeChain } from "./queue";
 
 function expectBroken(message: u32): void {
   expect(device.state).toBe(DeviceState.BROKEN);
@@ -57,7 +57,7 @@ describe("add", () => {
     expect(chain.isIndirect).toBe(true);
     expect(isChain(chain, 7, 1, 3)).toBe(true);
     expect(chain.flags[3]).toBe(WRITE);
-    expect(queue.freeCount).toBe(7);
+    expect(queue.room).toBe(7);
     expect(room()).toBe(4);
   });
 
@@ -71,16 +71,16 @@ describe("add", () => {
 
   it("forgets a chain that was begun and not added", () => {
     newQueue(8, 0);
-    const table = queue.chainTable(0);
-    const position = queue.append(0, table, queue.chainStart(0), 0x1000, 1, NEXT);
-    queue.append(0, table, position, 0x2000, 1, WRITE);
+    queue.begin(false);
+    queue.append(0x1000, 1, 0);
+    queue.append(0x2000, 1, WRITE);
     const head = addChain(9, 1, 0);
     expect(isChain(ring.chain(head), 9, 1, 0)).toBe(true);
-    expect(queue.freeCount).toBe(7);
+    expect(queue.room).toBe(7);
     queue.kick();
     ring.complete(head, 1);
     queue.pending();
-    expect(queue.writtenInto(queue.take())).toBe(0, "nothing of the other chain could be written");
+    expect(queue.writtenInto(takeChain())).toBe(0, "nothing of the other chain could be written");
   });
 });
 
@@ -96,13 +96,12 @@ describe("undo", () => {
         queue.kick();
         const order: u32[] = [2, 0, 3];
         for (let at = 0; at < order.length; at++) ring.complete(heads[order[at]], 0);
-        while (queue.pending() != 0) queue.take();
+        while (queue.pending() != 0) takeChain();
         addChain(5, 1, 1);
-        const room = queue.freeCount;
-        const first = queue.freeHead;
+        const room = queue.room;
         for (let chain: u32 = 0; chain < undone; chain++) addChain(6 + chain, 1 + chain, 1);
-        queue.undo(undone, first);
-        expect(queue.freeCount).toBe(room);
+        queue.undo(room);
+        expect(queue.room).toBe(room);
         expect(queue.outstanding).toBe(2);
         expect(queue.unpublished).toBe(1);
         const filled = fill();
@@ -116,16 +115,16 @@ describe("undo", () => {
   it("hides the chains from the device", () => {
     newQueue(8, 0);
     const kept = addChain(1, 1, 0);
-    const first = queue.freeHead;
+    const first = queue.nextHead;
     addChain(2, 2, 0);
     addChain(3, 1, 1);
-    queue.undo(2, first);
+    queue.undo(7);
     queue.kick();
     expect(ring.waiting).toBe(1);
     expect(ring.take()).toBe(kept);
     ring.complete(first, 0);
     expect(queue.pending()).toBe(1);
-    expect(queue.take()).toBe(-1);
+    expect(takeChain()).toBe(-1);
     expectBroken(Message.BAD_USED_ID);
   });
 });
@@ -165,14 +164,14 @@ describe("free descriptors", () => {
           while (readable[head] + writable[head] == 0) head = (head + 1) % 32;
           if (!isChain(ring.chain(head), tokens[head], readable[head], writable[head])) wrong++;
           ring.complete(head, 0xffff);
-          if (queue.pending() != 1 || queue.take() != <i32>head || queue.tokenOf(head) != tokens[head]) wrong++;
+          if (queue.pending() != 1 || takeChain() != <i32>head || queue.state(head).token != tokens[head]) wrong++;
           if (queue.writtenInto(head) != writable[head] * 16) wrong++;
           used -= indirect ? 1 : readable[head] + writable[head];
           readable[head] = 0;
           writable[head] = 0;
           inFlight--;
         }
-        if (queue.freeCount + used != 32 || queue.outstanding != inFlight) wrong++;
+        if (queue.room + used != 32 || queue.outstanding != inFlight) wrong++;
       }
       expect(wrong).toBe(0);
       expect(full).toBeGreaterThan(0, "the queue was full at times");
@@ -183,7 +182,7 @@ describe("free descriptors", () => {
         queue.kick();
         ring.complete(head, 0);
         queue.pending();
-        queue.take();
+        takeChain();
       }
       expect(wrong).toBe(0);
       const heads = fill();

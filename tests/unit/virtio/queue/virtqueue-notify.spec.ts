@@ -10,7 +10,7 @@ import {
   trace_watch,
   trace_watched,
 } from "../../scripted/script";
-import { addChain, newQueue, queue, QUEUE, QUEUE_NOTIFY, ring } from "./queue";
+import { addChain, newQueue, queue, QUEUE, QUEUE_NOTIFY, ring, takeChain } from "./queue";
 
 /** Adds, publishes, completes and takes `count` chains of one buffer, so that all indices move on. */
 function turn(count: u32): void {
@@ -19,7 +19,7 @@ function turn(count: u32): void {
     queue.kick();
     ring.completeAll();
     queue.pending();
-    queue.take();
+    takeChain();
   }
 }
 
@@ -36,7 +36,7 @@ function kickNotifies(count: u32): u32 {
   for (let added: u32 = 0; added < count; added++) addChain(added, 1, 0);
   queue.kick();
   ring.completeAll();
-  while (queue.pending() != 0) queue.take();
+  while (queue.pending() != 0) takeChain();
   return notifications();
 }
 

@@ -3,7 +3,7 @@ import { Result } from "../../../../assembly/abi/results";
 import { DeviceState } from "../../../../assembly/virtio/device";
 import { VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC } from "../../../../assembly/virtio/features";
 import { device_set_queue_page } from "../../scripted/script";
-import { addChain, device, fill, newQueue, queue, QUEUE, registers, ring, room } from "./queue";
+import { addChain, device, fill, newQueue, queue, QUEUE, registers, ring, room, takeChain } from "./queue";
 
 /** Adds, publishes, completes and takes `count` chains of one buffer, so that all indices move on. */
 function turn(count: u32): void {
@@ -12,7 +12,7 @@ function turn(count: u32): void {
     queue.kick();
     ring.completeAll();
     queue.pending();
-    queue.take();
+    takeChain();
   }
 }
 
@@ -38,7 +38,7 @@ function drain(): u64 {
     expect(queue.draining).toBe(true);
     const head = queue.drain();
     expect(queue.writtenInto(head)).toBe(0);
-    sum = sum * 100 + (queue.tokenOf(head) - 10);
+    sum = sum * 100 + (queue.state(head).token - 10);
   }
   return sum;
 }
@@ -69,7 +69,7 @@ describe("a reset", () => {
     expect(ring.head(0)).toBe(head);
     ring.complete(head, 0);
     expect(queue.pending()).toBe(1);
-    expect(queue.take()).toBe(head);
+    expect(takeChain()).toBe(head);
   });
 
   it("makes interrupts needless until all is drained", () => {
@@ -85,12 +85,12 @@ describe("a reset", () => {
     interrupted(0);
     queue.activate();
     queue.pending();
-    const first = queue.tokenOf(queue.drain());
+    const first = queue.state(queue.drain()).token;
     device_set_queue_page(registers, QUEUE, 0);
     expect(queue.activate()).toBe(Result.OK);
     expect(queue.pending()).toBe(2);
-    const second = queue.tokenOf(queue.drain());
-    expect(first + second + queue.tokenOf(queue.drain())).toBe(36);
+    const second = queue.state(queue.drain()).token;
+    expect(first + second + queue.state(queue.drain()).token).toBe(36);
     expect(queue.pending()).toBe(0);
     expect(fill().length).toBe(8);
   });

@@ -11,7 +11,7 @@ import {
   trace_find,
   trace_number,
 } from "../../scripted/script";
-import { addChain, device, fill, HANDLE, newQueue, queue, QUEUE, ring, room } from "./queue";
+import { addChain, device, fill, HANDLE, newQueue, queue, QUEUE, ring, room, takeChain } from "./queue";
 
 /** Adds, publishes, completes and takes `count` chains of one buffer, so that all indices move on. */
 function turn(count: u32): void {
@@ -20,7 +20,7 @@ function turn(count: u32): void {
     queue.kick();
     ring.completeAll();
     queue.pending();
-    queue.take();
+    takeChain();
   }
 }
 
@@ -43,7 +43,7 @@ function inFlight(features: u64): StaticArray<u32> {
   queue.kick();
   ring.complete(done, 0);
   queue.pending();
-  queue.take();
+  takeChain();
   trace_clear();
   const heads = new StaticArray<u32>(3);
   heads[0] = done;
@@ -53,14 +53,14 @@ function inFlight(features: u64): StaticArray<u32> {
 }
 
 function expectNothingTaken(id: u32): void {
-  const freeCount = queue.freeCount;
-  const usedIndex = queue.usedIndex;
+  const freeCount = queue.room;
+  const used = queue.used;
   ring.complete(id, 0);
   expect(queue.pending()).toBe(1);
-  expect(queue.take()).toBe(-1);
+  expect(takeChain()).toBe(-1);
   expectBroken(Message.BAD_USED_ID);
-  expect(queue.freeCount).toBe(freeCount);
-  expect(queue.usedIndex).toBe(usedIndex);
+  expect(queue.room).toBe(freeCount);
+  expect(queue.used).toBe(used);
   expect(queue.outstanding).toBe(2);
 }
 
@@ -72,16 +72,16 @@ describe("take", () => {
     ring.complete(heads[1], 20);
     ring.complete(heads[2], 0);
     expect(queue.pending()).toBe(2);
-    expect(queue.take()).toBe(heads[1]);
-    expect(queue.tokenOf(heads[1])).toBe(u64.MAX_VALUE);
+    expect(takeChain()).toBe(heads[1]);
+    expect(queue.state(heads[1]).token).toBe(u64.MAX_VALUE);
     expect(queue.writtenInto(heads[1])).toBe(20);
-    expect(queue.take()).toBe(heads[2]);
-    expect(queue.tokenOf(heads[2])).toBe(30);
+    expect(takeChain()).toBe(heads[2]);
+    expect(queue.state(heads[2]).token).toBe(30);
     expect(queue.pending()).toBe(0);
     ring.complete(heads[0], 16);
     expect(queue.pending()).toBe(1);
-    const last = queue.take();
-    expect(queue.tokenOf(last)).toBe(10);
+    const last = takeChain();
+    expect(queue.state(last).token).toBe(10);
     expect(queue.writtenInto(last)).toBe(16);
     expect(room()).toBe(8);
     expect(queue.outstanding).toBe(0);
@@ -98,7 +98,7 @@ describe("take", () => {
     ring.complete(head, 3);
     memory_ambush(Trace.RMB, ring.used + 8, 7);
     expect(queue.pending()).toBe(1);
-    expect(queue.writtenInto(queue.take())).toBe(7);
+    expect(queue.writtenInto(takeChain())).toBe(7);
   });
 
   it("believes no length beyond what the device may write", () => {
@@ -110,13 +110,13 @@ describe("take", () => {
         queue.kick();
         ring.complete(ring.take(), claims[at]);
         queue.pending();
-        expect(queue.writtenInto(queue.take())).toBe(min(claims[at], 32));
+        expect(queue.writtenInto(takeChain())).toBe(min(claims[at], 32));
       }
       addChain(1, 3, 0);
       queue.kick();
       ring.complete(ring.take(), 48);
       queue.pending();
-      expect(queue.writtenInto(queue.take())).toBe(0);
+      expect(queue.writtenInto(takeChain())).toBe(0);
       expect(device.state).toBe(DeviceState.RUNNING);
     }
   });
@@ -134,8 +134,8 @@ describe("take", () => {
       ring.complete(second, 1);
       ring.complete(first, 0);
       if (queue.pending() != 2) wrong++;
-      if (queue.take() != second || queue.tokenOf(second) != token + 100) wrong++;
-      if (queue.take() != first || queue.tokenOf(first) != token) wrong++;
+      if (takeChain() != second || queue.state(second).token != token + 100) wrong++;
+      if (takeChain() != first || queue.state(first).token != token) wrong++;
       if (queue.pending() != 0) wrong++;
     }
     expect(wrong).toBe(0);
@@ -153,7 +153,7 @@ describe("take", () => {
     for (let at: i32 = 32767; at >= 0; at--) ring.complete(heads[at], 0);
     expect(queue.pending()).toBe(32768);
     for (let at: i32 = 32767; at >= 0; at--) {
-      if (queue.take() != heads[at] || queue.tokenOf(heads[at]) != at) wrong++;
+      if (takeChain() != heads[at] || queue.state(heads[at]).token != at) wrong++;
     }
     expect(wrong).toBe(0);
     expect(room()).toBe(32768);
@@ -193,7 +193,7 @@ describe("a device that breaks the rules", () => {
     const moves: u32[] = [3, 4, 9, 0x7fff, 0x8000, 0xffff];
     for (let at = 0; at < moves.length; at++) {
       inFlight(0);
-      ring.setUsedIndex(ring.usedIndex + moves[at]);
+      ring.setUsedIndex(ring.used + moves[at]);
       expect(queue.pending()).toBe(0);
       expectBroken(Message.BAD_USED_INDEX);
       expect(queue.outstanding).toBe(2);
@@ -204,7 +204,7 @@ describe("a device that breaks the rules", () => {
     inFlight(0);
     ring.complete(8, 0);
     queue.pending();
-    queue.take();
+    takeChain();
     ring.setUsedIndex(0x4000);
     queue.pending();
     expectBroken(Message.BAD_USED_ID);
@@ -216,12 +216,12 @@ describe("a device that breaks the rules", () => {
     ring.complete(heads[1], 100);
     ring.complete(heads[2], 100);
     expect(queue.pending()).toBe(2);
-    expect(queue.take()).toBe(heads[1]);
-    expect(queue.tokenOf(heads[1])).toBe(2);
+    expect(takeChain()).toBe(heads[1]);
+    expect(queue.state(heads[1]).token).toBe(2);
     expect(queue.writtenInto(heads[1])).toBe(32);
-    expect(queue.take()).toBe(heads[2]);
+    expect(takeChain()).toBe(heads[2]);
     expect(queue.writtenInto(heads[2])).toBe(16);
-    expect(queue.freeCount).toBe(8);
+    expect(queue.room).toBe(8);
     expect(device.state).toBe(DeviceState.RUNNING);
   });
 });

@@ -1,0 +1,145 @@
+/** From what the device has used to the caller's completions. [virtio-1.2 §5.2.6] */
+import { BlockOperation, Completion } from "../../abi/records";
+import { Result } from "../../abi/results";
+import { read32, read8 } from "../../memory/shared";
+import { usedElement } from "../../virtio/queue/layout";
+import { releaseAt, stateAt } from "../../virtio/queue/run";
+import { BlockDevice, RequestState } from "./device";
+import { partResult } from "./requests";
+import { STATUS_OFFSET, VIRTIO_BLK_S_OK } from "./wire";
+
+/**
+ * Completes reads and writes up to the first chain of which something else is to be said: a part of a request, another
+ * operation, an error, or an answer that makes no sense. The loop calls nothing, see `virtio/queue/run.ts`.
+ *
+ * @param completions where the completions go, as far as `end`
+ * @param pending chains that can be taken
+ * @returns how many were
+ */
+@inline
+export function completeRun(device: BlockDevice, completions: u32, end: u32, pending: u32): u32 {
+  const queue = device.queue;
+  const mask = queue.size - 1;
+  const states = queue.states;
+  const freeStack = queue.freeStack;
+  const usedRing = queue.usedRing;
+  const generation = queue.generation;
+  const slots = queue.slots;
+  const slotBytes = queue.slotBytes;
+  let used = queue.used;
+  let room = queue.room;
+  let old: u32 = 0;
+  let writes: u32 = 0;
+  let bytesRead: u64 = 0;
+  let bytesWritten: u64 = 0;
+  let taken: u32 = 0;
+  let completion = changetype<Completion>(completions);
+  for (; taken != pending; taken++) {
+    if (changetype<u32>(completion) == end) break;
+    const head = read32(usedElement(usedRing, used & mask));
+    if (head > mask) break;
+    const state = changetype<RequestState>(stateAt(states, head));
+    const count = <u32>state.count;
+    if (count == 0) break;
+    const operation = <u32>state.operation;
+    if (state.parts | (operation & ~(<u32>BlockOperation.WRITE))) break;
+    if (read8(slots + head * slotBytes + STATUS_OFFSET) != VIRTIO_BLK_S_OK) break;
+    state.count = 0;
+    used++;
+    old += <u32>(state.generation != generation);
+    room = releaseAt(states, head, count, freeStack, room);
+    const bytes = state.bytes;
+    completion.token = state.token;
+    completion.result = Result.OK;
+    completion.length = bytes;
+    completion = changetype<Completion>(changetype<usize>(completion) + offsetof<Completion>());
+    if (operation == BlockOperation.WRITE) {
+      writes++;
+      bytesWritten += bytes;
+    } else {
+      bytesRead += bytes;
+    }
+  }
+  queue.used = used & 0xffff;
+  queue.room = room;
+  queue.outstanding -= taken;
+  queue.old -= old;
+  device.inFlight -= taken;
+  const statistics = device.statistics;
+  statistics.reads += taken - writes;
+  statistics.writes += writes;
+  statistics.bytes_read += bytesRead;
+  statistics.bytes_written += bytesWritten;
+  return taken;
+}
+
+/**
+ * Takes one chain, whatever it is.
+ *
+ * @returns completions written, 0 or 1; -1 when the device broke the rules
+ */
+export function completeOne(device: BlockDevice, completion: Completion): i32 {
+  const queue = device.queue;
+  const head = queue.take();
+  if (head < 0) return -1;
+  const count = queue.takenCount;
+  const part = device.request(head);
+  const first = part.parts == 0 ? <u32>head : <u32>part.first;
+  const request = device.request(first);
+  // The first part's record is the request's: its descriptors are not used again before the request is complete.
+  if (<u32>head == first) request.held = <u16>count;
+  else queue.release(head, count);
+  if (!completePart(device, head, partResult(device, head), completion)) return 0;
+  queue.release(first, request.held);
+  return 1;
+}
+
+/** Takes one chain of a queue that is being drained. Returns completions written, 0 or 1. */
+export function completeDrained(device: BlockDevice, completion: Completion): u32 {
+  return <u32>completePart(device, device.queue.drain(), Result.E_RESET, completion);
+}
+
+/**
+ * Notes that a part is back, and says what became of its request when it was the last one.
+ *
+ * @param head of its chain, which has been taken from the queue
+ * @returns whether the request is complete
+ */
+function completePart(device: BlockDevice, head: u32, result: i32, completion: Completion): bool {
+  const part = device.request(head);
+  const request = part.parts == 0 ? part : device.request(part.first);
+  // The first error among the parts is the request's.
+  if (request.result == Result.OK || part.parts == 0) request.result = result;
+  if (request.parts > 1) {
+    request.parts--;
+    return false;
+  }
+  device.inFlight--;
+  writeCompletion(device, request, completion);
+  return true;
+}
+
+function writeCompletion(device: BlockDevice, request: RequestState, completion: Completion): void {
+  const statistics = device.statistics;
+  const isOk = request.result == Result.OK;
+  completion.token = request.token;
+  completion.result = request.result;
+  completion.length = isOk ? request.bytes : 0;
+  if (!isOk) {
+    statistics.errors++;
+    return;
+  }
+  switch (request.operation) {
+    case BlockOperation.READ:
+      statistics.reads++;
+      statistics.bytes_read += request.bytes;
+      break;
+    case BlockOperation.WRITE:
+      statistics.writes++;
+      statistics.bytes_written += request.bytes;
+      break;
+    case BlockOperation.FLUSH:
+      statistics.flushes++;
+      break;
+  }
+}

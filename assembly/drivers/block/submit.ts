@@ -1,0 +1,146 @@
+/**
+ * Puts a run of requests into the ring: those that most callers make, as fast as it goes. [virtio-1.2 §5.2.6]
+ *
+ * The loop calls nothing, see `virtio/queue/run.ts`. What it leaves, `requests.ts` judges from the start.
+ */
+import { BlockOperation, BlockRequest, Segment } from "../../abi/records";
+import { Result } from "../../abi/results";
+import { isRemembered, pointerRangeFits, rememberedAddress, rememberedRun } from "../../memory/addresses";
+import { recordsFit } from "../../memory/records";
+import { PAGE_BYTES, write32Pair, write64 } from "../../memory/shared";
+import {
+  DESCRIPTOR_BYTES,
+  VIRTQ_DESC_F_INDIRECT,
+  VIRTQ_DESC_F_NEXT,
+  VIRTQ_DESC_F_WRITE,
+  writeAvailable,
+  writeDescriptor,
+} from "../../virtio/queue/layout";
+import { freeAt, stateAt } from "../../virtio/queue/run";
+import { BlockDevice, RequestState } from "./device";
+import { isOnDisk, REQUEST_BYTES_MAX } from "./requests";
+import { FRAMING_BYTES, HEADER_BYTES, SECTOR_SHIFT, STATUS_BYTES, STATUS_OFFSET, writeHeader } from "./wire";
+
+/** The upper half of a data descriptor's last eight bytes: flags, and in the upper 16 bits the index of the next. */
+const WRITE_LINK: u32 = VIRTQ_DESC_F_NEXT;
+const READ_LINK: u32 = VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE;
+const NEXT_LINK: u32 = 1 << 16;
+/** Behind the header and the first data descriptor. */
+const FIRST_LINK: u32 = 2 * NEXT_LINK;
+
+/**
+ * Adds requests up to the first that is not common: it neither reads nor writes, is more than an indirect table takes, or has none,
+ * lies in memory whose addresses are not remembered, finds no room, or must be refused. `kick` is the caller's.
+ *
+ * @param requests address of an array of BlockRequest that ends at `end`
+ * @returns address of the first request that was not added, or `end`
+ */
+@inline
+export function submitRun(device: BlockDevice, requests: u32, end: u32): u32 {
+  const queue = device.queue;
+  if (!queue.hasTables) return requests;
+  const mask = queue.size - 1;
+  const states = queue.states;
+  const freeStack = queue.freeStack;
+  const availableRing = queue.availableRing;
+  const descriptors = queue.descriptors;
+  const slots = queue.slots;
+  const slotsAddress = queue.slotsAddress;
+  const slotBytes = queue.slotBytes;
+  const generation = queue.generation;
+  const dataBytesMax = device.tableDataMax * DESCRIPTOR_BYTES;
+  const sizeMax = device.sizeMax;
+  const capacity = device.capacity;
+  const blockMask = device.blockSize - 1;
+  const operationMax: u32 = device.readOnly ? BlockOperation.READ : BlockOperation.WRITE;
+  let room = queue.room;
+  let available = queue.available;
+  let at = requests;
+  for (; at != end; at += offsetof<BlockRequest>()) {
+    const request = changetype<BlockRequest>(at);
+    const operation = request.operation;
+    let segment = request.segments;
+    const segmentCount = request.segment_count;
+    if (operation > operationMax) break;
+    if (segmentCount == 0) break;
+    if (!recordsFit(segment, segmentCount, offsetof<Segment>())) break;
+    if (room == 0) break;
+    const head = freeAt(freeStack, room);
+    const header = slots + head * slotBytes;
+    const headerAddress = slotsAddress + head * slotBytes;
+    const table = header + FRAMING_BYTES;
+    writeDescriptor(table, headerAddress, HEADER_BYTES, VIRTQ_DESC_F_NEXT, 1);
+    // What a data descriptor says beside its length: flags, and where the next one is.
+    let link: u32 = (operation == BlockOperation.WRITE ? WRITE_LINK : READ_LINK) + FIRST_LINK;
+    let descriptor = table + DESCRIPTOR_BYTES;
+    const descriptorsEnd = descriptor + dataBytesMax;
+    const segmentsEnd = segment + segmentCount * offsetof<Segment>();
+    let bytes: u64 = 0;
+    // Segments within a page, as most are.
+    while (segment != segmentsEnd) {
+      const pointer = changetype<Segment>(segment).pointer;
+      const length = changetype<Segment>(segment).length;
+      // 0 becomes the largest number.
+      if (length - 1 >= min(PAGE_BYTES - (pointer & (PAGE_BYTES - 1)), sizeMax)) break;
+      if (descriptor == descriptorsEnd) break;
+      if (!isRemembered(pointer)) break;
+      write64(descriptor, rememberedAddress(pointer));
+      write32Pair(descriptor + 8, length, link);
+      bytes += length;
+      link += NEXT_LINK;
+      descriptor += DESCRIPTOR_BYTES;
+      segment += offsetof<Segment>();
+    }
+    // The others, once there was one.
+    while (segment != segmentsEnd) {
+      let pointer = changetype<Segment>(segment).pointer;
+      let rest = changetype<Segment>(segment).length;
+      if (rest - 1 >= sizeMax) break;
+      if (!pointerRangeFits(pointer, rest)) break;
+      bytes += rest;
+      while (descriptor != descriptorsEnd) {
+        if (!isRemembered(pointer)) break;
+        const address = rememberedAddress(pointer);
+        const run = rememberedRun(pointer, rest, address);
+        write64(descriptor, address);
+        write32Pair(descriptor + 8, run, link);
+        link += NEXT_LINK;
+        descriptor += DESCRIPTOR_BYTES;
+        pointer += run;
+        rest -= run;
+        if (rest == 0) break;
+      }
+      if (rest != 0) break;
+      segment += offsetof<Segment>();
+    }
+    if (segment != segmentsEnd) break;
+    const sector = request.sector;
+    if (bytes > REQUEST_BYTES_MAX) break;
+    // A block has at most 2^24 bytes: the lower halves decide.
+    if ((((<u32>sector) << SECTOR_SHIFT) | (<u32>bytes)) & blockMask) break;
+    if (!isOnDisk(capacity, sector, bytes >> SECTOR_SHIFT)) break;
+
+    writeDescriptor(descriptor, headerAddress + STATUS_OFFSET, STATUS_BYTES, VIRTQ_DESC_F_WRITE, 0);
+    writeHeader(header, operation, sector);
+    const tableBytes = descriptor + DESCRIPTOR_BYTES - table;
+    const tableAddress = headerAddress + FRAMING_BYTES;
+    writeDescriptor(descriptors + head * DESCRIPTOR_BYTES, tableAddress, tableBytes, VIRTQ_DESC_F_INDIRECT, 0);
+    writeAvailable(availableRing, available & mask, head);
+    const state = changetype<RequestState>(stateAt(states, head));
+    state.token = request.token;
+    state.bytes = <u32>bytes;
+    state.count = 1;
+    state.generation = generation;
+    state.operation = <u16>operation;
+    state.parts = 0;
+    request.result = Result.OK;
+    room--;
+    available++;
+  }
+  const added = (at - requests) / offsetof<BlockRequest>();
+  queue.room = room;
+  queue.available = available & 0xffff;
+  queue.outstanding += added;
+  device.inFlight += added;
+  return at;
+}

@@ -1,0 +1,119 @@
+/**
+ * Takes a run of received frames and posts a run of buffers, as fast as it goes. [virtio-1.2 §5.1.6.3, §5.1.6.4]
+ *
+ * The loops call nothing, see `virtio/queue/run.ts`. What they leave, `receive.ts` judges from the start.
+ */
+import { ReceivedBuffer } from "../../abi/records";
+import { read16, read32 } from "../../memory/shared";
+import {
+  DESCRIPTOR_BYTES,
+  usedElement,
+  VIRTQ_DESC_F_NEXT,
+  VIRTQ_DESC_F_WRITE,
+  writeAvailable,
+  writeDescriptor,
+} from "../../virtio/queue/layout";
+import { following, freeAt, releaseAt, stateAt } from "../../virtio/queue/run";
+import { NetDevice, Owner, ReceiveBuffer } from "./device";
+import { headerApart, lend } from "./receive";
+import { ETHERNET_HEADER_BYTES, HEADER_NUM_BUFFERS } from "./wire";
+
+/**
+ * Lends frames to the caller, up to the first that has several buffers, or none that makes sense. No frame is being put
+ * together.
+ *
+ * @param records address of an array of ReceivedBuffer
+ * @param pending how many chains can be taken, and have room there
+ * @returns how many were
+ */
+@inline
+export function receiveRun(device: NetDevice, records: u32, pending: u32): u32 {
+  const queue = device.receiveQueue;
+  const mask = queue.size - 1;
+  const states = queue.states;
+  const freeStack = queue.freeStack;
+  const usedRing = queue.usedRing;
+  const buffers = device.buffers;
+  const headerBytes = device.headerBytes;
+  const mergeable = device.mergeable;
+  let used = queue.used;
+  let room = queue.room;
+  let bytes: u64 = 0;
+  let taken: u32 = 0;
+  for (; taken != pending; taken++) {
+    const element = usedElement(usedRing, used & mask);
+    const head = read32(element);
+    if (head > mask) break;
+    const state = stateAt(states, head);
+    const count = <u32>state.count;
+    if (count == 0) break;
+    const index = <u32>state.token;
+    const buffer = changetype<ReceiveBuffer>(buffers + index * offsetof<ReceiveBuffer>());
+    const length = min(read32(element + 4), state.bytes);
+    if (length < headerBytes + ETHERNET_HEADER_BYTES) break;
+    if (mergeable && read16(buffer.pointer + HEADER_NUM_BUFFERS) != 1) break;
+    state.count = 0;
+    used++;
+    room = releaseAt(states, head, count, freeStack, room);
+    bytes += lend(buffer, records + taken * offsetof<ReceivedBuffer>(), index, length, 1, headerBytes);
+  }
+  queue.used = used & 0xffff;
+  queue.room = room;
+  queue.outstanding -= taken;
+  device.statistics.frames_received += taken;
+  device.statistics.bytes_received += bytes;
+  return taken;
+}
+
+/**
+ * Posts buffers that the caller gives back, up to the first that is not in its hands. There are never more buffers than
+ * the ring has room for. `kick` is the caller's.
+ *
+ * @param ids address of an array of `count` u32
+ * @returns how many were posted
+ */
+@inline
+export function releaseRun(device: NetDevice, ids: u32, count: u32): u32 {
+  const queue = device.receiveQueue;
+  const mask = queue.size - 1;
+  const states = queue.states;
+  const freeStack = queue.freeStack;
+  const availableRing = queue.availableRing;
+  const descriptors = queue.descriptors;
+  const buffers = device.buffers;
+  const bufferCount = device.bufferCount;
+  const bytes = device.bufferBytes;
+  const apart = headerApart(device);
+  let room = queue.room;
+  let available = queue.available;
+  let released: u32 = 0;
+  for (; released != count; released++) {
+    const index = load<u32>(ids + released * 4);
+    if (index >= bufferCount) break;
+    const buffer = changetype<ReceiveBuffer>(buffers + index * offsetof<ReceiveBuffer>());
+    if (buffer.owner != Owner.CALLER) break;
+    buffer.owner = Owner.DEVICE;
+    const head = freeAt(freeStack, room);
+    const address = buffer.address;
+    let position = head;
+    if (apart != 0) {
+      room--;
+      position = following(false, head, states, freeStack, room);
+      const flags = VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE;
+      writeDescriptor(descriptors + head * DESCRIPTOR_BYTES, address, apart, flags, position);
+    }
+    room--;
+    const rest = address + apart;
+    writeDescriptor(descriptors + position * DESCRIPTOR_BYTES, rest, bytes - apart, VIRTQ_DESC_F_WRITE, 0);
+    writeAvailable(availableRing, available & mask, head);
+    available++;
+    const state = stateAt(states, head);
+    state.token = index;
+    state.bytes = bytes;
+    state.count = apart != 0 ? 2 : 1;
+  }
+  queue.room = room;
+  queue.available = available & 0xffff;
+  queue.outstanding += released;
+  return released;
+}
