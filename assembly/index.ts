@@ -15,7 +15,7 @@ export {
   net_await_all,
   net_receive,
   net_release,
-} from "./drivers/net/driver";
+} from "./drivers/net/calls";
 export {
   block_open,
   block_information,
@@ -23,4 +23,4 @@ export {
   block_submit,
   block_poll,
   block_await_all,
-} from "./drivers/block/driver";
+} from "./drivers/block/calls";

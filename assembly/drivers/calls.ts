@@ -1,15 +1,50 @@
-/**
- * The calls that every kind of device has, passed on to its driver. A further driver is registered here: one line in
- * each of the tables below.
- */
+/** The calls that every kind of device has. */
 import { Result } from "../abi/results";
-import { closeBlock, disableBlockInterrupts, enableBlockInterrupts, interruptBlock, resetBlock } from "./block/driver";
-import { VIRTIO_ID_BLOCK } from "./block/wire";
-import { closeNet, disableNetInterrupts, enableNetInterrupts, interruptNet, resetNet } from "./net/driver";
-import { VIRTIO_ID_NET } from "./net/wire";
-import { Device, deviceOf, DeviceState } from "../virtio/device";
-import { fail, runningResult, shutDown } from "../virtio/lifecycle";
-import { readInterruptStatus } from "../virtio/transport/transport";
+import { Device, deviceOf, DeviceState, runningResult } from "../virtio/device";
+import * as lifecycle from "../virtio/lifecycle";
+import { forDriver } from "./registry";
+
+// What is done with the driver of a device, see `forDriver`.
+
+@unmanaged
+class Interrupt {
+  on<D>(device: D): i32 {
+    return lifecycle.interrupt<D>(device);
+  }
+}
+
+
+@unmanaged
+class EnableInterrupts {
+  on<D>(device: D): i32 {
+    return device.enableInterrupts();
+  }
+}
+
+
+@unmanaged
+class DisableInterrupts {
+  on<D>(device: D): i32 {
+    device.disableInterrupts();
+    return Result.OK;
+  }
+}
+
+
+@unmanaged
+class Reset {
+  on<D>(device: D): i32 {
+    return lifecycle.reset<D>(device);
+  }
+}
+
+
+@unmanaged
+class Close {
+  on<D>(device: D): i32 {
+    return lifecycle.close<D>(device);
+  }
+}
 
 /**
  * Asks an open device whether an interrupt is its own, and quiets it if so. To be called for every device on the line
@@ -23,19 +58,7 @@ export function interrupt(handle: u32): i32 {
   const device = deviceOf(handle);
   if (!device || device.state == DeviceState.CLOSING) return Result.E_HANDLE;
   if (device.state == DeviceState.GONE) return Result.E_GONE;
-  const bits = readInterruptStatus(device);
-  if (bits < 0) device.vanish();
-  if (bits <= 0) return bits;
-  device.interrupts++;
-  switch (device.type) {
-    case VIRTIO_ID_NET:
-      interruptNet(device, bits);
-      break;
-    case VIRTIO_ID_BLOCK:
-      interruptBlock(device, bits);
-      break;
-  }
-  return bits;
+  return forDriver<Interrupt>(device);
 }
 
 /**
@@ -62,13 +85,7 @@ export function enable_interrupts(handle: u32): i32 {
   const device = changetype<Device>(deviceOf(handle));
   const state = runningResult(device);
   if (state != Result.OK) return state;
-  switch (device.type) {
-    case VIRTIO_ID_NET:
-      return enableNetInterrupts(device);
-    case VIRTIO_ID_BLOCK:
-      return enableBlockInterrupts(device);
-  }
-  return 0;
+  return forDriver<EnableInterrupts>(device);
 }
 
 /**
@@ -81,15 +98,7 @@ export function disable_interrupts(handle: u32): i32 {
   const device = changetype<Device>(deviceOf(handle));
   const state = runningResult(device);
   if (state != Result.OK) return state;
-  switch (device.type) {
-    case VIRTIO_ID_NET:
-      disableNetInterrupts(device);
-      break;
-    case VIRTIO_ID_BLOCK:
-      disableBlockInterrupts(device);
-      break;
-  }
-  return Result.OK;
+  return forDriver<DisableInterrupts>(device);
 }
 
 /**
@@ -107,19 +116,7 @@ export function disable_interrupts(handle: u32): i32 {
 export function reset(handle: u32): i32 {
   const device = deviceOf(handle);
   if (!device || device.state == DeviceState.CLOSING) return Result.E_HANDLE;
-  device.resets++;
-  // Whatever the device did is forgiven: nothing that is found out on the way is news.
-  if (device.state == DeviceState.RUNNING) device.state = DeviceState.BROKEN;
-  let result: i32 = Result.E_NOT_VIRTIO;
-  switch (device.type) {
-    case VIRTIO_ID_NET:
-      result = resetNet(device);
-      break;
-    case VIRTIO_ID_BLOCK:
-      result = resetBlock(device);
-      break;
-  }
-  return result == Result.OK ? result : fail(device, result);
+  return forDriver<Reset>(device);
 }
 
 /**
@@ -135,12 +132,5 @@ export function reset(handle: u32): i32 {
 export function close(handle: u32): i32 {
   const device = deviceOf(handle);
   if (!device || device.state == DeviceState.CLOSING) return Result.E_HANDLE;
-  shutDown(device);
-  switch (device.type) {
-    case VIRTIO_ID_NET:
-      return closeNet(device);
-    case VIRTIO_ID_BLOCK:
-      return closeBlock(device);
-  }
-  return 0;
+  return forDriver<Close>(device);
 }

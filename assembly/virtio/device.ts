@@ -10,6 +10,9 @@ import { allocatePrivate, arenaIsSet, freePrivate } from "../memory/arena";
 /** Devices that can be open at the same time. Costs four bytes each. A power of two. */
 export const MAXIMUM_OPEN_DEVICES: u32 = 256;
 
+/** Bytes of a queue's state, whatever a driver adds to it. */
+export const QUEUE_BYTES: u32 = 256;
+
 /** What can be done with a device. */
 export const enum DeviceState {
   /** DRIVER_OK is set and the device has kept the rules. */
@@ -41,11 +44,20 @@ export class Device {
   msixFound: u16;
   featuresOffered: u64;
   featuresAccepted: u64;
+  /** Array of its queues, QUEUE_BYTES apart; 0 until they are known. */
+  queues: u32;
+  queueCount: u32;
   /** Bits of Event that the kernel has not fetched yet. */
   events: u32;
   /** Interrupts that were this device's. */
   interrupts: u64;
   resets: u64;
+
+  /** The queue's state, of a class that extends Virtqueue. */
+  @inline
+  queueState(index: u32): usize {
+    return this.queues + index * QUEUE_BYTES;
+  }
 
 
   @inline
@@ -153,4 +165,29 @@ export function registerDevice(pciAddress: u32, type: u32, bytes: u32): i32 {
 export function unregisterDevice(device: Device): void {
   store<u32>(slot(device.handle), 0);
   freePrivate(changetype<u32>(device));
+}
+
+/** Whether a device takes work: OK, E_HANDLE when there is none or it is being closed, E_BROKEN, E_GONE. */
+export function runningResult(device: Device | null): i32 {
+  if (!device) return Result.E_HANDLE;
+  switch (device.state) {
+    case DeviceState.RUNNING:
+      return Result.OK;
+    case DeviceState.BROKEN:
+      return Result.E_BROKEN;
+    case DeviceState.GONE:
+      return Result.E_GONE;
+    default:
+      return Result.E_HANDLE;
+  }
+}
+
+/** What a call that takes things back answers when there was nothing to take: 0, E_BROKEN, E_GONE. */
+export function nothingTaken(device: Device): i32 {
+  return device.state == DeviceState.CLOSING ? 0 : runningResult(device);
+}
+
+/** Why a handle names no device of that type that takes work: E_HANDLE, E_BROKEN, E_GONE. */
+export function refusal(handle: u32, type: u32): i32 {
+  return runningResult(deviceOfType(handle, type));
 }

@@ -1,140 +1,144 @@
 /**
- * The life of a device: found, initialised, failed, reset, closed. [virtio-1.2 §3.1.1, §3.1.2]
+ * The life of a device, for all drivers: open, reset, close, interrupts. [virtio-1.2 §3]
  *
- * A driver's `open` registers the device, calls `start`, reads what configuration it needs, calls `negotiate`, sets its
- * queues up and ends with `run`; on any error it calls `failOpening`. Its `reset` does the same with the device it has, and
- * `fail`.
+ * A driver is a class that extends Device and has these methods, which are compiled into the functions here:
+ *
+ * - `acceptable(features)`: which of these it may accept from this device, which was reset
+ * - `configure()`: reads the configuration that goes with the accepted features; OK or why the device cannot be driven
+ * - `queuesNeeded()`: how many queues it uses
+ * - `allocate()`: takes memory for the queues and what is in them, once; OK, E_ARGUMENT, E_QUEUE_SIZE, E_MEMORY, E_DMA_MEMORY
+ * - `prepare()`: makes what the device may find in its queues; they are set up, and the device is not told before `started`
+ * - `started()`: DRIVER_OK is set
+ * - `recall()`: the device was reset or cut off, and has nothing of the driver's any more
+ * - `outstanding()`: how many completions and buffers the caller has still to take or to give back
+ * - `free()`: gives back what `allocate` took, apart from the queues
+ * - `configurationChanged()`, `interrupted()`: on an interrupt
+ * - `enableInterrupts()`, `disableInterrupts()`: as the calls of these names
  */
-import { Message, Result } from "../abi/results";
-import { log } from "../kernel";
-import { Device, deviceOfType, DeviceState } from "./device";
-import {
-  acceptFeatures,
-  addStatus,
-  allowMemoryAccess,
-  connect,
-  deviceIsGone,
-  deviceStatus,
-  disconnect,
-  forbidMemoryAccess,
-  offeredFeatures,
-  resetDevice,
-  Status,
-} from "./transport/transport";
+import { Interrupt, Result } from "../abi/results";
+import { allocatePrivate, freePrivate } from "../memory/arena";
+import { Device, DeviceState, QUEUE_BYTES, unregisterDevice } from "./device";
+import { fail, failOpening, shutDown } from "./ending";
+import { negotiate, run, start } from "./initialization";
+import { Virtqueue } from "./queue/virtqueue";
+import { readInterruptStatus } from "./transport/transport";
+
+
+@inline
+function queueOf(device: Device, index: u32): Virtqueue {
+  return changetype<Virtqueue>(device.queueState(index));
+}
 
 /**
- * Finds the device, then steps 1 to 3 and the first half of 4: reset, ACKNOWLEDGE, DRIVER, read the features.
+ * Opens a device that was registered.
  *
- * @returns OK, E_NOT_FOUND, E_NOT_VIRTIO, E_BAR, E_RESET_TIMEOUT, E_GONE
+ * @param minimal features without which the driver cannot work
+ * @param optional features that the driver can use, and may
+ * @returns its handle, or why there is none; it is not registered any more then
  */
-export function start(device: Device): i32 {
-  let result = connect(device);
-  if (result == Result.OK) result = resetDevice(device);
+export function open<D extends Device>(device: D, minimal: u64, optional: u64): i32 {
+  let result = settle<D>(device, minimal, optional);
+  if (result == Result.OK) result = takeMemory<D>(device);
+  if (result == Result.OK) result = activate<D>(device);
+  if (result == Result.OK) return device.handle;
+  const reason = failOpening(device, result);
+  freeSharedQueues(device);
+  forget<D>(device);
+  return reason;
+}
+
+/** From a reset to the accepted features and what follows from them. */
+function settle<D extends Device>(device: D, minimal: u64, optional: u64): i32 {
+  let result = start(device);
   if (result != Result.OK) return result;
-  // Not before the reset: the device may still know of rings that an earlier owner of the memory gave it.
-  allowMemoryAccess(device);
-  addStatus(device, Status.ACKNOWLEDGE);
-  addStatus(device, Status.DRIVER);
-  device.featuresOffered = offeredFeatures(device);
+  const acceptable = device.acceptable(minimal | optional);
+  if ((acceptable & minimal) != minimal) return Result.E_FEATURES;
+  result = negotiate(device, minimal, acceptable);
+  return result == Result.OK ? device.configure() : result;
+}
+
+function takeMemory<D extends Device>(device: D): i32 {
+  const count = device.queuesNeeded();
+  device.queues = allocatePrivate(count * QUEUE_BYTES);
+  if (device.queues == 0) return Result.E_MEMORY;
+  device.queueCount = count;
+  return device.allocate();
+}
+
+/** From the queues to a device that is live. */
+function activate<D extends Device>(device: D): i32 {
+  let result = activateQueues(device);
+  if (result == Result.OK) result = device.prepare();
+  if (result != Result.OK) return result;
+  run(device);
+  device.started();
   return Result.OK;
 }
 
-/**
- * Steps 4 to 6: accepts features, and asks the device whether it agrees.
- *
- * A device that is purely legacy has no FEATURES_OK and may not latch it, so a missing bit is no refusal; FAILED, or
- * a register file that reads as all ones, is.
- *
- * @param minimal features without which the driver cannot work
- * @param optional features that the driver can use
- * @returns OK or E_FEATURES
- */
-export function negotiate(device: Device, minimal: u64, optional: u64): i32 {
-  if ((device.featuresOffered & minimal) != minimal) return Result.E_FEATURES;
-  device.featuresAccepted = device.featuresOffered & (minimal | optional);
-  acceptFeatures(device, device.featuresAccepted);
-  addStatus(device, Status.FEATURES_OK);
-  // All ones contain FAILED; `fail` tells a device that is gone from one that refused.
-  return deviceStatus(device) & (Status.FAILED | Status.DEVICE_NEEDS_RESET) ? Result.E_FEATURES : Result.OK;
+/** Resets a device and initialises it again, with the features and queues it had. OK, or why it did not come back. */
+export function reset<D extends Device>(device: D): i32 {
+  device.resets++;
+  // Whatever the device did is forgiven: nothing that is found out on the way is news.
+  if (device.state == DeviceState.RUNNING) device.state = DeviceState.BROKEN;
+  let result = settle<D>(device, device.featuresAccepted, 0);
+  device.recall();
+  if (result == Result.OK) result = activate<D>(device);
+  if (result == Result.OK) return result;
+  stopQueues(device);
+  return fail(device, result);
 }
 
-/** Step 8: the device is live. */
-export function run(device: Device): void {
-  addStatus(device, Status.DRIVER_OK);
-  device.state = DeviceState.RUNNING;
+/** Closes a device. Returns how much of it is still out; when that is nothing, it is not registered any more. */
+export function close<D extends Device>(device: D): i32 {
+  shutDown(device);
+  device.recall();
+  stopQueues(device);
+  freeSharedQueues(device);
+  const left = device.outstanding();
+  if (left == 0) forget<D>(device);
+  return left;
 }
 
-/**
- * Gives up on an open device: says so to it, and to the kernel with the reason. Afterwards it reaches no memory, so all
- * that was lent to it can be given back. [virtio-1.2 §3.1.1]
- *
- * @returns the reason: `result`, or E_GONE when nothing answers any more
- */
-export function fail(device: Device, result: i32): i32 {
-  const reason = giveUp(device, result);
-  if (isLost(reason)) device.vanish();
-  else device.state = DeviceState.BROKEN;
-  return reason;
+/** Of a device that is being closed, forgets what is left once nothing is out; for every call that takes something back. */
+export function finishClosing<D extends Device>(device: D): void {
+  if (device.state == DeviceState.CLOSING && device.outstanding() == 0) forget<D>(device);
 }
 
-/** `fail` for a device that is being opened, and is left as it was found. */
-export function failOpening(device: Device, result: i32): i32 {
-  if (device.registers == 0) return result;
-  const reason = giveUp(device, result);
-  disconnect(device, reason != Result.E_RESET_TIMEOUT && reason != Result.E_GONE);
-  return reason;
+/** Gives back what only the driver could reach; the handle is gone. */
+function forget<D extends Device>(device: D): void {
+  device.free();
+  freePrivateQueues(device);
+  unregisterDevice(device);
 }
 
-/** Says FAILED to a device that still answers, takes its memory away, and tells the kernel why. Returns the reason. */
-function giveUp(device: Device, result: i32): i32 {
-  let reason = result;
-  // Where the device was, something else may answer now.
-  if (!isLost(reason)) {
-    if (deviceIsGone(device)) reason = Result.E_GONE;
-    else addStatus(device, Status.FAILED);
+function activateQueues(device: Device): i32 {
+  let result: i32 = Result.OK;
+  for (let index: u32 = 0; index < device.queueCount && result == Result.OK; index++) {
+    result = queueOf(device, index).activate();
   }
-  forbidMemoryAccess(device);
-  log(Message.DEVICE_FAILED, device.pciAddress, reason);
-  return reason;
+  return result;
 }
 
-/** Whether `connect` or `resetDevice` did not find the device where it was. */
-function isLost(result: i32): bool {
-  return result == Result.E_GONE || result == Result.E_NOT_VIRTIO || result == Result.E_BAR;
+function stopQueues(device: Device): void {
+  for (let index: u32 = 0; index < device.queueCount; index++) queueOf(device, index).stop();
 }
 
-/** Ends the device's work for good, whether or not it still listens. Afterwards it reaches no memory. */
-export function shutDown(device: Device): void {
-  let result: i32 = Result.E_GONE;
-  if (device.state != DeviceState.GONE) {
-    result = connect(device);
-    if (result == Result.OK) result = resetDevice(device);
-  }
-  disconnect(device, result == Result.OK);
-  device.state = DeviceState.CLOSING;
+function freeSharedQueues(device: Device): void {
+  for (let index: u32 = 0; index < device.queueCount; index++) queueOf(device, index).freeShared();
 }
 
-/** Whether a device takes work: OK, E_HANDLE when there is none or it is being closed, E_BROKEN, E_GONE. */
-export function runningResult(device: Device | null): i32 {
-  if (!device) return Result.E_HANDLE;
-  switch (device.state) {
-    case DeviceState.RUNNING:
-      return Result.OK;
-    case DeviceState.BROKEN:
-      return Result.E_BROKEN;
-    case DeviceState.GONE:
-      return Result.E_GONE;
-    default:
-      return Result.E_HANDLE;
-  }
+function freePrivateQueues(device: Device): void {
+  for (let index: u32 = 0; index < device.queueCount; index++) queueOf(device, index).freePrivate();
+  freePrivate(device.queues);
 }
 
-/** What a call that takes things back answers when there was nothing to take: 0, E_BROKEN, E_GONE. */
-export function nothingTaken(device: Device): i32 {
-  return device.state == DeviceState.CLOSING ? 0 : runningResult(device);
-}
-
-/** Why a handle names no device of that type that takes work: E_HANDLE, E_BROKEN, E_GONE. */
-export function refusal(handle: u32, type: u32): i32 {
-  return runningResult(deviceOfType(handle, type));
+/** Asks the device why it interrupts, and does what follows. Bits of Interrupt, 0, E_GONE. */
+export function interrupt<D extends Device>(device: D): i32 {
+  const bits = readInterruptStatus(device);
+  if (bits < 0) device.vanish();
+  if (bits <= 0) return bits;
+  device.interrupts++;
+  if (bits & Interrupt.CONFIGURATION) device.configurationChanged();
+  if (device.state == DeviceState.RUNNING) device.interrupted();
+  return bits;
 }

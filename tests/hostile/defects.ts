@@ -46,7 +46,7 @@ export const defects: readonly Defect[] = [
     "writes to the buffer of a read that it hands in",
     LENT,
     "block_submit",
-    "./drivers/block/driver",
+    "./drivers/block/calls",
     `const request = changetype<BlockRequest>(requests);
      const accepted = right;
      if (accepted > 0 && request.operation == BlockOperation.READ) spoil(changetype<Segment>(request.segments).pointer);
@@ -56,7 +56,7 @@ export const defects: readonly Defect[] = [
     "writes to a frame that it sends",
     LENT,
     "net_transmit",
-    "./drivers/net/driver",
+    "./drivers/net/calls",
     `const accepted = right;
      if (accepted > 0) spoil(changetype<Segment>(changetype<TransmitFrame>(frames).segments).pointer);
      return accepted;`,
@@ -65,7 +65,7 @@ export const defects: readonly Defect[] = [
     "writes to a frame that it hands over",
     RECEIVED,
     "net_receive",
-    "./drivers/net/driver",
+    "./drivers/net/calls",
     `const written = right;
      if (written > 0) spoil(changetype<ReceivedBuffer>(records).pointer);
      return written;`,
@@ -75,7 +75,7 @@ export const defects: readonly Defect[] = [
     // When the caller gave it back in between, it is the next frame that is spoilt.
     [LENT, RECEIVED],
     "net_receive",
-    "./drivers/net/driver",
+    "./drivers/net/calls",
     `if (kept && keptHandle == handle) spoil(kept);
      const written = right;
      keptHandle = handle;
@@ -86,7 +86,7 @@ export const defects: readonly Defect[] = [
     "completes a request twice",
     "a request completes exactly once",
     "block_poll",
-    "./drivers/block/driver",
+    "./drivers/block/calls",
     `const taken = right;
      const bytes = offsetof<Completion>();
      if (taken < 1 || <u32>taken == capacity) return taken;
@@ -97,7 +97,7 @@ export const defects: readonly Defect[] = [
     "counts bytes of a request that failed",
     "a completion's length is what was moved",
     "block_poll",
-    "./drivers/block/driver",
+    "./drivers/block/calls",
     `const taken = right;
      for (let index = 0; index < taken; index++) {
        const completion = changetype<Completion>(completions + index * offsetof<Completion>());

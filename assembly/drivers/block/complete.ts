@@ -4,7 +4,7 @@ import { Result } from "../../abi/results";
 import { read32, read8 } from "../../memory/shared";
 import { usedElement } from "../../virtio/queue/layout";
 import { releaseAt, stateAt } from "../../virtio/queue/run";
-import { BlockDevice, RequestState } from "./device";
+import { BlockDevice, RequestQueue, RequestState } from "./device";
 import { partResult } from "./requests";
 import { STATUS_OFFSET, VIRTIO_BLK_S_OK } from "./wire";
 
@@ -17,8 +17,7 @@ import { STATUS_OFFSET, VIRTIO_BLK_S_OK } from "./wire";
  * @returns how many were
  */
 @inline
-export function completeRun(device: BlockDevice, completions: u32, end: u32, pending: u32): u32 {
-  const queue = device.queue;
+export function completeRun(device: BlockDevice, queue: RequestQueue, completions: u32, end: u32, pending: u32): u32 {
   const mask = queue.size - 1;
   const states = queue.states;
   const freeStack = queue.freeStack;
@@ -64,7 +63,7 @@ export function completeRun(device: BlockDevice, completions: u32, end: u32, pen
   queue.room = room;
   queue.outstanding -= taken;
   queue.old -= old;
-  device.inFlight -= taken;
+  queue.inFlight -= taken;
   const statistics = device.statistics;
   statistics.reads += taken - writes;
   statistics.writes += writes;
@@ -78,25 +77,24 @@ export function completeRun(device: BlockDevice, completions: u32, end: u32, pen
  *
  * @returns completions written, 0 or 1; -1 when the device broke the rules
  */
-export function completeOne(device: BlockDevice, completion: Completion): i32 {
-  const queue = device.queue;
+export function completeOne(device: BlockDevice, queue: RequestQueue, completion: Completion): i32 {
   const head = queue.take();
   if (head < 0) return -1;
   const count = queue.takenCount;
-  const part = device.request(head);
+  const part = queue.request(head);
   const first = part.parts == 0 ? <u32>head : <u32>part.first;
-  const request = device.request(first);
+  const request = queue.request(first);
   // The first part's record is the request's: its descriptors are not used again before the request is complete.
   if (<u32>head == first) request.held = <u16>count;
   else queue.release(head, count);
-  if (!completePart(device, head, partResult(device, head), completion)) return 0;
+  if (!completePart(device, queue, head, partResult(queue, head), completion)) return 0;
   queue.release(first, request.held);
   return 1;
 }
 
 /** Takes one chain of a queue that is being drained. Returns completions written, 0 or 1. */
-export function completeDrained(device: BlockDevice, completion: Completion): u32 {
-  return <u32>completePart(device, device.queue.drain(), Result.E_RESET, completion);
+export function completeDrained(device: BlockDevice, queue: RequestQueue, completion: Completion): u32 {
+  return <u32>completePart(device, queue, queue.drain(), Result.E_RESET, completion);
 }
 
 /**
@@ -105,16 +103,16 @@ export function completeDrained(device: BlockDevice, completion: Completion): u3
  * @param head of its chain, which has been taken from the queue
  * @returns whether the request is complete
  */
-function completePart(device: BlockDevice, head: u32, result: i32, completion: Completion): bool {
-  const part = device.request(head);
-  const request = part.parts == 0 ? part : device.request(part.first);
+function completePart(device: BlockDevice, queue: RequestQueue, head: u32, result: i32, completion: Completion): bool {
+  const part = queue.request(head);
+  const request = part.parts == 0 ? part : queue.request(part.first);
   // The first error among the parts is the request's.
   if (request.result == Result.OK || part.parts == 0) request.result = result;
   if (request.parts > 1) {
     request.parts--;
     return false;
   }
-  device.inFlight--;
+  queue.inFlight--;
   writeCompletion(device, request, completion);
   return true;
 }

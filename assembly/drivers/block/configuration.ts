@@ -45,6 +45,8 @@ export function readConfiguration(device: BlockDevice): i32 {
   if (!hasConfiguration(device, CAPACITY, 8)) return Result.E_CONFIGURATION;
   const capacity = configuration64(device, CAPACITY);
   if (capacity > CAPACITY_MAX) return Result.E_CONFIGURATION;
+  // A reset forgets the interrupt that would have told.
+  if (device.resets != 0 && capacity != device.capacity) device.raise(Event.CAPACITY);
   device.capacity = capacity;
   // A disk that cannot be written stays one even when the kernel has the feature refused.
   device.readOnly = (device.featuresOffered & VIRTIO_BLK_F_RO) != 0;

@@ -24,11 +24,25 @@ export class RequestState extends ChainState {
   held: u16;
 }
 
+/** A queue for requests. */
+@unmanaged
+export class RequestQueue extends Virtqueue {
+  /** Most data segments of a part, as far as the ring has room, and an indirect table. */
+  ringDataMax: u32;
+  tableDataMax: u32;
+  /** Requests accepted and not yet handed back. */
+  inFlight: u32;
+
+  /** The request, or part of one, whose chain begins at `head`. */
+  @inline
+  request(head: u32): RequestState {
+    return changetype<RequestState>(this.state(head));
+  }
+}
+
 /** An open disk. */
 @unmanaged
 export class BlockDevice extends Device {
-  /** Requests accepted and not yet handed back. */
-  inFlight: u32;
   /** Sectors of 512 bytes. */
   capacity: u64;
   /** Bytes, a power of two, at least 512. */
@@ -37,19 +51,17 @@ export class BlockDevice extends Device {
   sizeMax: u32;
   /** Most data segments of a part. */
   segMax: u32;
-  /** The same as far as the ring has room, and an indirect table. */
-  ringDataMax: u32;
-  tableDataMax: u32;
   readOnly: bool;
+  /** Nanoseconds that a request may take; 0: any time. */
+  timeout: u64;
 
-  // The queue, the counters and the description lie behind this object: what is always at the same distance needs no
-  // pointer.
 
   @inline
-  get queue(): Virtqueue {
-    return changetype<Virtqueue>(changetype<usize>(this) + QUEUE_OFFSET);
+  get queue(): RequestQueue {
+    return changetype<RequestQueue>(this.queueState(0));
   }
 
+  // The counters and the description lie behind this object: what is always at the same distance needs no pointer.
 
   @inline
   get statistics(): BlockStatistics {
@@ -60,17 +72,10 @@ export class BlockDevice extends Device {
   get information(): BlockInformation {
     return changetype<BlockInformation>(changetype<usize>(this) + INFORMATION_OFFSET);
   }
-
-  /** The request, or part of one, whose chain begins at `head`. */
-  @inline
-  request(head: u32): RequestState {
-    return changetype<RequestState>(this.queue.state(head));
-  }
 }
 
-const QUEUE_OFFSET: u32 = (offsetof<BlockDevice>() + 7) & ~7;
-const STATISTICS_OFFSET: u32 = (QUEUE_OFFSET + offsetof<Virtqueue>() + 7) & ~7;
+const STATISTICS_OFFSET: u32 = (offsetof<BlockDevice>() + 7) & ~7;
 const INFORMATION_OFFSET: u32 = STATISTICS_OFFSET + offsetof<BlockStatistics>();
 
-/** Bytes of a disk's state, queue, counters and description included. */
+/** Bytes of a disk's state, counters and description included. */
 export const BLOCK_DEVICE_BYTES: u32 = INFORMATION_OFFSET + offsetof<BlockInformation>();

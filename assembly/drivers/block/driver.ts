@@ -1,25 +1,9 @@
-/** The virtio-block driver: open, describe, submit, poll. [virtio-1.2 §5.2] */
-import { BlockInformation, BlockOptions, BlockRequest, BlockStatistics, Completion } from "../../abi/records";
-import { Event, Interrupt, Result } from "../../abi/results";
-import { checkRecords, recordsFit } from "../../memory/records";
-import {
-  Device,
-  deviceOf,
-  deviceInSlot,
-  deviceOfType,
-  DeviceState,
-  isAnother,
-  registerDevice,
-  unregisterDevice,
-} from "../../virtio/device";
+/** What virtio-block adds to the life that all devices have, see `virtio/lifecycle.ts`. [virtio-1.2 §5.2] */
 import { VIRTIO_F_ANY_LAYOUT, VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC } from "../../virtio/features";
-import { failOpening, negotiate, nothingTaken, refusal, run, runningResult, start } from "../../virtio/lifecycle";
 import { readConfiguration, updateCapacity, withoutCacheChange } from "./configuration";
-import { BLOCK_DEVICE_BYTES, BlockDevice } from "./device";
-import { completeDrained, completeOne, completeRun } from "./complete";
+import { BlockDevice } from "./device";
 import { prepareLimits } from "./limits";
-import { addRequest, CHAIN_MIN } from "./requests";
-import { submitRun } from "./submit";
+import { CHAIN_MIN } from "./requests";
 import {
   FRAMING_BYTES,
   REQUEST_QUEUE,
@@ -31,12 +15,11 @@ import {
   VIRTIO_BLK_F_SEG_MAX,
   VIRTIO_BLK_F_SIZE_MAX,
   VIRTIO_BLK_F_TOPOLOGY,
-  VIRTIO_ID_BLOCK,
 } from "./wire";
 
 /** The driver needs nothing beyond reading and writing. */
-const MINIMAL: u64 = 0;
-const OPTIONAL: u64 =
+export const MINIMAL: u64 = 0;
+export const OPTIONAL: u64 =
   VIRTIO_BLK_F_SIZE_MAX |
   VIRTIO_BLK_F_SEG_MAX |
   VIRTIO_BLK_F_GEOMETRY |
@@ -55,213 +38,52 @@ const OPTIONAL: u64 =
  */
 const TABLE_ENTRIES: u32 = 32;
 
-/**
- * Opens the disk at a PCI address. Its ports must be granted; interrupts are off until `enable_interrupts`.
- *
- * @param address of the function, as `PciFunction.address`
- * @param options address of a BlockOptions, or 0; read during the call only
- * @returns a handle greater than 0, or E_ARGUMENT, E_INITIALIZE, E_IN_USE, E_MEMORY, E_NOT_FOUND, E_NOT_VIRTIO, E_BAR,
- *   E_RESET_TIMEOUT, E_FEATURES, E_CONFIGURATION, E_QUEUE_SIZE, E_QUEUE_LIVE, E_DMA_MEMORY, E_GONE
- */
-export function block_open(address: u32, options: u32): i32 {
-  let allowed = u64.MAX_VALUE;
-  let timeout: u64 = 0;
-  if (options != 0) {
-    if (!checkRecords(options, 1, offsetof<BlockOptions>())) return Result.E_ARGUMENT;
-    allowed = changetype<BlockOptions>(options).features;
-    timeout = changetype<BlockOptions>(options).timeout_ns;
+
+@unmanaged
+export class BlockDriver extends BlockDevice {
+  acceptable(features: u64): u64 {
+    return withoutCacheChange(this, features);
   }
-  const handle = registerDevice(address, VIRTIO_ID_BLOCK, BLOCK_DEVICE_BYTES);
-  if (handle < 0) return handle;
-  const device = changetype<BlockDevice>(deviceOf(handle));
-  device.queue.timeout = timeout;
-  const result = bringUp(device, MINIMAL, OPTIONAL & allowed);
-  if (result == Result.OK) return handle;
-  const reason = failOpening(device, result);
-  device.queue.freeShared();
-  finishClose(device);
-  return reason;
-}
 
-/** Everything between a reset and DRIVER_OK; memory is taken the first time. */
-function bringUp(device: BlockDevice, minimal: u64, optional: u64): i32 {
-  let result = start(device);
-  if (result == Result.OK && withoutCacheChange(device, minimal) != minimal) result = Result.E_FEATURES;
-  if (result == Result.OK) result = negotiate(device, minimal, withoutCacheChange(device, optional));
-  if (result == Result.OK) result = readConfiguration(device);
-  if (result == Result.OK && device.queue.size == 0) {
-    result = device.queue.allocate(device, REQUEST_QUEUE, CHAIN_MIN, FRAMING_BYTES, TABLE_ENTRIES);
+  configure(): i32 {
+    return readConfiguration(this);
   }
-  if (result == Result.OK) result = device.queue.activate();
-  if (result == Result.OK) prepareLimits(device);
-  if (result == Result.OK) run(device);
-  return result;
-}
 
-/**
- * Describes the disk, from what its device said before: as long as there is a handle, in every state.
- *
- * @param record address of a BlockInformation
- * @returns OK, E_HANDLE, E_ARGUMENT
- */
-export function block_information(handle: u32, record: u32): i32 {
-  const device = changetype<BlockDevice>(deviceOfType(handle, VIRTIO_ID_BLOCK));
-  if (!device) return Result.E_HANDLE;
-  if (!checkRecords(record, 1, offsetof<BlockInformation>())) return Result.E_ARGUMENT;
-  const information = device.information;
-  information.capacity = device.capacity;
-  memory.copy(record, changetype<usize>(information), offsetof<BlockInformation>());
-  return Result.OK;
-}
-
-/**
- * Copies the disk's counters, as long as there is a handle.
- *
- * @param record address of a BlockStatistics
- * @returns OK, E_HANDLE, E_ARGUMENT
- */
-export function block_statistics(handle: u32, record: u32): i32 {
-  const device = changetype<BlockDevice>(deviceOfType(handle, VIRTIO_ID_BLOCK));
-  if (!device) return Result.E_HANDLE;
-  if (!checkRecords(record, 1, offsetof<BlockStatistics>())) return Result.E_ARGUMENT;
-  const statistics = device.statistics;
-  statistics.notifications = device.queue.notifications;
-  statistics.interrupts = device.interrupts;
-  statistics.resets = device.resets;
-  memory.copy(record, changetype<usize>(statistics), offsetof<BlockStatistics>());
-  return Result.OK;
-}
-
-/**
- * Gives requests to the disk, in order, up to the first that is not accepted; its `result` says why. The accepted ones
- * are published together, with one notification at most. Their buffers are the device's until they complete.
- *
- * @param requests address of an array of BlockRequest
- * @returns number accepted, or E_HANDLE, E_ARGUMENT, E_BROKEN, E_GONE
- */
-export function block_submit(handle: u32, requests: u32, count: u32): i32 {
-  const device = changetype<BlockDevice>(deviceInSlot(handle));
-  if (!device) return Result.E_HANDLE;
-  if (isAnother(device, handle, VIRTIO_ID_BLOCK) | device.state) return refusal(handle, VIRTIO_ID_BLOCK);
-  if (!recordsFit(requests, count, offsetof<BlockRequest>())) return Result.E_ARGUMENT;
-  const end = requests + count * offsetof<BlockRequest>();
-  let at = requests;
-  while (true) {
-    at = submitRun(device, at, end);
-    if (at == end) break;
-    const request = changetype<BlockRequest>(at);
-    const result = addRequest(device, request);
-    request.result = result;
-    if (result != Result.OK) {
-      if (result != Result.E_FULL) device.statistics.refused++;
-      break;
-    }
-    at += offsetof<BlockRequest>();
+  queuesNeeded(): u32 {
+    return 1;
   }
-  const accepted = (at - requests) / offsetof<BlockRequest>();
-  device.statistics.requests += accepted;
-  device.queue.kick();
-  return accepted;
-}
 
-/**
- * Takes completions, in the order in which the device finished.
- *
- * @param completions address of an array of Completion with room for `capacity`
- * @returns number taken; E_HANDLE, E_ARGUMENT; with nothing to take E_BROKEN, E_GONE
- */
-export function block_poll(handle: u32, completions: u32, capacity: u32): i32 {
-  const device = changetype<BlockDevice>(deviceInSlot(handle));
-  if (!device) return Result.E_HANDLE;
-  if (isAnother(device, handle, VIRTIO_ID_BLOCK)) return Result.E_HANDLE;
-  if (!recordsFit(completions, capacity, offsetof<Completion>())) return Result.E_ARGUMENT;
-  const queue = device.queue;
-  if (device.state | (<u32>queue.draining)) return pollStopped(device, completions, capacity);
-  const end = completions + capacity * offsetof<Completion>();
-  const found = queue.pending();
-  let at = completions;
-  for (let pending = found; ; pending--) {
-    const taken = completeRun(device, at, end, pending);
-    at += taken * offsetof<Completion>();
-    pending -= taken;
-    if (pending == 0 || at == end) break;
-    const written = completeOne(device, changetype<Completion>(at));
-    if (written < 0) break;
-    at += written * offsetof<Completion>();
+  allocate(): i32 {
+    this.queue.timeout = this.timeout;
+    return this.queue.allocate(this, REQUEST_QUEUE, CHAIN_MIN, FRAMING_BYTES, TABLE_ENTRIES);
   }
-  if (at != completions) return (at - completions) / offsetof<Completion>();
-  if (found == 0) queue.watch();
-  return nothingTaken(device);
-}
 
-/** The same for a device that has been reset, closed or found broken: it uses nothing any more. */
-function pollStopped(device: BlockDevice, completions: u32, capacity: u32): i32 {
-  const queue = device.queue;
-  let taken: u32 = 0;
-  while (queue.draining && taken < capacity) {
-    taken += completeDrained(device, changetype<Completion>(completions + taken * offsetof<Completion>()));
+  prepare(): i32 {
+    prepareLimits(this, this.queue);
+    return 0;
   }
-  const result = taken == 0 ? nothingTaken(device) : taken;
-  if (device.state == DeviceState.CLOSING && device.inFlight == 0) finishClose(device);
-  return result;
-}
 
-/**
- * Asks for one interrupt, when all requests in flight have completed; `enable_interrupts` asks for one at the next
- * completion. For a caller that waits for a whole batch: no interrupt comes while one of its requests is out. With
- * nothing in flight it comes at the next completion; without EVENT_IDX, at each. [virtio-1.2 §2.7.7.1]
- *
- * @returns 1 when all of them, or without EVENT_IDX any of them, can be polled already, for which no interrupt may come;
- *   0; E_HANDLE, E_BROKEN, E_GONE
- */
-export function block_await_all(handle: u32): i32 {
-  const device = changetype<BlockDevice>(deviceOfType(handle, VIRTIO_ID_BLOCK));
-  const state = runningResult(device);
-  if (state != Result.OK) return state;
-  const queue = device.queue;
-  return queue.enableCallbacks(max(queue.outstanding, 1) - 1);
-}
+  started(): void {}
 
-/** What a disk does with the interrupt bits of its device. */
-export function interruptBlock(device: Device, bits: u32): void {
-  if (bits & Interrupt.CONFIGURATION) updateCapacity(changetype<BlockDevice>(device));
-}
+  recall(): void {}
 
-/** `enable_interrupts` for a disk. */
-export function enableBlockInterrupts(device: Device): bool {
-  return changetype<BlockDevice>(device).queue.enableCallbacks(0);
-}
+  outstanding(): u32 {
+    return this.queue.inFlight;
+  }
 
-/** `disable_interrupts` for a disk. */
-export function disableBlockInterrupts(device: Device): void {
-  changetype<BlockDevice>(device).queue.disableCallbacks();
-}
+  free(): void {}
 
-/** `reset` for a disk: the same features and the same queue, or nothing. */
-export function resetBlock(device: Device): i32 {
-  const block = changetype<BlockDevice>(device);
-  const callbacks = block.queue.callbacks;
-  const capacity = block.capacity;
-  const result = bringUp(block, device.featuresAccepted, 0);
-  // A reset forgets the interrupt that would have told.
-  if (block.capacity != capacity) block.raise(Event.CAPACITY);
-  if (result != Result.OK) block.queue.stop();
-  else if (callbacks) block.queue.enableCallbacks(0);
-  return result;
-}
+  configurationChanged(): void {
+    updateCapacity(this);
+  }
 
-/** `close` for a disk whose device has been cut off: how many completions are still to be taken. */
-export function closeBlock(device: Device): u32 {
-  const block = changetype<BlockDevice>(device);
-  block.queue.stop();
-  block.queue.freeShared();
-  const left = block.inFlight;
-  if (left == 0) finishClose(block);
-  return left;
-}
+  interrupted(): void {}
 
-/** Gives back what only the driver could reach; the handle is gone. */
-function finishClose(device: BlockDevice): void {
-  device.queue.freePrivate();
-  unregisterDevice(device);
+  enableInterrupts(): bool {
+    return this.queue.enableCallbacks(0);
+  }
+
+  disableInterrupts(): void {
+    this.queue.disableCallbacks();
+  }
 }

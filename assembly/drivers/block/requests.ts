@@ -23,7 +23,7 @@ import {
   walkIsOver,
 } from "../../memory/walker";
 import { VIRTQ_DESC_F_WRITE } from "../../virtio/queue/layout";
-import { BlockDevice } from "./device";
+import { BlockDevice, RequestQueue } from "./device";
 import {
   HEADER_BYTES,
   SECTOR_SHIFT,
@@ -85,7 +85,7 @@ export function isOnDisk(capacity: u64, sector: u64, sectors: u64): bool {
  *
  * @returns OK, E_FULL, or why the request was refused
  */
-export function addRequest(device: BlockDevice, request: BlockRequest): i32 {
+export function addRequest(device: BlockDevice, queue: RequestQueue, request: BlockRequest): i32 {
   const segments = request.segments;
   const segmentCount = request.segment_count;
   if (segmentCount != 0 && !recordsFit(segments, segmentCount, offsetof<Segment>())) return Result.E_ARGUMENT;
@@ -93,12 +93,11 @@ export function addRequest(device: BlockDevice, request: BlockRequest): i32 {
   const refusal = validate(device, operation, segmentCount);
   if (refusal != Result.OK) return refusal;
   const sector = operation > <u32>BlockOperation.WRITE ? 0 : request.sector;
-  const queue = device.queue;
   const before = queue.room;
   beginWalk(segments, segmentCount);
-  const result = addParts(device, operation, sector, request.token);
+  const result = addParts(device, queue, operation, sector, request.token);
   if (result == Result.OK) {
-    device.inFlight++;
+    queue.inFlight++;
     return result;
   }
   queue.undo(before);
@@ -112,8 +111,7 @@ export function addRequest(device: BlockDevice, request: BlockRequest): i32 {
 }
 
 /** Puts all that the walk leads over into the ring. After an error the parts added until then are still there. */
-function addParts(device: BlockDevice, operation: u32, sector: u64, token: u64): i32 {
-  const queue = device.queue;
+function addParts(device: BlockDevice, queue: RequestQueue, operation: u32, sector: u64, token: u64): i32 {
   let first: u32 = 0;
   let parts: u32 = 0;
   let bytes: u64 = 0;
@@ -121,16 +119,16 @@ function addParts(device: BlockDevice, operation: u32, sector: u64, token: u64):
     if (bytes > REQUEST_BYTES_MAX) return Result.E_SEGMENTS;
     if (queue.room == 0) return Result.E_FULL;
     const head = queue.nextHead;
-    const result = addPart(device, operation, sector + (bytes >> SECTOR_SHIFT));
+    const result = addPart(device, queue, operation, sector + (bytes >> SECTOR_SHIFT));
     if (result != Result.OK) return result;
-    const part = device.request(head);
+    const part = queue.request(head);
     bytes += part.bytes;
     if (parts == 0) first = head;
     part.first = <u16>first;
     part.parts = 1;
     parts++;
   } while (!walkIsOver());
-  const request = device.request(first);
+  const request = queue.request(first);
   request.token = token;
   request.bytes = <u32>bytes;
   request.result = Result.OK;
@@ -144,8 +142,7 @@ function addParts(device: BlockDevice, operation: u32, sector: u64, token: u64):
  *
  * @returns OK, E_FULL, E_SEGMENTS, E_ADDRESS
  */
-function addPart(device: BlockDevice, operation: u32, sector: u64): i32 {
-  const queue = device.queue;
+function addPart(device: BlockDevice, queue: RequestQueue, operation: u32, sector: u64): i32 {
   const blockMask = device.blockSize - 1;
   const flags = operation == BlockOperation.WRITE ? 0 : VIRTQ_DESC_F_WRITE;
   let inTable = queue.hasTables;
@@ -154,7 +151,7 @@ function addPart(device: BlockDevice, operation: u32, sector: u64): i32 {
   while (true) {
     const head = queue.begin(inTable);
     const headerAddress = queue.headerAddress(head);
-    const dataMax = inTable ? device.tableDataMax : device.ringDataMax;
+    const dataMax = inTable ? queue.tableDataMax : queue.ringDataMax;
     const chainMax = queue.chainMax;
     if (chainMax < FRAMING_DESCRIPTORS) return Result.E_FULL;
     queue.append(headerAddress, HEADER_BYTES, 0);
@@ -190,8 +187,8 @@ function addPart(device: BlockDevice, operation: u32, sector: u64): i32 {
 }
 
 /** What the status byte of the chain that began at `head` means. Read once: the device can still write it. */
-export function partResult(device: BlockDevice, head: u32): i32 {
-  switch (read8(device.queue.header(head) + STATUS_OFFSET)) {
+export function partResult(queue: RequestQueue, head: u32): i32 {
+  switch (read8(queue.header(head) + STATUS_OFFSET)) {
     case VIRTIO_BLK_S_OK:
       return Result.OK;
     case VIRTIO_BLK_S_IOERR:

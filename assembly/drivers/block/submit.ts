@@ -17,7 +17,7 @@ import {
   writeDescriptor,
 } from "../../virtio/queue/layout";
 import { freeAt, stateAt } from "../../virtio/queue/run";
-import { BlockDevice, RequestState } from "./device";
+import { BlockDevice, RequestQueue, RequestState } from "./device";
 import { isOnDisk, REQUEST_BYTES_MAX } from "./requests";
 import { FRAMING_BYTES, HEADER_BYTES, SECTOR_SHIFT, STATUS_BYTES, STATUS_OFFSET, writeHeader } from "./wire";
 
@@ -36,8 +36,7 @@ const FIRST_LINK: u32 = 2 * NEXT_LINK;
  * @returns address of the first request that was not added, or `end`
  */
 @inline
-export function submitRun(device: BlockDevice, requests: u32, end: u32): u32 {
-  const queue = device.queue;
+export function submitRun(device: BlockDevice, queue: RequestQueue, requests: u32, end: u32): u32 {
   if (!queue.hasTables) return requests;
   const mask = queue.size - 1;
   const states = queue.states;
@@ -48,7 +47,7 @@ export function submitRun(device: BlockDevice, requests: u32, end: u32): u32 {
   const slotsAddress = queue.slotsAddress;
   const slotBytes = queue.slotBytes;
   const generation = queue.generation;
-  const dataBytesMax = device.tableDataMax * DESCRIPTOR_BYTES;
+  const dataBytesMax = queue.tableDataMax * DESCRIPTOR_BYTES;
   const sizeMax = device.sizeMax;
   const capacity = device.capacity;
   const blockMask = device.blockSize - 1;
@@ -141,6 +140,6 @@ export function submitRun(device: BlockDevice, requests: u32, end: u32): u32 {
   queue.room = room;
   queue.available = available & 0xffff;
   queue.outstanding += added;
-  device.inFlight += added;
+  queue.inFlight += added;
   return at;
 }

@@ -33,16 +33,12 @@ export function statedMtu(device: NetDevice): u32 {
   return mtu >= MTU_MIN ? mtu : 0;
 }
 
-/**
- * Takes over what follows from the accepted features.
- *
- * @param mtu as the device stated it before; a second reading might be another one
- */
-export function readConfiguration(device: NetDevice, mtu: u32): void {
+/** Takes over what follows from the accepted features; the MTU was read before. */
+export function readConfiguration(device: NetDevice): void {
   device.anyLayout = device.accepted(VIRTIO_F_ANY_LAYOUT);
   device.mergeable = device.accepted(VIRTIO_NET_F_MRG_RXBUF);
   device.headerBytes = device.mergeable ? HEADER_BYTES_MERGEABLE : HEADER_BYTES;
-  device.mtu = device.accepted(VIRTIO_NET_F_MTU) && mtu != 0 ? mtu : MTU_DEFAULT;
+  device.mtu = device.accepted(VIRTIO_NET_F_MTU) ? device.mtuStated : MTU_DEFAULT;
   device.linkUp = readLink(device);
   // An address made up before a reset stays the card's own.
   if (!device.macIsGenerated) readMac(device);
@@ -93,7 +89,7 @@ export function describeCard(device: NetDevice, information: NetInformation): vo
   information.header_bytes = device.headerBytes;
   information.receive_queue_size = device.receiveQueue.size;
   information.transmit_queue_size = device.transmitQueue.size;
-  information.receive_buffers = device.bufferCount;
-  information.receive_buffer_bytes = device.bufferBytes;
-  information.buffers_per_frame_max = device.piecesMax;
+  information.receive_buffers = device.receiveQueue.bufferCount;
+  information.receive_buffer_bytes = device.receiveQueue.bufferBytes;
+  information.buffers_per_frame_max = device.receiveQueue.piecesMax;
 }

@@ -2,7 +2,7 @@
 import { NetStatistics } from "../../abi/records";
 import { Device } from "../../virtio/device";
 import { Virtqueue } from "../../virtio/queue/virtqueue";
-import { ETHERNET_HEADER_BYTES, VLAN_TAG_BYTES } from "./wire";
+import { ETHERNET_HEADER_BYTES, RECEIVE_QUEUE, TRANSMIT_QUEUE, VLAN_TAG_BYTES } from "./wire";
 
 /** Who may touch a receive buffer. */
 export const enum Owner {
@@ -40,24 +40,9 @@ export class FramePiece {
   length: u32;
 }
 
-/** An open network card. */
+/** A queue that the device fills with frames. */
 @unmanaged
-export class NetDevice extends Device {
-  /** Six octets, the first lowest; 0 until it is known. */
-  mac: u64;
-  macIsGenerated: bool;
-  linkUp: bool;
-  /** Header and frame may share a descriptor. */
-  anyLayout: bool;
-  /** Received frames may span buffers. */
-  mergeable: bool;
-  mtu: u32;
-  /** Of the packet header. */
-  headerBytes: u32;
-
-  /** What the caller waits to hear of transmission: bits of TransmitWish. */
-  transmitWishes: u32;
-
+export class ReceiveQueue extends Virtqueue {
   /** Array of ReceiveBuffer. */
   buffers: u32;
   bufferCount: u32;
@@ -69,35 +54,10 @@ export class NetDevice extends Device {
   /** Array of FramePiece: buffers that the device has used for a frame that is not yet whole, or not yet fetched. */
   pieces: u32;
   pieceCount: u32;
-  /** How many buffers that frame has. */
+  /** How many buffers that frame has; 1 and more also between frames. */
   piecesWanted: u32;
   /** Most buffers of a frame. */
   piecesMax: u32;
-
-  // The two queues and the counters lie behind this object: what is always at the same distance needs no pointer.
-
-  @inline
-  get receiveQueue(): Virtqueue {
-    return changetype<Virtqueue>(changetype<usize>(this) + QUEUES_OFFSET);
-  }
-
-
-  @inline
-  get transmitQueue(): Virtqueue {
-    return changetype<Virtqueue>(changetype<usize>(this) + QUEUES_OFFSET + QUEUE_BYTES);
-  }
-
-
-  @inline
-  get statistics(): NetStatistics {
-    return changetype<NetStatistics>(changetype<usize>(this) + STATISTICS_OFFSET);
-  }
-
-  /** Bytes of the largest frame, packet header not included. */
-  @inline
-  get frameBytesMax(): u32 {
-    return this.mtu + (ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES);
-  }
 
 
   @inline
@@ -112,9 +72,62 @@ export class NetDevice extends Device {
   }
 }
 
-const QUEUE_BYTES: u32 = (offsetof<Virtqueue>() + 7) & ~7;
-const QUEUES_OFFSET: u32 = (offsetof<NetDevice>() + 7) & ~7;
-const STATISTICS_OFFSET: u32 = QUEUES_OFFSET + 2 * QUEUE_BYTES;
+/** A queue of frames to send. */
+@unmanaged
+export class TransmitQueue extends Virtqueue {
+  /** What the caller waits to hear of: bits of TransmitWish. */
+  wishes: u32;
+}
 
-/** Bytes of a card's state, queues and counters included. */
+/** An open network card. */
+@unmanaged
+export class NetDevice extends Device {
+  /** Six octets, the first lowest; 0 until it is known. */
+  mac: u64;
+  macIsGenerated: bool;
+  linkUp: bool;
+  /** Header and frame may share a descriptor. */
+  anyLayout: bool;
+  /** Received frames may span buffers. */
+  mergeable: bool;
+  /** What the device stated when its features were read, 0 for nothing that can be, and what holds. */
+  mtuStated: u32;
+  mtu: u32;
+  /** Of the packet header. */
+  headerBytes: u32;
+  /** As the caller wished; 0: the default. */
+  bufferCountWanted: u32;
+  bufferBytesWanted: u32;
+  /** Nanoseconds that sending a frame may take; 0: any time. */
+  timeout: u64;
+
+
+  @inline
+  get receiveQueue(): ReceiveQueue {
+    return changetype<ReceiveQueue>(this.queueState(RECEIVE_QUEUE));
+  }
+
+
+  @inline
+  get transmitQueue(): TransmitQueue {
+    return changetype<TransmitQueue>(this.queueState(TRANSMIT_QUEUE));
+  }
+
+  // The counters lie behind this object: what is always at the same distance needs no pointer.
+
+  @inline
+  get statistics(): NetStatistics {
+    return changetype<NetStatistics>(changetype<usize>(this) + STATISTICS_OFFSET);
+  }
+
+  /** Bytes of the largest frame, packet header not included. */
+  @inline
+  get frameBytesMax(): u32 {
+    return this.mtu + (ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES);
+  }
+}
+
+const STATISTICS_OFFSET: u32 = (offsetof<NetDevice>() + 7) & ~7;
+
+/** Bytes of a card's state, counters included. */
 export const NET_DEVICE_BYTES: u32 = STATISTICS_OFFSET + offsetof<NetStatistics>();

@@ -14,7 +14,7 @@ import {
   writeDescriptor,
 } from "../../virtio/queue/layout";
 import { following, freeAt, releaseAt, stateAt } from "../../virtio/queue/run";
-import { NetDevice, Owner, ReceiveBuffer } from "./device";
+import { NetDevice, Owner, ReceiveBuffer, ReceiveQueue } from "./device";
 import { headerApart, lend } from "./receive";
 import { ETHERNET_HEADER_BYTES, HEADER_NUM_BUFFERS } from "./wire";
 
@@ -27,13 +27,12 @@ import { ETHERNET_HEADER_BYTES, HEADER_NUM_BUFFERS } from "./wire";
  * @returns how many were
  */
 @inline
-export function receiveRun(device: NetDevice, records: u32, pending: u32): u32 {
-  const queue = device.receiveQueue;
+export function receiveRun(device: NetDevice, queue: ReceiveQueue, records: u32, pending: u32): u32 {
   const mask = queue.size - 1;
   const states = queue.states;
   const freeStack = queue.freeStack;
   const usedRing = queue.usedRing;
-  const buffers = device.buffers;
+  const buffers = queue.buffers;
   const headerBytes = device.headerBytes;
   const mergeable = device.mergeable;
   let used = queue.used;
@@ -73,16 +72,15 @@ export function receiveRun(device: NetDevice, records: u32, pending: u32): u32 {
  * @returns how many were posted
  */
 @inline
-export function releaseRun(device: NetDevice, ids: u32, count: u32): u32 {
-  const queue = device.receiveQueue;
+export function releaseRun(device: NetDevice, queue: ReceiveQueue, ids: u32, count: u32): u32 {
   const mask = queue.size - 1;
   const states = queue.states;
   const freeStack = queue.freeStack;
   const availableRing = queue.availableRing;
   const descriptors = queue.descriptors;
-  const buffers = device.buffers;
-  const bufferCount = device.bufferCount;
-  const bytes = device.bufferBytes;
+  const buffers = queue.buffers;
+  const bufferCount = queue.bufferCount;
+  const bytes = queue.bufferBytes;
   const apart = headerApart(device);
   let room = queue.room;
   let available = queue.available;

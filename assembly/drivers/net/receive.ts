@@ -20,7 +20,7 @@ import { allocatePages, freePages } from "../../memory/pages";
 import { PAGE_BYTES, read16, read64 } from "../../memory/shared";
 import { DeviceState } from "../../virtio/device";
 import { VIRTQ_DESC_F_WRITE } from "../../virtio/queue/layout";
-import { FramePiece, NetDevice, Owner, ReceiveBuffer } from "./device";
+import { FramePiece, NetDevice, Owner, ReceiveBuffer, ReceiveQueue } from "./device";
 import { receiveRun, releaseRun } from "./receive-run";
 import {
   ETHERNET_HEADER_BYTES,
@@ -50,25 +50,24 @@ const BUFFER_BYTES_MAX: u32 = DELIVERED_BYTES_MAX + BUFFER_BYTES_UNIT;
  * @param bufferBytes size of each, 0: the default
  * @returns OK, E_ARGUMENT, E_QUEUE_SIZE, E_MEMORY, E_DMA_MEMORY
  */
-export function allocateReceive(device: NetDevice, bufferCount: u32, bufferBytes: u32): i32 {
+export function allocateReceive(device: NetDevice, queue: ReceiveQueue, bufferCount: u32, bufferBytes: u32): i32 {
   const descriptors: u32 = device.anyLayout ? 1 : 2;
-  const queue = device.receiveQueue;
   const result = queue.allocate(device, RECEIVE_QUEUE, descriptors, 0, 0);
   if (result != Result.OK) return result;
   const fit = queue.size / descriptors;
-  device.bufferCount = bufferCount == 0 ? fit : min(bufferCount, fit);
-  device.bufferBytes = bufferBytes == 0 ? defaultBufferBytes(device) : bufferBytes;
-  if (!receiveBuffersFit(device)) return Result.E_ARGUMENT;
-  bufferBytes = device.bufferBytes;
+  queue.bufferCount = bufferCount == 0 ? fit : min(bufferCount, fit);
+  queue.bufferBytes = bufferBytes == 0 ? defaultBufferBytes(device, queue) : bufferBytes;
+  if (!receiveBuffersFit(device, queue)) return Result.E_ARGUMENT;
+  bufferBytes = queue.bufferBytes;
   if (bufferBytes > BUFFER_BYTES_MAX || bufferBytes & (BUFFER_BYTES_UNIT - 1)) return Result.E_ARGUMENT;
-  device.piecesMax = device.mergeable
-    ? min(divideUp(FRAME_BYTES_MAX + device.headerBytes, bufferBytes), device.bufferCount)
+  queue.piecesMax = device.mergeable
+    ? min(divideUp(FRAME_BYTES_MAX + device.headerBytes, bufferBytes), queue.bufferCount)
     : 1;
-  device.piecesWanted = 1;
-  device.pieces = allocatePrivate(device.piecesMax * offsetof<FramePiece>());
-  device.buffers = allocatePrivate(device.bufferCount * offsetof<ReceiveBuffer>());
-  if (device.pieces == 0 || device.buffers == 0) return Result.E_MEMORY;
-  return allocateBuffers(device);
+  queue.piecesWanted = 1;
+  queue.pieces = allocatePrivate(queue.piecesMax * offsetof<FramePiece>());
+  queue.buffers = allocatePrivate(queue.bufferCount * offsetof<ReceiveBuffer>());
+  if (queue.pieces == 0 || queue.buffers == 0) return Result.E_MEMORY;
+  return allocateBuffers(queue);
 }
 
 /** How many parts of `part` bytes it takes for `bytes`. */
@@ -77,8 +76,8 @@ function divideUp(bytes: u32, part: u32): u32 {
 }
 
 /** Two buffers a page, or larger ones where there are few or the device needs them. */
-function defaultBufferBytes(device: NetDevice): u32 {
-  const share = divideUp(allBytesMin(device), device.bufferCount);
+function defaultBufferBytes(device: NetDevice, queue: ReceiveQueue): u32 {
+  const share = divideUp(allBytesMin(device), queue.bufferCount);
   const bytes = max(BUFFER_BYTES_DEFAULT, max(share, bufferBytesMin(device)));
   return (bytes + BUFFER_BYTES_UNIT - 1) & ~(BUFFER_BYTES_UNIT - 1);
 }
@@ -95,97 +94,94 @@ function allBytesMin(device: NetDevice): u32 {
 }
 
 /** Whether the buffers do for the device, also after a reset. */
-export function receiveBuffersFit(device: NetDevice): bool {
+export function receiveBuffersFit(device: NetDevice, queue: ReceiveQueue): bool {
   return (
-    device.bufferBytes >= bufferBytesMin(device) && <u64>device.bufferBytes * device.bufferCount >= allBytesMin(device)
+    queue.bufferBytes >= bufferBytesMin(device) && <u64>queue.bufferBytes * queue.bufferCount >= allBytesMin(device)
   );
 }
 
 /** Small buffers share a page, so that none crosses one; a large one has pages of its own. */
-function buffersPerPage(device: NetDevice): u32 {
-  return max(PAGE_BYTES / device.bufferBytes, 1);
+function buffersPerPage(queue: ReceiveQueue): u32 {
+  return max(PAGE_BYTES / queue.bufferBytes, 1);
 }
 
-function allocateBuffers(device: NetDevice): i32 {
-  const perPage = buffersPerPage(device);
-  for (let index: u32 = 0; index < device.bufferCount; index++) {
-    const buffer = device.buffer(index);
+function allocateBuffers(queue: ReceiveQueue): i32 {
+  const perPage = buffersPerPage(queue);
+  for (let index: u32 = 0; index < queue.bufferCount; index++) {
+    const buffer = queue.buffer(index);
     const place = index % perPage;
     if (place == 0) {
-      buffer.pointer = allocatePages(device.bufferBytes);
+      buffer.pointer = allocatePages(queue.bufferBytes);
       if (buffer.pointer == 0) return Result.E_DMA_MEMORY;
       buffer.address = physicalAddress(buffer.pointer);
     } else {
-      const first = device.buffer(index - place);
-      buffer.pointer = first.pointer + place * device.bufferBytes;
-      buffer.address = first.address + place * device.bufferBytes;
+      const first = queue.buffer(index - place);
+      buffer.pointer = first.pointer + place * queue.bufferBytes;
+      buffer.address = first.address + place * queue.bufferBytes;
     }
   }
   return Result.OK;
 }
 
 /** Gives back the receive buffers; neither the device nor the caller may have one any more. */
-export function freeBuffers(device: NetDevice): void {
-  if (device.buffers != 0) {
-    const perPage = buffersPerPage(device);
-    for (let index: u32 = 0; index < device.bufferCount; index += perPage) {
-      freePages(device.buffer(index).pointer, device.bufferBytes);
+export function freeBuffers(queue: ReceiveQueue): void {
+  if (queue.buffers != 0) {
+    const perPage = buffersPerPage(queue);
+    for (let index: u32 = 0; index < queue.bufferCount; index += perPage) {
+      freePages(queue.buffer(index).pointer, queue.bufferBytes);
     }
   }
-  freePrivate(device.buffers);
-  freePrivate(device.pieces);
-  device.receiveQueue.freePrivate();
+  freePrivate(queue.buffers);
+  freePrivate(queue.pieces);
 }
 
 /**
  * After a reset: the device has none of the buffers any more; those in the caller's hands stay there. Frames that it had
  * received are lost, and counted.
  */
-export function recallBuffers(device: NetDevice): void {
-  discardFrames(device);
-  device.receiveQueue.forget();
-  device.pieceCount = 0;
-  for (let index: u32 = 0; index < device.bufferCount; index++) {
-    const buffer = device.buffer(index);
+export function recallBuffers(device: NetDevice, queue: ReceiveQueue): void {
+  discardFrames(device, queue);
+  queue.forget();
+  queue.pieceCount = 0;
+  for (let index: u32 = 0; index < queue.bufferCount; index++) {
+    const buffer = queue.buffer(index);
     if (buffer.owner == Owner.DEVICE) buffer.owner = Owner.DRIVER;
   }
 }
 
 /** Counts the frames that the device had received whole. */
-function discardFrames(device: NetDevice): void {
-  const queue = device.receiveQueue;
-  if (frameIsHeldBack(device)) {
+function discardFrames(device: NetDevice, queue: ReceiveQueue): void {
+  if (frameIsHeldBack(queue)) {
     device.statistics.receive_discarded++;
-    device.pieceCount = 0;
+    queue.pieceCount = 0;
   }
   for (let pending = queue.pending(); pending != 0; pending--) {
     const head = queue.take();
     if (head < 0) return;
-    if (device.pieceCount == 0) {
-      const wanted = frameBuffers(device, <u32>queue.state(head).token, queue.writtenInto(head));
+    if (queue.pieceCount == 0) {
+      const wanted = frameBuffers(device, queue, <u32>queue.state(head).token, queue.writtenInto(head));
       if (wanted == 0) return;
-      device.piecesWanted = wanted;
+      queue.piecesWanted = wanted;
     }
-    if (++device.pieceCount < device.piecesWanted) continue;
+    if (++queue.pieceCount < queue.piecesWanted) continue;
     device.statistics.receive_discarded++;
-    device.pieceCount = 0;
+    queue.pieceCount = 0;
   }
 }
 
 /** Posts all buffers that are nobody's; `kick` is the caller's. */
-export function postBuffers(device: NetDevice): void {
-  device.dropped = 0;
-  for (let index: u32 = 0; index < device.bufferCount; index++) {
-    if (device.buffer(index).owner == Owner.DRIVER) post(device, index);
+export function postBuffers(device: NetDevice, queue: ReceiveQueue): void {
+  queue.dropped = 0;
+  for (let index: u32 = 0; index < queue.bufferCount; index++) {
+    if (queue.buffer(index).owner == Owner.DRIVER) post(device, queue, index);
   }
 }
 
 /** Hands a buffer to the device; there are never more buffers than the ring has room for. */
-function post(device: NetDevice, index: u32): void {
-  const queue = device.receiveQueue;
-  const buffer = device.buffer(index);
+function post(device: NetDevice, queue: ReceiveQueue, index: u32): void {
+  const buffer = queue.buffer(index);
   buffer.owner = Owner.DEVICE;
-  const bytes = device.bufferBytes;
+  const bytes = queue.bufferBytes;
   const apart = headerApart(device);
   queue.begin(false);
   if (apart != 0) queue.append(buffer.address, apart, VIRTQ_DESC_F_WRITE);
@@ -208,14 +204,14 @@ export function headerApart(device: NetDevice): u32 {
  * @param records array of ReceivedBuffer with room for `capacity`
  * @returns records written; E_ARGUMENT when the next frame alone has more buffers than that
  */
-export function receiveFrames(device: NetDevice, records: u32, capacity: u32): i32 {
-  const queue = device.receiveQueue;
+export function receiveFrames(device: NetDevice, queue: ReceiveQueue, records: u32, capacity: u32): i32 {
   let result: i32 = Result.OK;
   let written: u32 = 0;
   for (let pending = queue.pending(); written < capacity;) {
-    if (device.pieceCount == 0) {
+    if (queue.pieceCount == 0) {
       const taken = receiveRun(
         device,
+        queue,
         records + written * offsetof<ReceivedBuffer>(),
         min(pending, capacity - written),
       );
@@ -223,7 +219,7 @@ export function receiveFrames(device: NetDevice, records: u32, capacity: u32): i
       pending -= taken;
       if (written == capacity) break;
     }
-    if (!frameIsHeldBack(device)) {
+    if (!frameIsHeldBack(queue)) {
       if (pending == 0) break;
       pending--;
       const head = queue.take();
@@ -231,52 +227,52 @@ export function receiveFrames(device: NetDevice, records: u32, capacity: u32): i
       queue.release(head, queue.takenCount);
       const index = <u32>queue.state(head).token;
       const length = queue.writtenInto(head);
-      if (device.pieceCount == 0) {
-        const wanted = frameBuffers(device, index, length);
+      if (queue.pieceCount == 0) {
+        const wanted = frameBuffers(device, queue, index, length);
         if (wanted == 0) break;
-        device.piecesWanted = wanted;
+        queue.piecesWanted = wanted;
       }
-      if (!addPiece(device, index, length)) continue;
+      if (!addPiece(device, queue, index, length)) continue;
     }
-    const count = device.pieceCount;
+    const count = queue.pieceCount;
     if (count > capacity - written) {
       if (written == 0) result = Result.E_ARGUMENT;
       break;
     }
-    deliver(device, records + written * offsetof<ReceivedBuffer>(), count);
+    deliver(device, queue, records + written * offsetof<ReceivedBuffer>(), count);
     written += count;
   }
-  device.lent += written;
-  if (device.dropped != 0) repostDropped(device);
+  queue.lent += written;
+  if (queue.dropped != 0) repostDropped(device, queue);
   return result == Result.OK ? written : result;
 }
 
 /** Gives the device the buffers back of frames that were dropped. */
-function repostDropped(device: NetDevice): void {
+function repostDropped(device: NetDevice, queue: ReceiveQueue): void {
   if (device.state != DeviceState.RUNNING) return;
-  postBuffers(device);
-  device.receiveQueue.kick();
+  postBuffers(device, queue);
+  queue.kick();
 }
 
 /**
  * How many buffers the frame has that begins in this one, which may be more than the largest frame needs; 0 when that is
  * impossible, and the device broken.
  */
-function frameBuffers(device: NetDevice, index: u32, length: u32): u32 {
+function frameBuffers(device: NetDevice, queue: ReceiveQueue, index: u32, length: u32): u32 {
   // Behind a header that was not written, the number of buffers would be the one of an earlier frame.
   if (!device.mergeable) return 1;
   if (length < device.headerBytes) return 1;
-  const wanted = read16(device.buffer(index).pointer + HEADER_NUM_BUFFERS);
+  const wanted = read16(queue.buffer(index).pointer + HEADER_NUM_BUFFERS);
   if (wanted != 0) {
-    if (wanted <= device.bufferCount) return wanted;
+    if (wanted <= queue.bufferCount) return wanted;
   }
   device.break(Message.BAD_BUFFER_COUNT, wanted);
   return 0;
 }
 
 /** Whether a whole frame was taken from the ring for which the caller had no room. */
-export function frameIsHeldBack(device: NetDevice): bool {
-  return device.pieceCount != 0 && device.pieceCount == device.piecesWanted;
+export function frameIsHeldBack(queue: ReceiveQueue): bool {
+  return queue.pieceCount != 0 && queue.pieceCount == queue.piecesWanted;
 }
 
 /**
@@ -284,37 +280,37 @@ export function frameIsHeldBack(device: NetDevice): bool {
  *
  * @returns whether the frame is whole now
  */
-function addPiece(device: NetDevice, index: u32, length: u32): bool {
-  const number = device.pieceCount++;
-  const isTooLarge = device.piecesWanted > device.piecesMax;
+function addPiece(device: NetDevice, queue: ReceiveQueue, index: u32, length: u32): bool {
+  const number = queue.pieceCount++;
+  const isTooLarge = queue.piecesWanted > queue.piecesMax;
   if (isTooLarge) {
-    drop(device, index);
+    drop(queue, index);
   } else {
-    const piece = device.piece(number);
+    const piece = queue.piece(number);
     piece.buffer = index;
     piece.length = length;
   }
-  if (device.pieceCount < device.piecesWanted) return false;
+  if (queue.pieceCount < queue.piecesWanted) return false;
   if (!isTooLarge) {
-    if (frameMakesSense(device)) return true;
-    for (let count: u32 = 0; count < device.pieceCount; count++) drop(device, device.piece(count).buffer);
+    if (frameMakesSense(device, queue)) return true;
+    for (let count: u32 = 0; count < queue.pieceCount; count++) drop(queue, queue.piece(count).buffer);
   }
   device.statistics.receive_errors++;
-  device.pieceCount = 0;
+  queue.pieceCount = 0;
   return false;
 }
 
 /** The buffer is nobody's, until `repostDropped`. */
-function drop(device: NetDevice, index: u32): void {
-  device.buffer(index).owner = Owner.DRIVER;
-  device.dropped++;
+function drop(queue: ReceiveQueue, index: u32): void {
+  queue.buffer(index).owner = Owner.DRIVER;
+  queue.dropped++;
 }
 
 /** Every buffer of a frame has bytes of it, and together they are at least an Ethernet header. */
-function frameMakesSense(device: NetDevice): bool {
+function frameMakesSense(device: NetDevice, queue: ReceiveQueue): bool {
   let bytes = -(<i32>device.headerBytes);
-  for (let count: u32 = 0; count < device.pieceCount; count++) {
-    const length = device.piece(count).length;
+  for (let count: u32 = 0; count < queue.pieceCount; count++) {
+    const length = queue.piece(count).length;
     if (length == 0) return false;
     bytes += length;
   }
@@ -322,17 +318,17 @@ function frameMakesSense(device: NetDevice): bool {
 }
 
 /** Lends the buffers of the frame that is whole to the caller. */
-function deliver(device: NetDevice, records: u32, count: u32): void {
+function deliver(device: NetDevice, queue: ReceiveQueue, records: u32, count: u32): void {
   const headerBytes = device.headerBytes;
   let bytes: u32 = 0;
   for (let number: u32 = 0; number < count; number++) {
-    const piece = device.piece(number);
+    const piece = queue.piece(number);
     const record = records + number * offsetof<ReceivedBuffer>();
     const isFirst = number == 0;
-    const buffer = device.buffer(piece.buffer);
+    const buffer = queue.buffer(piece.buffer);
     bytes += lend(buffer, record, piece.buffer, piece.length, isFirst ? count : 0, isFirst ? headerBytes : 0);
   }
-  device.pieceCount = 0;
+  queue.pieceCount = 0;
   device.statistics.frames_received++;
   device.statistics.bytes_received += bytes;
 }
@@ -368,18 +364,18 @@ export function lend(buffer: ReceiveBuffer, record: u32, index: u32, length: u32
  * @param ids array of u32
  * @returns how many, up to the first that the caller does not have; E_BUFFER when that is the first
  */
-export function releaseBuffers(device: NetDevice, ids: u32, count: u32): i32 {
+export function releaseBuffers(device: NetDevice, queue: ReceiveQueue, ids: u32, count: u32): i32 {
   let released: u32 = 0;
   if (device.state == DeviceState.RUNNING) {
-    released = releaseRun(device, ids, count);
-    device.receiveQueue.kick();
+    released = releaseRun(device, queue, ids, count);
+    queue.kick();
   } else {
     for (; released < count; released++) {
       const index = load<u32>(ids + released * 4);
-      if (index >= device.bufferCount || device.buffer(index).owner != Owner.CALLER) break;
-      device.buffer(index).owner = Owner.DRIVER;
+      if (index >= queue.bufferCount || queue.buffer(index).owner != Owner.CALLER) break;
+      queue.buffer(index).owner = Owner.DRIVER;
     }
   }
-  device.lent -= released;
+  queue.lent -= released;
   return released == 0 && count != 0 ? Result.E_BUFFER : <i32>released;
 }

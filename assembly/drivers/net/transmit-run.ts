@@ -16,7 +16,7 @@ import {
   writeDescriptor,
 } from "../../virtio/queue/layout";
 import { following, freeAt, releaseAt, stateAt } from "../../virtio/queue/run";
-import { NetDevice } from "./device";
+import { NetDevice, TransmitQueue } from "./device";
 import { asksForOffloads, headerJoins } from "./transmit";
 import { clearHeader, ETHERNET_HEADER_BYTES } from "./wire";
 
@@ -28,8 +28,7 @@ import { clearHeader, ETHERNET_HEADER_BYTES } from "./wire";
  * @returns address of the first frame that was not added, or `end`
  */
 @inline
-export function transmitRun(device: NetDevice, frames: u32, end: u32): u32 {
-  const queue = device.transmitQueue;
+export function transmitRun(device: NetDevice, queue: TransmitQueue, frames: u32, end: u32): u32 {
   const mask = queue.size - 1;
   const states = queue.states;
   const freeStack = queue.freeStack;
@@ -128,8 +127,7 @@ export function transmitRun(device: NetDevice, frames: u32, end: u32): u32 {
  * @returns how many were
  */
 @inline
-export function reclaimRun(device: NetDevice, completions: u32, pending: u32): u32 {
-  const queue = device.transmitQueue;
+export function reclaimRun(device: NetDevice, queue: TransmitQueue, completions: u32, pending: u32): u32 {
   const mask = queue.size - 1;
   const states = queue.states;
   const freeStack = queue.freeStack;

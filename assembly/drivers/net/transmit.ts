@@ -15,7 +15,7 @@ import {
   walkPointer,
   walkRest,
 } from "../../memory/walker";
-import { NetDevice, TransmitWish } from "./device";
+import { NetDevice, TransmitQueue, TransmitWish } from "./device";
 import { reclaimRun } from "./transmit-run";
 import { clearHeader, ETHERNET_HEADER_BYTES, TRANSMIT_QUEUE } from "./wire";
 
@@ -26,8 +26,8 @@ const CHAIN_MIN: u32 = 2;
 const SLOT_BYTES: u32 = 16;
 
 /** Takes memory for sending. OK, E_QUEUE_SIZE, E_MEMORY, E_DMA_MEMORY. */
-export function allocateTransmit(device: NetDevice): i32 {
-  return device.transmitQueue.allocate(device, TRANSMIT_QUEUE, CHAIN_MIN, SLOT_BYTES, 0);
+export function allocateTransmit(device: NetDevice, queue: TransmitQueue): i32 {
+  return queue.allocate(device, TRANSMIT_QUEUE, CHAIN_MIN, SLOT_BYTES, 0);
 }
 
 /**
@@ -38,14 +38,13 @@ export function allocateTransmit(device: NetDevice): i32 {
  *
  * @returns OK, E_FULL, or why the frame was refused
  */
-export function addFrame(device: NetDevice, frame: TransmitFrame): i32 {
+export function addFrame(device: NetDevice, queue: TransmitQueue, frame: TransmitFrame): i32 {
   const segments = frame.segments;
   const segmentCount = frame.segment_count;
   if (segmentCount == 0) return Result.E_SEGMENTS;
   if (!recordsFit(segments, segmentCount, offsetof<Segment>())) return Result.E_ARGUMENT;
   if (asksForOffloads(frame)) return Result.E_UNSUPPORTED;
 
-  const queue = device.transmitQueue;
   const room = queue.room;
   if (room == 0) return fullResult(device, segments, segmentCount);
   const headerBytes = device.headerBytes;
@@ -112,23 +111,23 @@ export function headerJoins(anyLayout: bool, pointer: u32, headerBytes: u32): bo
 }
 
 /** The transmit ring is full: the caller will be told when it is not. */
-export function awaitRoom(device: NetDevice): void {
+export function awaitRoom(device: NetDevice, queue: TransmitQueue): void {
   device.statistics.transmit_full++;
-  device.transmitWishes |= TransmitWish.ROOM;
+  queue.wishes |= TransmitWish.ROOM;
   // Whoever has switched interrupts off hears of it from `events`, once `net_reclaim` or `interrupt` finds it out.
-  if (device.receiveQueue.callbacks) armTransmit(device);
+  if (device.receiveQueue.callbacks) armTransmit(device, queue);
 }
 
 /** Asks for an interrupt when all that is in flight has been sent. Returns whether it has been, as `armTransmit`. */
-export function awaitAllSent(device: NetDevice): bool {
-  device.transmitWishes |= TransmitWish.ALL_SENT;
-  return armTransmit(device);
+export function awaitAllSent(device: NetDevice, queue: TransmitQueue): bool {
+  queue.wishes |= TransmitWish.ALL_SENT;
+  return armTransmit(device, queue);
 }
 
 /** The caller wants no interrupts: nobody waits for all to be sent. Room in the ring stays an event. */
-export function disarmTransmit(device: NetDevice): void {
-  device.transmitWishes &= TransmitWish.ROOM;
-  device.transmitQueue.disableCallbacks();
+export function disarmTransmit(queue: TransmitQueue): void {
+  queue.wishes &= TransmitWish.ROOM;
+  queue.disableCallbacks();
 }
 
 /**
@@ -136,22 +135,21 @@ export function disarmTransmit(device: NetDevice): void {
  *
  * @returns whether all has been sent, without EVENT_IDX any of it, when that is waited for and no interrupt may come
  */
-export function armTransmit(device: NetDevice): bool {
-  const queue = device.transmitQueue;
-  if (device.transmitWishes & TransmitWish.ROOM) {
+export function armTransmit(device: NetDevice, queue: TransmitQueue): bool {
+  if (queue.wishes & TransmitWish.ROOM) {
     // The last quarter may still be under way; the ring never runs dry, and a full ring costs one interrupt.
     const delay = queue.outstanding - (queue.outstanding >> 2);
     if (!queue.enableCallbacks(max(delay, 1) - 1)) return false;
-    announceRoom(device);
+    announceRoom(device, queue);
   }
-  if (device.transmitWishes != 0) return queue.enableCallbacks(max(queue.outstanding, 1) - 1);
+  if (queue.wishes != 0) return queue.enableCallbacks(max(queue.outstanding, 1) - 1);
   if (queue.callbacks) queue.disableCallbacks();
   return false;
 }
 
-function announceRoom(device: NetDevice): void {
-  if (!(device.transmitWishes & TransmitWish.ROOM)) return;
-  device.transmitWishes &= ~TransmitWish.ROOM;
+function announceRoom(device: NetDevice, queue: TransmitQueue): void {
+  if (!(queue.wishes & TransmitWish.ROOM)) return;
+  queue.wishes &= ~TransmitWish.ROOM;
   device.raise(Event.ROOM);
 }
 
@@ -160,12 +158,12 @@ function announceRoom(device: NetDevice): void {
  *
  * @param pending how many of the frames in flight are known to be sent
  */
-export function settleWishes(device: NetDevice, pending: u32): void {
+export function settleWishes(device: NetDevice, queue: TransmitQueue, pending: u32): void {
   // Room comes before all: the device was asked for that, and not for what is waited for still.
-  const hasMoved = device.transmitWishes & TransmitWish.ROOM;
-  announceRoom(device);
-  if (pending == device.transmitQueue.outstanding) device.transmitWishes = 0;
-  if (hasMoved || device.transmitWishes == 0) armTransmit(device);
+  const hasMoved = queue.wishes & TransmitWish.ROOM;
+  announceRoom(device, queue);
+  if (pending == queue.outstanding) queue.wishes = 0;
+  if (hasMoved || queue.wishes == 0) armTransmit(device, queue);
 }
 
 /**
@@ -175,42 +173,20 @@ export function settleWishes(device: NetDevice, pending: u32): void {
  * @param completions array with room for `capacity`
  * @returns how many
  */
-export function reclaimFrames(device: NetDevice, completions: u32, capacity: u32): u32 {
-  const queue = device.transmitQueue;
+export function reclaimFrames(device: NetDevice, queue: TransmitQueue, completions: u32, capacity: u32): u32 {
   const pending = queue.pending();
   const limit = min(pending, capacity);
-  let taken: u32 = 0;
-  while (true) {
-    taken += reclaimRun(device, completions + taken * offsetof<Completion>(), limit - taken);
-    if (taken == limit) break;
-    if (!reclaimOne(device, changetype<Completion>(completions + taken * offsetof<Completion>()))) break;
-    taken++;
-  }
+  const taken = reclaimRun(device, queue, completions, limit);
+  if (taken != limit) queue.refuse();
   if (pending == 0) queue.watch();
-  if (device.transmitWishes != 0) {
-    if (taken != 0) settleWishes(device, 0);
+  if (queue.wishes != 0) {
+    if (taken != 0) settleWishes(device, queue, 0);
   }
   return taken;
 }
 
-/** Takes one frame that has been sent. Returns false when the device broke the rules. */
-function reclaimOne(device: NetDevice, completion: Completion): bool {
-  const queue = device.transmitQueue;
-  const head = queue.take();
-  if (head < 0) return false;
-  queue.release(head, queue.takenCount);
-  const state = queue.state(head);
-  completion.token = state.token;
-  completion.result = Result.OK;
-  completion.length = state.bytes;
-  device.statistics.frames_transmitted++;
-  device.statistics.bytes_transmitted += state.bytes;
-  return true;
-}
-
 /** Hands frames back to the caller that a reset or the end of the device caught in flight; returns how many. */
-export function reclaimStopped(device: NetDevice, completions: u32, capacity: u32): u32 {
-  const queue = device.transmitQueue;
+export function reclaimStopped(device: NetDevice, queue: TransmitQueue, completions: u32, capacity: u32): u32 {
   let taken: u32 = 0;
   while (queue.draining && taken < capacity) {
     const completion = changetype<Completion>(completions + taken * offsetof<Completion>());
@@ -220,6 +196,6 @@ export function reclaimStopped(device: NetDevice, completions: u32, capacity: u3
     taken++;
   }
   device.statistics.transmit_errors += taken;
-  if (taken != 0) announceRoom(device);
+  if (taken != 0) announceRoom(device, queue);
   return taken;
 }

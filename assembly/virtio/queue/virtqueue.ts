@@ -229,7 +229,9 @@ export class Virtqueue {
     this.stop();
     if (!this.draining) this.freeAll();
     setQueueAddress(device, address);
-    this.disableCallbacks();
+    // What was asked for holds after a reset.
+    if (this.callbacks) this.enableCallbacks(0);
+    else this.disableCallbacks();
     return Result.OK;
   }
 
@@ -396,7 +398,7 @@ export class Virtqueue {
   take(): i32 {
     const head = read32(usedElement(this.usedRing, this.used & (this.size - 1)));
     if (head >= this.size || this.state(head).count == 0) {
-      this.device.break(Message.BAD_USED_ID, this.index);
+      this.refuse();
       return -1;
     }
     const state = this.state(head);
@@ -406,6 +408,11 @@ export class Virtqueue {
     this.outstanding--;
     if (state.generation != this.generation) this.old--;
     return head;
+  }
+
+  /** What the device says it has used is not what it was given. */
+  refuse(): void {
+    this.device.break(Message.BAD_USED_ID, this.index);
   }
 
   /**

@@ -52,6 +52,11 @@ const makers: Readonly<Record<string, (build: Build) => RawDisk | RawCard>> = {
   card: (build) => new RawCard({ build, arena: ARENA, records: RECORDS }, { queueSizes: [16, 16] }),
 };
 
+/** How many loans a device cannot do without at least: its rings. A disk that gets no tables asks for less. */
+function needed(kind: string): number {
+  return kind === "disk" ? 1 : 2;
+}
+
 /**
  * Opens the device again and again; the first, second, … loan is the wrong one. Each time that fails, everything is given
  * back and the next open, with an honest kernel, works.
@@ -123,7 +128,7 @@ describe("a loan that is not aligned", () => {
           lies.dma_free = (honest, pointer, pages) => honest(pointer === wrong ? pointer - off : pointer, pages);
           return state;
         });
-        assert.ok(failures >= 2);
+        assert.ok(failures >= needed(kind));
       });
     }
   }
@@ -140,7 +145,7 @@ describe("a loan that does not lie where it can be used", () => {
         canaries.add(module.heapBase, ARENA.start);
         canaries.add(ARENA.start + ARENA.bytes, RECORDS);
         const failures = lieAtEveryPoint(ground, (point) => lendElsewhere(ground, point, loan));
-        assert.ok(failures >= 2);
+        assert.ok(failures >= needed(kind));
       });
     }
   }
@@ -150,7 +155,7 @@ describe("a loan that does not lie where it can be used", () => {
     const failures = lieAtEveryPoint(ground, (point) =>
       lendElsewhere(ground, point, (_, pages) => (pages > 1 ? 0xffff_f000 : 0)),
     );
-    assert.ok(failures >= 2);
+    assert.ok(failures >= needed("disk"));
   });
 });
 

@@ -54,7 +54,8 @@ describe("a kernel that has no pages left", () => {
   for (const [kind, make] of Object.entries(kinds)) {
     onBothBuilds(`for any one of a ${kind}'s loans: the open fails, all is given back, the next works`, (build) => {
       const failures = failAtEveryPoint(make(build), (asked, point) => asked === point);
-      assert.ok(failures >= 2, `${failures} of the loans are needed`);
+      // A disk that gets no tables asks for less.
+      assert.ok(failures >= (kind === "disk" ? 1 : 2), `${failures} of the loans are needed`);
     });
 
     onBothBuilds(

@@ -110,10 +110,25 @@ class ChangingFrames {
     assert.ok(accepted >= 0 && accepted <= 2, `net_transmit returned ${accepted}`);
     const added = (ring.published - this.published) & 0xffff;
     assert.equal(added, accepted, "each frame is one chain");
+    this.allowLarger();
     const lengths = Array.from({ length: added }, (_, index) => this.checkChain(ring.head(this.published + index)));
+    this.allowed.delete(this.besideAddress);
     this.published = ring.published;
     card.wait();
     this.checkCompletions(lengths);
+  }
+
+  /** A frame that is judged anew may be one of more segments by then, and these were asked for, too. */
+  private allowLarger(): void {
+    const { module } = this.card;
+    [3, 2].forEach((count, frame) => {
+      const at = this.framesAt + frame * TransmitFrameLayout.size;
+      if (module.read(TransmitFrameLayout, at).segment_count > count) this.allowed.add(this.besideAddress);
+    });
+  }
+
+  private get besideAddress(): bigint {
+    return this.card.kernel.imports.dma_address(this.beside);
   }
 
   private prepare(): void {

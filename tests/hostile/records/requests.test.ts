@@ -35,7 +35,7 @@ class ChangingRequests {
   private readonly named: number;
   /** A page that only the segments beside the arrays name. */
   private readonly beside: number;
-  private readonly allowed: ReadonlySet<bigint>;
+  private readonly allowed: Set<bigint>;
   private readonly requestsAt: number;
   private readonly arrays: { readonly at: number; readonly count: number }[];
   private published = 0;
@@ -100,10 +100,25 @@ class ChangingRequests {
     assert.ok(accepted >= 0 && accepted <= 2, `block_submit returned ${accepted}`);
     const added = (ring.published - this.published) & 0xffff;
     assert.equal(added, accepted, "each request is one chain");
+    this.allowLarger();
     const lengths = Array.from({ length: added }, (_, index) => this.checkChain(ring.head(this.published + index)));
+    this.allowed.delete(this.besideAddress);
     this.published = ring.published;
     disk.wait();
     this.checkCompletions(lengths);
+  }
+
+  /** A request that is judged anew may be one of more segments by then, and these were asked for, too. */
+  private allowLarger(): void {
+    const { module } = this.disk;
+    this.arrays.forEach(({ count }, request) => {
+      const at = this.requestsAt + request * BlockRequestLayout.size;
+      if (module.read(BlockRequestLayout, at).segment_count > count) this.allowed.add(this.besideAddress);
+    });
+  }
+
+  private get besideAddress(): bigint {
+    return this.disk.kernel.imports.dma_address(this.beside);
   }
 
   private prepare(): void {

@@ -1,6 +1,6 @@
 /** The calls that all devices have, with two of each kind on one interrupt line. */
 import { Event, Interrupt, Result } from "../../../assembly/abi/results";
-import { block_open, block_statistics } from "../../../assembly/drivers/block/driver";
+import { block_open, block_statistics } from "../../../assembly/drivers/block/calls";
 import {
   close,
   disable_interrupts,
@@ -9,7 +9,7 @@ import {
   interrupt,
   reset,
 } from "../../../assembly/drivers/calls";
-import { net_open, net_statistics } from "../../../assembly/drivers/net/driver";
+import { net_open, net_statistics } from "../../../assembly/drivers/net/calls";
 import { deviceOf } from "../../../assembly/virtio/device";
 import { addQueues, newMachine, opens, plugIn } from "../scripted/plug";
 import { Ring } from "../scripted/ring";

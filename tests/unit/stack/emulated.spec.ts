@@ -8,9 +8,9 @@ import {
   TransmitFrame,
 } from "../../../assembly/abi/records";
 import { Result } from "../../../assembly/abi/results";
-import { block_open, block_poll, block_submit } from "../../../assembly/drivers/block/driver";
+import { block_open, block_poll, block_submit } from "../../../assembly/drivers/block/calls";
 import { close, interrupt, reset } from "../../../assembly/drivers/calls";
-import { net_open, net_receive, net_reclaim, net_transmit } from "../../../assembly/drivers/net/driver";
+import { net_open, net_receive, net_reclaim, net_transmit } from "../../../assembly/drivers/net/calls";
 import { pci_bar } from "../../../assembly/pci/bar";
 import { read32, write32 } from "../../../assembly/memory/shared";
 import { forget_translations, initialize } from "../../../assembly/stack";

@@ -1,16 +1,8 @@
 /** The steps from a device that somebody left behind to one that runs, and to one that is gone. */
 import { Message, Result } from "../../../assembly/abi/results";
-import { DeviceState } from "../../../assembly/virtio/device";
-import {
-  fail,
-  failOpening,
-  negotiate,
-  nothingTaken,
-  run,
-  runningResult,
-  shutDown,
-  start,
-} from "../../../assembly/virtio/lifecycle";
+import { DeviceState, nothingTaken, runningResult } from "../../../assembly/virtio/device";
+import { fail, failOpening, shutDown } from "../../../assembly/virtio/ending";
+import { negotiate, run, start } from "../../../assembly/virtio/initialization";
 import {
   ADDRESS,
   bareDevice,

@@ -1,7 +1,7 @@
 /** From the chains that a disk has used to the completions that the caller gets. */
 import { BlockOperation } from "../../../../assembly/abi/records";
 import { Event, Message, Result } from "../../../../assembly/abi/results";
-import { block_poll } from "../../../../assembly/drivers/block/driver";
+import { block_poll } from "../../../../assembly/drivers/block/calls";
 import { events } from "../../../../assembly/drivers/calls";
 import { forget_translations } from "../../../../assembly/memory/addresses";
 import { logged } from "../../scripted/plug";

@@ -14,7 +14,7 @@ import {
   block_poll,
   block_statistics,
   block_submit,
-} from "../../../../assembly/drivers/block/driver";
+} from "../../../../assembly/drivers/block/calls";
 import { ADDRESS, addQueues, newMachine, opens, plugIn } from "../../scripted/plug";
 import { Chain, Ring } from "../../scripted/ring";
 import {

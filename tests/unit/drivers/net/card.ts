@@ -16,7 +16,7 @@ import {
   net_release,
   net_statistics,
   net_transmit,
-} from "../../../../assembly/drivers/net/driver";
+} from "../../../../assembly/drivers/net/calls";
 import { ADDRESS, addQueues, newMachine, opens, plugIn } from "../../scripted/plug";
 import { Chain, Ring } from "../../scripted/ring";
 import {

@@ -1,7 +1,7 @@
 /** MAC address, MTU and link of a card, and what holds where it states none. */
 import { Event, Interrupt, Result } from "../../../../assembly/abi/results";
 import { events, interrupt, reset } from "../../../../assembly/drivers/calls";
-import { net_information, net_open } from "../../../../assembly/drivers/net/driver";
+import { net_information, net_open } from "../../../../assembly/drivers/net/calls";
 import { addBar, IO } from "../../pci/machine";
 import { opens, pciName, plugIn } from "../../scripted/plug";
 import { device_answer, device_interrupt, device_queue } from "../../scripted/script";

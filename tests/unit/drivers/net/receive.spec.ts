@@ -1,7 +1,7 @@
 /** Receive buffers: posted, filled, lent to the caller, given back; and what a card may claim about them. */
 import { Event, Message, Result } from "../../../../assembly/abi/results";
 import { disable_interrupts, enable_interrupts, events, reset } from "../../../../assembly/drivers/calls";
-import { net_receive, net_release } from "../../../../assembly/drivers/net/driver";
+import { net_receive, net_release } from "../../../../assembly/drivers/net/calls";
 import { logged, QUEUE_NOTIFY, writesTo } from "../../scripted/plug";
 import { random, seedRandom } from "../../scripted/random";
 import { Chain, WRITE } from "../../scripted/ring";

@@ -10,7 +10,7 @@ import {
 } from "../../../../assembly/drivers/calls";
 import { NO_ADDRESS } from "../../../../assembly/kernel";
 import { forget_translations } from "../../../../assembly/memory/addresses";
-import { net_await_all, net_reclaim, net_transmit } from "../../../../assembly/drivers/net/driver";
+import { net_await_all, net_reclaim, net_transmit } from "../../../../assembly/drivers/net/calls";
 import { logged, QUEUE_NOTIFY, writesTo } from "../../scripted/plug";
 import { Chain, WRITE } from "../../scripted/ring";
 import {

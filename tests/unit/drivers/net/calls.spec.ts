@@ -1,10 +1,10 @@
 /** The life of an open network card: opened, reset, broken, closed, and all that goes wrong on the way. */
 import { NetOptions } from "../../../../assembly/abi/records";
 import { Event, Message, Result } from "../../../../assembly/abi/results";
-import { block_information, block_open, block_poll } from "../../../../assembly/drivers/block/driver";
+import { block_information, block_open, block_poll } from "../../../../assembly/drivers/block/calls";
 import { close, enable_interrupts, events, interrupt, reset } from "../../../../assembly/drivers/calls";
 import { allocatePrivate } from "../../../../assembly/memory/arena";
-import { net_information, net_open, net_statistics } from "../../../../assembly/drivers/net/driver";
+import { net_information, net_open, net_statistics } from "../../../../assembly/drivers/net/calls";
 import { freshArena } from "../../scripted/arena";
 import {
   ADDRESS,

@@ -8,7 +8,7 @@ import {
   block_poll,
   block_statistics,
   block_submit,
-} from "../../../../assembly/drivers/block/driver";
+} from "../../../../assembly/drivers/block/calls";
 import {
   close,
   disable_interrupts,
