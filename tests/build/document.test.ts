@@ -1,4 +1,4 @@
-/** The page for authors of kernels: its reference part is the current interface. */
+/** The reference for authors of kernels: it is the current interface. */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -13,7 +13,7 @@ import { projectFolder } from "../../tools/build/project.js";
 const readSource = (name: string): string => readFileSync(join(projectFolder, name), "utf8");
 const page = readSource(documentFile);
 
-suite("the page for authors of kernels", () => {
+suite("the reference for authors of kernels", () => {
   test("states the interface as the sources have it; `npm run format` brings it up to date", async () => {
     const style = await resolveConfig(join(projectFolder, documentFile), { editorconfig: true });
     const current = await format(documentAbi(page, readAbi(readSource)), { ...style, parser: "markdown" });

@@ -1,6 +1,6 @@
 /**
  * `npm run format`: gives every file the project's layout, and brings up to date what is generated in documents: the
- * interface in `kernel-shim/README.md`, lists and figures in `README.md`, and the schemas of what `--json` writes.
+ * interface in `kernel-shim/REFERENCE.md`, lists and figures in `README.md`, and the schemas of what `--json` writes.
  *
  * Exit status: 0 done, 1 a file could not be formatted or a list not be made, 2 it could not be run.
  */

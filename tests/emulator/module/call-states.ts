@@ -1,5 +1,5 @@
 /**
- * What every export that takes a handle answers in every state of it. The guide says the same in words.
+ * What every export that takes a handle answers in every state of it. `kernel-shim/REFERENCE.md` has the same as a table.
  *
  * In each state three requests, or three frames and a received one, are out: with the device, or for the caller to take.
  */
