@@ -95,7 +95,7 @@ test("a section replaces the one that was there, and nothing else", () => {
   assert.throws(() => withSection("no marks", documentFile, sectionName, "text"), /bench:begin/);
 });
 
-test("what only a full run can tell does not go into the README after another one", () => {
+test("what only a full run can tell does not go into the document after another one", () => {
   for (const option of ["--quick", "--no-native", "--no-qemu"]) {
     const { status, stdout, stderr } = bench(["--readme", option]);
     assert.equal(status, 2);

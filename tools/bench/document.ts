@@ -1,11 +1,11 @@
-/** The performance section of the README: what `npm run bench -- --readme` measured. */
+/** The results in the document on performance: what `npm run bench -- --readme` measured. */
 
 import { describePoint } from "./budgets.js";
 import { bootTable, pointTable, type TextTable } from "./qemu/table.js";
 import type { BenchResult, DataPathRow, NativeRow } from "./result.js";
 
 /** The file with the section, relative to the project's folder. */
-export const documentFile = "README.md";
+export const documentFile = "tools/bench/README.md";
 
 /** What its markers begin with. */
 export const sectionName = "bench";

@@ -73,7 +73,7 @@ await runCommand("npm run bench", () => {
     .option("--quick", "only see that everything works, in less than a minute; times are not judged", false)
     .option("--no-native", "leave native code out")
     .option("--no-qemu", "leave QEMU's devices out")
-    .option("--readme", "put what a full run measured into README.md", false)
+    .option("--readme", `put what a full run measured into ${documentFile}`, false)
     .option("--json <file>", "write the result to this file as JSON, or - for standard output")
     .option("--chart <file>", "where the chart goes (default: build/bench/data-path.svg)");
   return readCommandLine(program, "bench", process.argv.slice(2)) ? bench(program.opts<Options>()) : 0;

@@ -56,17 +56,17 @@ const memoryFolder = "/dev/shm";
 const freeBytesWanted = 2 * diskBytes;
 
 const caveats = [
-  "QEMU translates instructions (TCG), so processor time in the guest is dearer than with KVM, and leaving it is cheaper.",
-  "Without an iothread, QEMU's main loop sleeps between single requests, and waking it is most of what they take, in both guests.",
-  "The guest's processor and QEMU's threads share this computer's processors; whatever else runs on the computer slows both.",
+  "QEMU translates instructions (TCG). Compared with KVM, processor time in the guest costs more, and leaving the guest costs less.",
+  "Without an iothread, QEMU's main loop sleeps between single requests. Waking it takes most of their time, in both guests.",
+  "The guest's processor and QEMU's threads share this computer's processors. Other work on the computer slows both.",
   "Both guests: -M pc -accel tcg -smp 1 -m 256, the same raw image in memory, cache=writeback, aio=threads, rings of 256; an iothread serves the disk.",
-  "Linux's requests come from a program, with O_DIRECT, through system calls and the block layer; the unikernel's do not.",
-  "Linux merges adjacent requests of a batch into one where requests are sequential; where they are random, it cannot.",
+  "Linux's requests come from a program that uses O_DIRECT: they pass through system calls and the block layer. The unikernel's do not.",
+  "Linux merges the requests of a batch where they are sequential. Where they are random, it cannot.",
   "Linux has mitigations=off, its default I/O scheduler, and MSI-X; the unikernel has one shared interrupt line.",
-  "Linux's poll is idle=poll: its processor does not sleep, but the driver still waits for an interrupt.",
-  "Counts are of runs of their own, without the iothread, which takes up requests untold, and with QEMU's trace on.",
-  "Budgets are about ways of waiting other than sleep, which asks for the next completion; rates are of the best one.",
-  "Frames travel over a Unix socket to a Node process on the same computer, which has its share in their rates.",
+  "For Linux, poll means idle=poll: its processor does not sleep, but the driver still waits for an interrupt.",
+  "Counts come from separate runs, with QEMU's trace and without the iothread, which takes requests without being notified.",
+  "Budgets do not apply to sleep, which asks for the next completion. Rates are those of the best way of waiting.",
+  "Frames travel over a Unix socket to a Node process on the same computer, whose speed affects their rates.",
 ];
 
 /** A folder for disk images, in memory where there is room. */
