@@ -1,4 +1,4 @@
-/** Figures in README.md, and schemas of JSON documents: they are what the commands find out. */
+/** Figures in documents, and schemas of JSON documents: they are what the commands find out. */
 
 import assert from "node:assert/strict";
 import { readFileSync, statSync } from "node:fs";
@@ -8,23 +8,35 @@ import { format, resolveConfig } from "prettier";
 import { sizeBudget } from "../../tools/build/check-module.js";
 import { MarkerError, sectionOf } from "../../tools/build/marked-section.js";
 import { outputFolder, projectFolder } from "../../tools/build/project.js";
-import { campaignSection, documentCampaign, documentFigures, documentFile } from "../../tools/figures/document.js";
+import {
+  campaignSection,
+  documentCampaign,
+  documentChecks,
+  documentSizes,
+  reliabilityFile,
+  sizesFile,
+} from "../../tools/figures/document.js";
 import { countBranches } from "../../tools/fuzz/coverage/coverage.js";
 import type { FuzzResult } from "../../tools/fuzz/result.js";
 import { deviceChecks } from "../../tools/mutants/device-checks.js";
 import { makeSchema, schemas } from "../../tools/schema/make.js";
 
 const read = (name: string): string => readFileSync(join(projectFolder, name), "utf8");
-const page = read(documentFile);
+const page = read(sizesFile);
+const reliabilityPage = read(reliabilityFile);
 
 async function laidOut(text: string, file: string, parser: string): Promise<string> {
   return format(text, { ...(await resolveConfig(join(projectFolder, file), { editorconfig: true })), parser });
 }
 
-suite("the figures in README.md", () => {
-  test("sizes of modules and number of checks are those of the build; `npm run format` brings them up to date", async () => {
-    assert.equal(page, await laidOut(documentFigures(page), documentFile, "markdown"));
-    assert.ok(page.includes(`takes the ${deviceChecks.length} checks`));
+suite("the figures in documents", () => {
+  test("the sizes of the modules are those of the build; `npm run format` brings them up to date", async () => {
+    assert.equal(page, await laidOut(documentSizes(page), sizesFile, "markdown"));
+  });
+
+  test("the number of checks is that of the list; `npm run format` brings it up to date", async () => {
+    assert.equal(reliabilityPage, await laidOut(documentChecks(reliabilityPage), reliabilityFile, "markdown"));
+    assert.ok(reliabilityPage.includes(`takes the ${deviceChecks.length} checks`));
   });
 
   test("the modules are as small as the first lines say", () => {
@@ -39,7 +51,7 @@ suite("the figures in README.md", () => {
     "the campaign was over all branches that there are; it comes up to date with " +
       "`npm run fuzz -- --seeds 10000 --seed 1 --readme`",
     () => {
-      const section = sectionOf(page, documentFile, campaignSection).replaceAll("\n", " ");
+      const section = sectionOf(reliabilityPage, reliabilityFile, campaignSection).replaceAll("\n", " ");
       const [, reached = "", branches = "", share] =
         /reached ([\d,]+) of the ([\d,]+) branches of `assembly\/`, ([\d.]+) %/.exec(section) ?? [];
       const number = (text: string): number => Number(text.replaceAll(",", ""));
@@ -57,15 +69,15 @@ suite("the figures in README.md", () => {
     };
     assert.equal(
       documentCampaign(document, result),
-      "before\n<!-- campaign:begin -->\n\nran 20,000 inputs, 10,000 seeds on both builds, with 3,840,000 mutated " +
-        "interactions, without a finding, in 242 seconds. They reached 997 of the 1,035 branches of `assembly/`, " +
+      "before\n<!-- campaign:begin -->\n\n20,000 inputs (10,000 seeds on both builds) with 3,840,000 mutated " +
+        "interactions ran without a finding, in 242 seconds. They reached 997 of the 1,035 branches of `assembly/`, " +
         "96.3 %.\n\n<!-- campaign:end -->\nbehind\n",
     );
   });
 
   test("are refused without their places", () => {
-    assert.throws(() => documentFigures("no places"), MarkerError);
-    assert.throws(() => documentFigures("takes the 5 checks"), MarkerError);
+    assert.throws(() => documentSizes("no places"), MarkerError);
+    assert.throws(() => documentChecks("no places"), MarkerError);
   });
 });
 

@@ -1,4 +1,4 @@
-/** The list of tests in `README.md`: it is made of the tests' own names, and up to date. */
+/** The list of tests in the document on reliability: it is made of the tests' own names, and up to date. */
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -40,7 +40,7 @@ function withFile(text: string, use: (file: string) => void): void {
   }
 }
 
-suite("the list of tests in README.md", () => {
+suite("the list of tests in the document on reliability", () => {
   test("is what the tests are called; `npm run format` brings it up to date", async () => {
     const page = readFileSync(join(projectFolder, documentFile), "utf8");
     const style = await resolveConfig(join(projectFolder, documentFile), { editorconfig: true });

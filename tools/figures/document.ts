@@ -1,6 +1,6 @@
 /**
- * The figures in `README.md` that a command can find out. `npm run format` writes those that are known at once; what a
- * campaign came to, `npm run fuzz -- --readme` writes. A test compares.
+ * Figures in documents that a command can find out. `npm run format` writes those that are known at once;
+ * `npm run fuzz -- --readme` writes the result of a campaign. A test compares.
  */
 
 import { statSync } from "node:fs";
@@ -11,10 +11,13 @@ import { outputFolder } from "../build/project.js";
 import type { FuzzResult } from "../fuzz/result.js";
 import { deviceChecks } from "../mutants/device-checks.js";
 
-export const documentFile = "README.md";
-/** What the markers begin with that the sizes stand between. */
+/** The document with the sizes of the modules. */
+export const sizesFile = "README.md";
+/** What the markers of the sizes begin with. */
 export const sizesSection = "sizes";
-/** The same for the campaign. */
+/** The document with the result of a campaign and the number of checks. */
+export const reliabilityFile = "tests/hostile/README.md";
+/** What the markers of the campaign begin with. */
 export const campaignSection = "campaign";
 
 const number = (value: number): string => value.toLocaleString("en");
@@ -41,24 +44,29 @@ function sizes(): string {
 const checks = /takes the [\d,]+ checks/;
 
 /**
- * The document with the sizes of the modules in `build/` and the number of checks, not yet in the project's layout.
- * Throws `MarkerError` when it does not have their places.
+ * `README.md` with the sizes of the modules in `build/`, not yet in the project's layout. Throws `MarkerError` when it does
+ * not have the place.
  */
-export function documentFigures(document: string): string {
-  if (!checks.test(document)) throw new MarkerError(`${documentFile} does not say that mutants "takes the N checks"`);
-  const counted = document.replace(checks, `takes the ${number(deviceChecks.length)} checks`);
-  return withSection(counted, documentFile, sizesSection, sizes());
+export function documentSizes(document: string): string {
+  return withSection(document, sizesFile, sizesSection, sizes());
 }
 
-/** The document with what a campaign came to. Throws `MarkerError` when it does not have the place. */
+/** The document on reliability with the number of checks. Throws `MarkerError` when it does not have the place. */
+export function documentChecks(document: string): string {
+  if (!checks.test(document))
+    throw new MarkerError(`${reliabilityFile} does not say that mutants "takes the N checks"`);
+  return document.replace(checks, `takes the ${number(deviceChecks.length)} checks`);
+}
+
+/** The document on reliability with the result of a campaign. Throws `MarkerError` when it does not have the place. */
 export function documentCampaign(document: string, result: FuzzResult): string {
   const { inputs, seeds, mutatedInteractions, findings, seconds, coverage } = result;
-  const found = findings.length === 0 ? "without a finding" : `with ${number(findings.length)} findings`;
+  const found = findings.length === 0 ? "without a finding" : `and led to ${number(findings.length)} findings`;
   const share = coverage === null ? 0 : (100 * coverage.reached) / coverage.branches;
   const text =
-    `ran ${number(inputs)} inputs, ${number(seeds)} seeds on both builds, ` +
-    `with ${number(mutatedInteractions)} mutated interactions, ${found}, in ${number(Math.round(seconds))} seconds. ` +
+    `${number(inputs)} inputs (${number(seeds)} seeds on both builds) with ${number(mutatedInteractions)} mutated ` +
+    `interactions ran ${found}, in ${number(Math.round(seconds))} seconds. ` +
     `They reached ${number(coverage?.reached ?? 0)} of the ${number(coverage?.branches ?? 0)} branches ` +
     `of \`assembly/\`, ${share.toFixed(1)} %.`;
-  return withSection(document, documentFile, campaignSection, text);
+  return withSection(document, reliabilityFile, campaignSection, text);
 }

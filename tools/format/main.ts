@@ -1,6 +1,6 @@
 /**
- * `npm run format`: gives every file the project's layout, and brings up to date what is generated in documents: the
- * interface in `kernel-shim/REFERENCE.md`, lists and figures in `README.md`, and the schemas of what `--json` writes.
+ * `npm run format`: gives every file the project's layout, and brings up to date what is generated: the interface in
+ * `kernel-shim/REFERENCE.md`, lists and figures in documents, and the schemas of what `--json` writes.
  *
  * Exit status: 0 done, 1 a file could not be formatted or a list not be made, 2 it could not be run.
  */
@@ -15,7 +15,7 @@ import { onSignal } from "../command/cleanup.js";
 import { commandLine, readCommandLine } from "../command/command-line.js";
 import { beginStep, type Step } from "../command/progress.js";
 import { EXIT_PROBLEM, runCommand } from "../command/run-command.js";
-import { documentFile as figuresFile, documentFigures } from "../figures/document.js";
+import { documentChecks, documentSizes, reliabilityFile, sizesFile } from "../figures/document.js";
 import { makeSchema, schemas } from "../schema/make.js";
 import { documentFile as listFile, documentReliability, readParts } from "../reliability/document.js";
 import { TestNamesError } from "../reliability/test-names.js";
@@ -62,9 +62,10 @@ async function format(files: readonly string[]): Promise<number> {
     for (const schema of schemas) writeSource(schema.file, makeSchema(schema));
     step.begin("the list of tests");
     const isListed = updateList(step);
-    writeSource(figuresFile, documentFigures(readSource(figuresFile)));
+    writeSource(reliabilityFile, documentChecks(readSource(reliabilityFile)));
+    writeSource(sizesFile, documentSizes(readSource(sizesFile)));
     step.begin("all files");
-    const generated = [documentFile, listFile, ...schemas.map(({ file }) => file)];
+    const generated = [documentFile, listFile, sizesFile, ...schemas.map(({ file }) => file)];
     const parameters = ["--write", "--log-level=warn", ...files, ...generated];
     const status = await runScript("node_modules/prettier/bin/prettier.cjs", ...parameters);
     return isListed ? status : EXIT_PROBLEM;

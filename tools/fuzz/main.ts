@@ -12,7 +12,7 @@ import { runScenario, type ScenarioOptions } from "../../tests/hostile/scenario.
 import { projectFolder } from "../build/project.js";
 import { STANDARD_OUTPUT, writeJson } from "../command/json-file.js";
 import { EXIT_PROBLEM, runCommand } from "../command/run-command.js";
-import { documentCampaign, documentFile } from "../figures/document.js";
+import { documentCampaign, reliabilityFile } from "../figures/document.js";
 import { runCampaign } from "./campaign.js";
 import { Coverage } from "./coverage/coverage.js";
 import { parseOptions, type Options } from "./options.js";
@@ -39,7 +39,7 @@ async function campaign(options: Options): Promise<boolean> {
   const document = toDocument(result);
   if (json !== undefined) writeJson(json, document);
   if (readme) {
-    const file = join(projectFolder, documentFile);
+    const file = join(projectFolder, reliabilityFile);
     writeFileSync(file, documentCampaign(readFileSync(file, "utf8"), document));
   }
   return result.totals.findings === 0;

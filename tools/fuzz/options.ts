@@ -5,6 +5,7 @@ import type { Build } from "../../kernel-shim/machine.js";
 import { CommandError } from "../command/command-error.js";
 import { commandLine, readCommandLine } from "../command/command-line.js";
 import { STANDARD_OUTPUT } from "../command/json-file.js";
+import { reliabilityFile } from "../figures/document.js";
 import { userPath } from "../user-path.js";
 
 export interface Options {
@@ -21,7 +22,7 @@ export interface Options {
   readonly uncovered: boolean;
   /** File that the result goes to as JSON, or `STANDARD_OUTPUT`; undefined: none. */
   readonly json: string | undefined;
-  /** Put the result into README.md. */
+  /** Put the result into the document on reliability. */
   readonly readme: boolean;
   /** One seed to run again, in place of a campaign. */
   readonly replay: number | undefined;
@@ -104,7 +105,7 @@ export function parseOptions(parameters: readonly string[]): Options | null {
     )
     .option("--uncovered", "list the branches that were not reached", false)
     .option("--json <file>", "write the result to this file as JSON, or - for standard output")
-    .option("--readme", "put the result, of seeds with coverage, into README.md", false)
+    .option("--readme", `put the result, of seeds with coverage, into ${reliabilityFile}`, false)
     .option("--replay <seed>", "run just this seed, and show what its devices do", parseSeed)
     .option("--mutations <numbers>", "with --replay: only these mutations, separated by commas", parseMutations);
   if (!readCommandLine(program, "fuzz", parameters)) return null;

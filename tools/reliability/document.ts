@@ -1,6 +1,6 @@
 /**
- * Writes the list of what is tested on devices that misbehave, from the names of the tests, between two markers in
- * `README.md`; `npm run format` brings it up to date, and a test compares.
+ * Writes the list of what is tested on devices that misbehave, from the names of the tests, between two markers in the
+ * document on reliability; `npm run format` brings it up to date, and a test compares.
  */
 
 import { readdirSync } from "node:fs";
@@ -9,7 +9,7 @@ import { withSection } from "../build/marked-section.js";
 import { projectFolder } from "../build/project.js";
 import { testFilesIn, type TestName, testNames } from "./test-names.js";
 
-export const documentFile = "README.md";
+export const documentFile = "tests/hostile/README.md";
 
 /** A part of the list. */
 export interface Part {
