@@ -59,7 +59,7 @@ function checkFeatures(features: FeaturesResult | null): void {
 /** Its lines are what is measured, which differs from run to run. */
 const isMeasured = (line: string): boolean => /^ +(passes|write|read) /.test(line);
 
-test("README.md shows what it prints", () => {
+test("README.md shows what it prints, in excerpts", () => {
   const page = readFileSync(path.join(projectFolder, "README.md"), "utf8");
   const [, shown = ""] = /```\n(virtio\.wasm on [^`]*)```/.exec(page) ?? [];
   const printed = start([]).stdout.split("\n");
