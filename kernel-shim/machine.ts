@@ -30,6 +30,19 @@ export interface KernelImports {
   phys_write32(pointer: number, value: number): void;
 }
 
+/** What a build that contains a transport with registers in memory imports beside them. */
+export interface MmioImports {
+  /** Returns a window: register `o` is accessed at window + o. 0: the kernel does not grant these registers. */
+  mmio_map(address: bigint, bytes: number): number;
+  mmio_unmap(window: number, bytes: number): void;
+  mmio_read8(pointer: number): number;
+  mmio_read16(pointer: number): number;
+  mmio_read32(pointer: number): number;
+  mmio_write8(pointer: number, value: number): void;
+  mmio_write16(pointer: number, value: number): void;
+  mmio_write32(pointer: number, value: number): void;
+}
+
 /** Which build of the module a machine hosts. */
 export type Build = "mapped" | "ported";
 
@@ -57,6 +70,18 @@ export interface Counters {
   translations: number;
   /** Calls of `phys_*`. */
   memoryAccesses: number;
+  /** Calls of `mmio_read*` and `mmio_write*`. */
+  mmioReads: number;
+  mmioWrites: number;
+}
+
+/** A place of a memory-mapped device, as a kernel knows it from a command line or a device tree. */
+export interface MmioSlot {
+  /** Physical address of the registers. */
+  readonly base: bigint;
+  readonly bytes: number;
+  /** The interrupt line, as `waitForInterrupt` reports it. */
+  readonly interrupt: number;
 }
 
 /** A message of the stack's, as `log` was given it. */
@@ -72,7 +97,7 @@ export interface Machine {
   readonly build: Build;
   /** Linear memory of a fixed size (initial = maximum), to be imported as `env.memory`. */
   readonly memory: WebAssembly.Memory;
-  readonly kernel: KernelImports;
+  readonly kernel: KernelImports & Partial<MmioImports>;
   readonly pciGrant: PciGrant;
   readonly counters: Readonly<Counters>;
   /** What the stack logged, oldest first. */
@@ -106,11 +131,20 @@ export interface Machine {
   /** Takes back what one call of `grantPorts` granted. */
   revokePorts(base: number, length: number): void;
 
+  /** The places of memory-mapped devices, empty ones among them; absent where there are none. */
+  readonly mmioSlots?: readonly MmioSlot[];
+
   /** The interrupt line that a function's pin is wired to, as `waitForInterrupt` reports it. */
   interruptLine(pciAddress: number, interruptPin: number): number;
   /**
-   * Lets devices work until an interrupt line is asserted or `timeoutMilliseconds` are over (virtual time on the
-   * emulated PC, real time on QEMU). Returns the asserted lines, none on time-out.
+   * Programs the first `vectors` entries of the MSI-X table at physical address `table`, and unmasks them. Returns the
+   * number under which `waitForInterrupt` reports each: 256 or more. Absent where messages are not supported.
+   */
+  connectMessages?(table: bigint, vectors: number): number[];
+  /**
+   * Lets devices work until an interrupt line is asserted, a message came, or `timeoutMilliseconds` are over (virtual
+   * time on the emulated PC, real time on QEMU). Returns the asserted lines and, once each, the messages that came since
+   * the last call; none on time-out.
    */
   waitForInterrupt(timeoutMilliseconds: number): number[];
 

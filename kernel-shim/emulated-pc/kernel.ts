@@ -1,5 +1,6 @@
 /** The imports of the module `kernel` on the emulated PC: grants are checked, everything is counted. */
-import type { Counters, KernelImports, LogEntry } from "../machine.js";
+import type { Counters, KernelImports, LogEntry, MmioImports } from "../machine.js";
+import type { Mappings } from "./mappings.js";
 import type { DmaPages } from "./memory/dma-pages.js";
 import { DMA_FREE_MISMATCH, MEMORY_ALIGNMENT, MEMORY_NOT_LENT } from "./memory/rules.js";
 import { CONFIGURATION_DATA_PORT, type HostBridge } from "./pci/host-bridge.js";
@@ -11,32 +12,33 @@ import type { Violations } from "./violations.js";
 export interface KernelParts {
   readonly pages: DmaPages;
   readonly grants: PortGrants;
+  readonly mappings: Mappings;
   readonly hostBridge: HostBridge;
   readonly time: VirtualTime;
   readonly violations: Violations;
   readonly counters: Counters;
   readonly log: LogEntry[];
-  /** Called before the first port access: firmware runs at power-on, and not before everything is plugged in. */
+  /** Called before the first access of a port or register: firmware runs at power-on, and not before everything is plugged in. */
   powerOn(): void;
   /** Gives devices time to work. */
   relax(): void;
 }
 
-/** What a port access takes, in nanoseconds: an exit to a hypervisor. */
-const PORT_ACCESS_TIME = 1_000;
+/** What an access of a port or register takes, in nanoseconds: an exit to a hypervisor. */
+const ACCESS_TIME = 1_000;
 /** What asking for the time takes, so that a loop that waits for time to pass ends. */
 const CLOCK_TIME = 100;
 /** What `dma_address` answers for memory that is not lent. */
 const NO_ADDRESS = 0xffff_ffff_ffff_ffffn;
 const LAST_CONFIGURATION_PORT = CONFIGURATION_DATA_PORT + 3;
 
-export function createKernel(parts: KernelParts): KernelImports {
-  const { pages, grants, hostBridge, time, violations, counters, log } = parts;
+export function createKernel(parts: KernelParts): KernelImports & MmioImports {
+  const { pages, grants, mappings, hostBridge, time, violations, counters, log } = parts;
 
   function read(port: number, width: number): number {
     parts.powerOn();
     counters.portReads++;
-    time.now += PORT_ACCESS_TIME;
+    time.now += ACCESS_TIME;
     if (port >= CONFIGURATION_DATA_PORT && port <= LAST_CONFIGURATION_PORT) counters.configurationReads++;
     return grants.allows(port, width) ? hostBridge.read(port, width) : 2 ** (8 * width) - 1;
   }
@@ -44,9 +46,21 @@ export function createKernel(parts: KernelParts): KernelImports {
   function write(port: number, width: number, value: number): void {
     parts.powerOn();
     counters.portWrites++;
-    time.now += PORT_ACCESS_TIME;
+    time.now += ACCESS_TIME;
     if (port >= CONFIGURATION_DATA_PORT && port <= LAST_CONFIGURATION_PORT) counters.configurationWrites++;
     if (grants.allows(port, width)) hostBridge.write(port, width, value);
+  }
+
+  function readRegister(pointer: number, width: number): number {
+    counters.mmioReads++;
+    time.now += ACCESS_TIME;
+    return mappings.read(pointer, width);
+  }
+
+  function writeRegister(pointer: number, width: number, value: number): void {
+    counters.mmioWrites++;
+    time.now += ACCESS_TIME;
+    mappings.write(pointer, width, value);
   }
 
   /** Offset of `width` bytes that a pointer names, -1 when they are refused. */
@@ -120,6 +134,17 @@ export function createKernel(parts: KernelParts): KernelImports {
       const offset = locate(pointer >>> 0, 4);
       if (offset >= 0) pages.data.setUint32(offset, value, true);
     },
+    mmio_map: (address, bytes) => {
+      parts.powerOn();
+      return mappings.map(BigInt.asUintN(64, address), bytes >>> 0);
+    },
+    mmio_unmap: (window, bytes) => mappings.unmap(window >>> 0, bytes >>> 0),
+    mmio_read8: (pointer) => readRegister(pointer >>> 0, 1),
+    mmio_read16: (pointer) => readRegister(pointer >>> 0, 2),
+    mmio_read32: (pointer) => readRegister(pointer >>> 0, 4),
+    mmio_write8: (pointer, value) => writeRegister(pointer >>> 0, 1, value & 0xff),
+    mmio_write16: (pointer, value) => writeRegister(pointer >>> 0, 2, value & 0xffff),
+    mmio_write32: (pointer, value) => writeRegister(pointer >>> 0, 4, value >>> 0),
   };
 }
 

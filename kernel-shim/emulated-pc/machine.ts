@@ -4,30 +4,40 @@
  * Nothing happens by itself. Devices work when they are notified (completion `immediate`), otherwise while the stack
  * relaxes or the application waits for an interrupt; both move virtual time on.
  */
-import type { Build, Counters, KernelImports, LogEntry, Machine, PciGrant } from "../machine.js";
+import type { Build, Counters, KernelImports, LogEntry, Machine, MmioImports, MmioSlot, PciGrant } from "../machine.js";
 import { type Completion, CompletionTimes } from "./completion.js";
-import { InterruptLines, lineOfPin } from "./interrupts.js";
+import { InterruptLines, lineOfPin, MessageInterrupts } from "./interrupts.js";
 import { createKernel } from "./kernel.js";
+import { Mappings } from "./mappings.js";
 import { PAGE_BYTES } from "./memory/dma-pages.js";
 import { DmaView } from "./memory/dma-view.js";
 import { type ForeignMemory, MachineMemory } from "./memory/machine-memory.js";
+import { DEFAULT_MMIO_LAYOUT, type MmioLayout, MmioSlots } from "./mmio-slots.js";
 import { addressOf, describePlace, everything, PciBridge, type PciBus, type Place } from "./pci/bus.js";
 import { Firmware, FIRMWARE_IO_END } from "./pci/firmware.js";
 import { PciFunction } from "./pci/function.js";
 import { HostBridge } from "./pci/host-bridge.js";
+import type { Message } from "./pci/msix.js";
 import { BASE_ADDRESS, COMMAND, COMMAND_BUS_MASTER, INTERRUPT_LINE } from "./pci/registers.js";
-import { FIRST_FREE_SLOT, plugHostBridge, plugStandardDevices } from "./pci/standard-devices.js";
+import { MSIX_PROGRAMMED } from "./pci/rules.js";
+import { createRootPort, FIRST_FREE_SLOT, plugHostBridge, plugStandardDevices } from "./pci/standard-devices.js";
 import { PortGrants } from "./ports.js";
-import { type Profile, type ProfileName, profiles } from "./profiles.js";
+import { type FurtherProfileName, type Profile, type ProfileName, profileOf } from "./profiles.js";
 import { Random } from "./random.js";
 import { VirtualTime } from "./time.js";
 import { type Violation, Violations } from "./violations.js";
 import type { VirtioDevice } from "./virtio/device.js";
-import { createVirtioFunction, isMsixEnabled, type VirtioFunctionOptions } from "./virtio/pci-function.js";
+import type { DeviceEnvironment } from "./virtio/environment.js";
+import { createVirtioFunction, type VirtioFunction, type VirtioFunctionOptions } from "./virtio/pci-function.js";
+import { mmioRegisters } from "./virtio/registers/mmio.js";
+import { MmioIdentity } from "./virtio/registers/mmio-identity.js";
+import { interfacesOf, isMmio, type MmioTransport, type PciTransport, type Transport } from "./virtio/transport.js";
 
 export interface EmulatedPcOptions {
   /** Which host's devices these are; `qemu` unless given. */
-  profile?: ProfileName | Profile;
+  profile?: ProfileName | FurtherProfileName | Profile;
+  /** How devices are plugged in that are not told otherwise; the profile's unless given. */
+  transport?: Transport;
   /** `mapped` unless given. */
   build?: Build;
   /** Plugged in one after the other from slot 4 of the root bus on. More with `addDevice`. */
@@ -38,8 +48,13 @@ export interface EmulatedPcOptions {
   completion?: Completion;
   /** False: nobody numbers buses and assigns base addresses at power-on. */
   firmware?: boolean;
-  /** What there is besides virtio devices: a PC's usual functions and a bridge (`standard`), or a host bridge. */
-  layout?: "standard" | "bare";
+  /**
+   * What there is besides virtio devices: a PC's usual functions and a bridge (`standard`), a host bridge (`bare`), or no
+   * PCI at all (`none`). The profile's unless given.
+   */
+  layout?: "standard" | "bare" | "none";
+  /** Where memory-mapped devices are; what is absent is the profile's, or as on QEMU's microvm. */
+  mmio?: Partial<MmioLayout>;
   /** Linear and physical memory in all, a multiple of 256 KiB; 64 MiB unless given. */
   memoryBytes?: number;
   /** Mapped build: a memory that exists already, in place of one of the machine's own. */
@@ -48,6 +63,8 @@ export interface EmulatedPcOptions {
 
 /** Where a device is plugged in; the first free slot of the root bus from 4 on, function 0, unless given. */
 export interface PlugOptions extends VirtioFunctionOptions {
+  /** The machine's unless given. For `mmio-1` and `mmio-2`, only `slot` counts of the rest: which MMIO slot. */
+  transport?: Transport;
   bus?: PciBus;
   slot?: number;
   /** Function number, 0 to 7. */
@@ -63,11 +80,29 @@ const RELAX_TIME = 1_000;
 const NANOSECONDS_PER_MILLISECOND = 1_000_000;
 /** The interrupt line of what has none, as firmware writes it down. */
 const NO_LINE = 0xff;
+const MSIX_ENTRY_BYTES = 16;
+/** As QEMU's devices show it. */
+const MMIO_VENDOR_ID = 0x554d_4551;
+
+/** A device in the machine: a PCI function, or what is in an MMIO slot. */
+interface Plugged {
+  readonly transport: Transport;
+  readonly virtioFunction: VirtioFunction | null;
+  readonly slot: MmioSlot | null;
+  /** How often each vector's message was sent. */
+  readonly messages: number[];
+}
+
+/** What a device's environment has of the place that it is plugged into. */
+type DevicePlace = Pick<
+  DeviceEnvironment,
+  "hasInterruptPin" | "isBusMaster" | "isMsixEnabled" | "sendMessage" | "setInterruptPin"
+> & { readonly location: () => string };
 
 export class EmulatedPc implements Machine {
   readonly name: string;
   readonly build: Build;
-  readonly kernel: KernelImports;
+  readonly kernel: KernelImports & MmioImports;
   readonly pciGrant: PciGrant = {
     ioBase: FIRMWARE_IO_END,
     ioEnd: PORTS,
@@ -83,6 +118,8 @@ export class EmulatedPc implements Machine {
     barriers: 0,
     translations: 0,
     memoryAccesses: 0,
+    mmioReads: 0,
+    mmioWrites: 0,
   };
   readonly profile: Profile;
   readonly time = new VirtualTime();
@@ -96,9 +133,13 @@ export class EmulatedPc implements Machine {
   private readonly machineMemory: MachineMemory;
   private readonly recorded = new Violations();
   private readonly grants = new PortGrants(this.recorded);
+  private readonly mappings: Mappings;
   private readonly lines = new InterruptLines();
+  private readonly messages = new MessageInterrupts();
   private readonly hostBridge: HostBridge;
-  private readonly plugged = new Map<VirtioDevice, PciFunction>();
+  private readonly mmio: MmioSlots;
+  private readonly transport: Transport;
+  private readonly plugged = new Map<VirtioDevice, Plugged>();
   private readonly wiredLines = new Map<PciFunction, number>();
   private readonly hasFirmware: boolean;
   private isOn = false;
@@ -106,7 +147,8 @@ export class EmulatedPc implements Machine {
   constructor(options: EmulatedPcOptions = {}) {
     const profile = options.profile ?? "qemu";
     const seed = options.seed ?? 1;
-    this.profile = typeof profile === "string" ? profiles[profile] : profile;
+    this.profile = typeof profile === "string" ? profileOf(profile) : profile;
+    this.transport = options.transport ?? this.profile.transport;
     this.build = options.build ?? "mapped";
     this.name = `emulated PC, profile ${this.profile.name}`;
     this.hasFirmware = options.firmware ?? true;
@@ -120,9 +162,25 @@ export class EmulatedPc implements Machine {
     );
     this.hostBridge = new HostBridge(this.recorded, (pciFunction) => this.updateLine(pciFunction));
     this.rootBus = this.hostBridge.bus;
+    this.mmio = new MmioSlots({ ...DEFAULT_MMIO_LAYOUT, ...this.profile.mmio, ...options.mmio }, this.recorded);
+    this.mappings = new Mappings(
+      {
+        isGrantable: (address, bytes) => this.isGrantable(address, bytes),
+        read: (address, width) =>
+          this.mmio.holds(address, width)
+            ? this.mmio.read(address, width)
+            : this.hostBridge.memory.read(address, width),
+        write: (address, width, value) => {
+          if (this.mmio.holds(address, width)) this.mmio.write(address, width, value);
+          else this.hostBridge.memory.write(address, width, value);
+        },
+      },
+      this.recorded,
+    );
     this.kernel = createKernel({
       pages: this.machineMemory.pages,
       grants: this.grants,
+      mappings: this.mappings,
       hostBridge: this.hostBridge,
       time: this.time,
       violations: this.recorded,
@@ -131,7 +189,7 @@ export class EmulatedPc implements Machine {
       powerOn: () => this.powerOn(),
       relax: () => this.relax(),
     });
-    this.bridge = this.plugLayout(options.layout ?? "standard");
+    this.bridge = this.plugLayout(options.layout ?? this.profile.layout ?? "standard");
     for (const device of options.devices ?? []) this.addDevice(device);
   }
 
@@ -157,34 +215,9 @@ export class EmulatedPc implements Machine {
    * Returns the device.
    */
   addDevice<Device extends VirtioDevice>(device: Device, options: PlugOptions = {}): Device {
-    const bus = options.bus ?? this.rootBus;
-    const slot = options.slot ?? bus.freeSlot(bus === this.rootBus ? FIRST_FREE_SLOT : 0);
-    const { pages } = this.machineMemory;
-    // The function needs the size of the configuration, which the device knows once it is attached.
-    const plug: { pciFunction: PciFunction | null } = { pciFunction: null };
-    const locate = (): string => {
-      const place = plug.pciFunction === null ? undefined : this.placeOf(plug.pciFunction);
-      return place === undefined ? "unplugged" : describePlace(place);
-    };
-    device.attach({
-      get location() {
-        return locate();
-      },
-      profile: this.profile,
-      dma: new DmaView(pages, this.recorded, `${device.kind} in slot ${slot}`),
-      time: this.time,
-      completion: this.completion,
-      random: this.random,
-      violations: this.recorded,
-      isBusMaster: () => ((plug.pciFunction?.command ?? 0) & COMMAND_BUS_MASTER) !== 0 && bus.forwardsDma,
-      isMsixEnabled: () => plug.pciFunction !== null && isMsixEnabled(plug.pciFunction),
-      setInterruptPin: (isAsserted) => plug.pciFunction?.setInterruptPin(isAsserted),
-    });
-    const configurationBytes = device.configuration.bytes.length;
-    const pciFunction = createVirtioFunction(device, this.profile, configurationBytes, options);
-    plug.pciFunction = pciFunction;
-    this.plugged.set(device, pciFunction);
-    this.addFunction(pciFunction, bus, slot, options.index ?? 0);
+    const transport = options.transport ?? this.transport;
+    if (isMmio(transport)) this.plugIntoSlot(device, transport, options.slot);
+    else this.plugIntoBus(device, transport, options);
     return device;
   }
 
@@ -196,10 +229,17 @@ export class EmulatedPc implements Machine {
 
   /**
    * Pulls a device out, whether or not somebody uses it: from now on nothing answers in its place, its registers and
-   * its configuration space read as all ones. It can be plugged in again.
+   * its configuration space read as all ones; an MMIO slot is empty. It can be plugged in again.
    */
   removeDevice(device: VirtioDevice): void {
-    this.removeFunction(this.functionOf(device));
+    const { slot } = this.pluggedAs(device);
+    if (slot === null) {
+      this.removeFunction(this.functionOf(device));
+      return;
+    }
+    device.detach();
+    this.plugged.delete(device);
+    this.mmio.unplug(slot);
   }
 
   /** Pulls any function out, and with a bridge everything behind it. */
@@ -209,8 +249,8 @@ export class EmulatedPc implements Machine {
     if (pciFunction instanceof PciBridge) {
       for (const behind of [...pciFunction.bus.entries()]) this.removeFunction(behind.pciFunction);
     }
-    for (const [device, itsFunction] of this.plugged) {
-      if (itsFunction !== pciFunction) continue;
+    for (const [device, { virtioFunction }] of this.plugged) {
+      if (virtioFunction?.pciFunction !== pciFunction) continue;
       device.detach();
       this.plugged.delete(device);
     }
@@ -233,8 +273,9 @@ export class EmulatedPc implements Machine {
     const before = this.functionOf(old);
     const place = this.placeOf(before);
     if (place === undefined) throw new Error("the device is not plugged in");
+    const { transport } = this.pluggedAs(old);
     this.removeDevice(old);
-    this.addDevice(device, { ...options, bus: place.bus, slot: place.slot, index: place.index });
+    this.addDevice(device, { transport, ...options, bus: place.bus, slot: place.slot, index: place.index });
     const after = this.functionOf(device);
     for (const { index } of after.baseAddresses) {
       const offset = BASE_ADDRESS + 4 * index;
@@ -255,9 +296,26 @@ export class EmulatedPc implements Machine {
 
   /** The PCI function of a device, for tests that look at or change its configuration space. */
   functionOf(device: VirtioDevice): PciFunction {
-    const pciFunction = this.plugged.get(device);
-    if (pciFunction === undefined) throw new Error("the device is not plugged into this machine");
-    return pciFunction;
+    const { virtioFunction } = this.pluggedAs(device);
+    if (virtioFunction === null) throw new Error("the device is memory-mapped: it has no PCI function");
+    return virtioFunction.pciFunction;
+  }
+
+  /** The slot of a memory-mapped device. */
+  slotOf(device: VirtioDevice): MmioSlot {
+    const { slot } = this.pluggedAs(device);
+    if (slot === null) throw new Error("the device is a PCI function: it has no MMIO slot");
+    return slot;
+  }
+
+  /** Every place for memory-mapped devices, in the order of addresses. */
+  get mmioSlots(): readonly MmioSlot[] {
+    return this.mmio.list;
+  }
+
+  /** How often the message of each vector of a device was sent. */
+  messagesOf(device: VirtioDevice): readonly number[] {
+    return this.pluggedAs(device).messages;
   }
 
   /** Runs firmware, once. The first port access does it too. */
@@ -265,7 +323,8 @@ export class EmulatedPc implements Machine {
     if (this.isOn) return;
     this.isOn = true;
     if (!this.hasFirmware) return;
-    new Firmware((pciFunction) => this.wiredLine(pciFunction)).configure(this.rootBus);
+    const { usesHighMemory = false } = this.profile;
+    new Firmware((pciFunction) => this.wiredLine(pciFunction), usesHighMemory).configure(this.rootBus);
   }
 
   // ---- memory ----
@@ -323,6 +382,21 @@ export class EmulatedPc implements Machine {
     return this.grants.covers(base, length);
   }
 
+  /** Whether registers are mapped at a pointer of the stack's at the moment. */
+  isMapped(pointer: number, width: number): boolean {
+    return this.mappings.covers(pointer, width);
+  }
+
+  /** Calls of `mmio_map` that no `mmio_unmap` has ended. */
+  get mappingCount(): number {
+    return this.mappings.count;
+  }
+
+  /** What the stack asked `mmio_map` for and did not get, for people. */
+  get refusedMappings(): readonly string[] {
+    return this.mappings.refusals;
+  }
+
   // ---- interrupts and time ----
 
   interruptLine(pciAddress: number, interruptPin: number): number {
@@ -336,9 +410,23 @@ export class EmulatedPc implements Machine {
   waitForInterrupt(timeoutMilliseconds: number): number[] {
     this.checkNotifications();
     const deadline = this.time.now + timeoutMilliseconds * NANOSECONDS_PER_MILLISECOND;
-    while (!this.lines.isAnyAsserted && this.time.next <= deadline && !this.time.isIdle) this.time.runNext();
-    if (!this.lines.isAnyAsserted && Number.isFinite(deadline)) this.time.advanceTo(deadline);
-    return this.lines.asserted;
+    while (!this.isInterrupted && this.time.next <= deadline && !this.time.isIdle) this.time.runNext();
+    if (!this.isInterrupted && Number.isFinite(deadline)) this.time.advanceTo(deadline);
+    return [...this.lines.asserted, ...this.messages.take()];
+  }
+
+  /** The kernel reaches the table whether or not the function decodes its addresses yet. */
+  connectMessages(table: bigint, vectors: number): number[] {
+    this.powerOn();
+    const [range] = this.hostBridge.memory.candidatesAt(Number(table));
+    if (range?.bar.handler === undefined) throw new Error(`there is no MSI-X table at 0x${table.toString(16)}`);
+    const { handler } = range.bar;
+    return Array.from({ length: vectors }, (_, vector) => {
+      const { address, data, interrupt } = this.messages.allocate();
+      const entry = Number(table) - range.base + MSIX_ENTRY_BYTES * vector;
+      for (const [word, value] of [address, 0, data, 0].entries()) handler.write(entry + 4 * word, 4, value);
+      return interrupt;
+    });
   }
 
   /** One turn of a waiting loop: time goes on, and devices do what is due. The import `relax` is this. */
@@ -353,10 +441,123 @@ export class EmulatedPc implements Machine {
 
   // ---- inner workings ----
 
-  private plugLayout(layout: "standard" | "bare"): PciBridge | null {
+  private get isInterrupted(): boolean {
+    return this.lines.isAnyAsserted || this.messages.isAnyPending;
+  }
+
+  private plugIntoBus(device: VirtioDevice, transport: PciTransport, options: PlugOptions): void {
+    const bus = options.bus ?? this.busForDevice(options);
+    const slot = (bus === this.rootBus || options.bus !== undefined ? options.slot : 0) ?? this.freeSlot(bus);
+    // The function needs the size of the configuration, which the device knows once it is attached.
+    const plug: { virtioFunction: VirtioFunction | null } = { virtioFunction: null };
+    const messages: number[] = Array<number>(this.profile.messageVectors).fill(0);
+    device.attach(
+      this.environment(`${device.kind} in slot ${slot}`, transport, {
+        location: () => {
+          const place = plug.virtioFunction === null ? undefined : this.placeOf(plug.virtioFunction.pciFunction);
+          return place === undefined ? "unplugged" : describePlace(place);
+        },
+        hasInterruptPin: this.profile.hasInterruptPin,
+        isBusMaster: () =>
+          ((plug.virtioFunction?.pciFunction.command ?? 0) & COMMAND_BUS_MASTER) !== 0 && bus.forwardsDma,
+        isMsixEnabled: () => plug.virtioFunction?.msix?.isEnabled ?? false,
+        sendMessage: (vector) => plug.virtioFunction?.msix?.signal(vector),
+        setInterruptPin: (isAsserted) => plug.virtioFunction?.pciFunction.setInterruptPin(isAsserted),
+      }),
+    );
+    const virtioFunction = createVirtioFunction(device, transport, this.profile, options, (message) => {
+      messages[message.vector] = (messages[message.vector] ?? 0) + 1;
+      this.messageSent(device, message);
+    });
+    plug.virtioFunction = virtioFunction;
+    this.plugged.set(device, { transport, virtioFunction, slot: null, messages });
+    this.addFunction(virtioFunction.pciFunction, bus, slot, options.index ?? 0);
+  }
+
+  private plugIntoSlot(device: VirtioDevice, transport: MmioTransport, wanted: number | undefined): void {
+    const slot = this.mmio.plug((place) => {
+      const location = `MMIO 0x${place.base.toString(16)}`;
+      device.attach(
+        this.environment(`${device.kind} at ${location}`, transport, {
+          location: () => location,
+          hasInterruptPin: true,
+          isBusMaster: () => true,
+          isMsixEnabled: () => false,
+          sendMessage: () => undefined,
+          setInterruptPin: (isAsserted) => this.lines.set(place.interrupt, device, isAsserted),
+        }),
+      );
+      const version = transport === "mmio-1" ? 1 : 2;
+      const identity = new MmioIdentity(version, device.type, MMIO_VENDOR_ID, (rule, detail) =>
+        device.record(rule, detail),
+      );
+      return mmioRegisters(device, version, identity);
+    }, wanted);
+    this.plugged.set(device, { transport, virtioFunction: null, slot, messages: [] });
+  }
+
+  private environment(dmaSource: string, transport: Transport, place: DevicePlace): DeviceEnvironment {
+    const { location, ...rest } = place;
+    return {
+      ...rest,
+      get location() {
+        return location();
+      },
+      profile: this.profile,
+      interfaces: interfacesOf(transport),
+      dma: new DmaView(this.machineMemory.pages, this.recorded, dmaSource),
+      time: this.time,
+      completion: this.completion,
+      random: this.random,
+      violations: this.recorded,
+    };
+  }
+
+  /** The root bus, or one of its own behind a root port. */
+  private busForDevice({ slot }: PlugOptions): PciBus {
+    if (this.profile.hasRootPorts !== true) return this.rootBus;
+    const port = createRootPort();
+    this.addFunction(port, this.rootBus, slot ?? this.freeSlot(this.rootBus));
+    return port.bus;
+  }
+
+  private freeSlot(bus: PciBus): number {
+    return bus.freeSlot(bus === this.rootBus ? FIRST_FREE_SLOT : 0);
+  }
+
+  private pluggedAs(device: VirtioDevice): Plugged {
+    const plugged = this.plugged.get(device);
+    if (plugged === undefined) throw new Error("the device is not plugged into this machine");
+    return plugged;
+  }
+
+  private messageSent(device: VirtioDevice, message: Message): void {
+    if (this.messages.arrive(message)) return;
+    const { vector, address, data } = message;
+    this.recorded.record(
+      MSIX_PROGRAMMED,
+      device.source,
+      `vector ${vector}: 0x${data.toString(16)} to 0x${address.toString(16)}`,
+    );
+  }
+
+  /** A driver may have the registers of virtio devices, but not their MSI-X tables: those make devices write anywhere. */
+  private isGrantable(address: number, bytes: number): boolean {
+    if (this.mmio.holds(address, bytes)) return true;
+    const end = address + bytes;
+    const [range, ...others] = this.hostBridge.memory.candidatesAt(address);
+    if (range?.isDecoding !== true || others.length > 0 || end > range.end) return false;
+    for (const { virtioFunction } of this.plugged.values()) {
+      if (virtioFunction?.pciFunction !== range.pciFunction) continue;
+      return virtioFunction.msix?.overlaps(range.bar.index, address - range.base, bytes) !== true;
+    }
+    return false;
+  }
+
+  private plugLayout(layout: "standard" | "bare" | "none"): PciBridge | null {
     let bridge: PciBridge | null = null;
     if (layout === "standard") bridge = plugStandardDevices(this.rootBus);
-    else plugHostBridge(this.rootBus);
+    else if (layout === "bare") plugHostBridge(this.rootBus);
     for (const { pciFunction } of everything(this.rootBus)) this.observe(pciFunction);
     return bridge;
   }

@@ -48,6 +48,8 @@ export class GrantedKernel {
     barriers: 0,
     translations: 0,
     memoryAccesses: 0,
+    mmioReads: 0,
+    mmioWrites: 0,
   };
   readonly log: LogEntry[] = [];
   /** Oldest first, at most 10,000. */

@@ -1,9 +1,10 @@
-/** The virtio block device, legacy. [virtio-1.2 §5.2] */
+/** The virtio block device. [virtio-1.2 §5.2] */
 import type { BlockProfile, Profile } from "../profiles.js";
 import type { Chain } from "../virtio/chain.js";
 import { ConfigurationSpace } from "../virtio/configuration.js";
-import { hasFeature, VIRTIO_F_ANY_LAYOUT, VIRTIO_ID_BLOCK } from "../virtio/constants.js";
+import { ANY_FRAMING, VIRTIO_F_VERSION_1, VIRTIO_ID_BLOCK } from "../virtio/constants.js";
 import { type DeviceOffer, type FeatureDependency, VirtioDevice, type VirtioDeviceOptions } from "../virtio/device.js";
+import { hasFeature } from "../virtio/feature-sets.js";
 import type { DeviceQueue } from "../virtio/queue.js";
 import { type BlockBackEnd, SECTOR_BYTES } from "./back-end.js";
 import * as constants from "./constants.js";
@@ -172,7 +173,7 @@ export class BlockDevice extends VirtioDevice {
   /** Records what is wrong with the form of a request; null when that leaves nothing to perform. */
   private check(queue: DeviceQueue, chain: Chain): ParsedRequest | null {
     const at = `head ${chain.head}`;
-    if (!this.hasNegotiated(VIRTIO_F_ANY_LAYOUT) && !isStrictlyFramed(chain)) {
+    if (!this.hasNegotiated(ANY_FRAMING) && !isStrictlyFramed(chain)) {
       if (this.hasStrictFraming) {
         queue.break(rules.BLOCK_FRAMING, at);
         return null;
@@ -208,6 +209,7 @@ export class BlockDevice extends VirtioDevice {
   }
 
   private usedLength(written: number): number {
+    if (this.hasNegotiated(VIRTIO_F_VERSION_1)) return written;
     if (this.host?.usedLength === "one") return 1;
     return this.host?.usedLength === "zero" ? 0 : written;
   }

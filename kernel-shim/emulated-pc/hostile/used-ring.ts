@@ -2,7 +2,6 @@
 import type { DmaView } from "../memory/dma-view.js";
 import type { DeviceQueue } from "../virtio/queue.js";
 import { DESCRIPTOR_BYTES } from "../virtio/constants.js";
-import { usedOffset } from "../virtio/ring.js";
 import type { VirtioDevice } from "../virtio/device.js";
 
 export class UsedRing {
@@ -20,12 +19,12 @@ export class UsedRing {
   ) {
     const { memory } = queue;
     if (memory === null) throw new Error(`queue ${queue.index} is not live`);
-    const { address, size } = memory;
+    const { address, size, availAddress, usedAddress } = memory;
     this.dma = device.dma;
     this.size = size;
     this.descriptors = address;
-    this.available = address + DESCRIPTOR_BYTES * size;
-    this.used = address + usedOffset(size);
+    this.available = availAddress;
+    this.used = usedAddress;
   }
 
   get flags(): number {
@@ -75,8 +74,10 @@ export class UsedRing {
 
   /** Overwrites descriptor table and available ring, every byte. */
   overwriteDriverParts(value: number): void {
-    const bytes = new Uint8Array(this.available + 6 + 2 * this.size - this.descriptors).fill(value);
-    this.dma.write(this.descriptors, bytes, 0, bytes.length);
+    const table = new Uint8Array(DESCRIPTOR_BYTES * this.size).fill(value);
+    this.dma.write(this.descriptors, table, 0, table.length);
+    const ring = new Uint8Array(6 + 2 * this.size).fill(value);
+    this.dma.write(this.available, ring, 0, ring.length);
   }
 
   private elementAt(position: number): number {

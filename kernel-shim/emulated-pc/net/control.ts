@@ -1,7 +1,7 @@
 /** The control queue's commands, and what they set: which frames the device lets in. [virtio-1.2 §5.1.6.5] */
 import { BROADCAST_MAC, isGroupMac, macFromBytes, type MacAddress } from "../../network/addresses.js";
 import type { Chain } from "../virtio/chain.js";
-import { VIRTIO_F_ANY_LAYOUT } from "../virtio/constants.js";
+import { ANY_FRAMING } from "../virtio/constants.js";
 import type { Rule } from "../violations.js";
 import * as features from "./features.js";
 import * as rules from "./rules.js";
@@ -109,7 +109,7 @@ export class ControlSide {
       return false;
     }
     const segments = chain.readable.map((segment) => segment.length);
-    if (!this.context.hasNegotiated(VIRTIO_F_ANY_LAYOUT) && !isFramed(commandClass, command, segments, data)) {
+    if (!this.context.hasNegotiated(ANY_FRAMING) && !isFramed(commandClass, command, segments, data)) {
       this.context.record(rules.CONTROL_FRAMING, `${name}, descriptors of ${segments.join(", ")} bytes`);
     }
     const isDone = this.set(commandClass, command, data);

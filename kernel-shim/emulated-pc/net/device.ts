@@ -6,9 +6,10 @@ import { macFromBytes, macToBytes, type MacAddress } from "../../network/address
 import type { NetProfile, Profile } from "../profiles.js";
 import type { VirtualTime } from "../time.js";
 import { ConfigurationSpace } from "../virtio/configuration.js";
-import { hasFeature, VIRTIO_ID_NET } from "../virtio/constants.js";
+import { VIRTIO_F_VERSION_1, VIRTIO_ID_NET } from "../virtio/constants.js";
 import { VirtioDevice, type DeviceOffer, type VirtioDeviceOptions } from "../virtio/device.js";
 import type { DeviceEnvironment } from "../virtio/environment.js";
+import { hasFeature } from "../virtio/feature-sets.js";
 import type { DeviceQueue } from "../virtio/queue.js";
 import { UnpluggedBackend, type NetworkBackend, type NetworkPort } from "./backend.js";
 import { ControlSide, type ControlContext } from "./control.js";
@@ -176,6 +177,7 @@ export class NetDevice extends VirtioDevice implements NetworkPort {
         feature: features.VIRTIO_NET_F_MAC,
         // How legacy drivers change their address without a control queue [virtio-1.2 §5.1.4.3].
         writableWith: features.VIRTIO_NET_F_MAC,
+        isWritableByLegacyOnly: true,
       },
       { name: "status", offset: 6, bytes: 2, feature: features.VIRTIO_NET_F_STATUS },
       { name: "max_virtqueue_pairs", offset: 8, bytes: 2, feature: features.VIRTIO_NET_F_MQ },
@@ -215,6 +217,10 @@ export class NetDevice extends VirtioDevice implements NetworkPort {
     this.updateStatus();
   }
 
+  protected override queueWasReset(queue: DeviceQueue): void {
+    if (queue.index === RECEIVE_QUEUE) this.receiveSide.forgetBuffers();
+  }
+
   private serveControl(queue: DeviceQueue): void {
     let completed = false;
     for (let chain = queue.next(); chain !== null; chain = queue.next()) {
@@ -242,7 +248,7 @@ export class NetDevice extends VirtioDevice implements NetworkPort {
   private transmitContext(): TransmitContext {
     return {
       mtu: () => this.mtu,
-      usedLength: () => this.usedLength,
+      usedLength: () => (this.hasNegotiated(VIRTIO_F_VERSION_1) ? "zero" : this.usedLength),
       hasNegotiated: (feature) => this.hasNegotiated(feature),
       record: (rule, detail) => this.record(rule, detail),
       isOneByOne: () => this.environment.completion.isOneByOne,

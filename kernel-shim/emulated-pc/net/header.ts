@@ -1,7 +1,8 @@
 /**
- * `struct virtio_net_hdr` in front of every frame; the two bytes of num_buffers are there with MRG_RXBUF only.
+ * `struct virtio_net_hdr` in front of every frame; the two bytes of num_buffers are there with MRG_RXBUF or VERSION_1.
  * [virtio-1.2 §5.1.6, §5.1.6.1]
  */
+import { VIRTIO_F_VERSION_1 } from "../virtio/constants.js";
 import type { Rule } from "../violations.js";
 import * as features from "./features.js";
 import * as rules from "./rules.js";
@@ -34,7 +35,9 @@ const SEGMENTATION_FEATURES = new Map([
 export type HasFeature = (feature: number) => boolean;
 
 export function headerBytes(hasNegotiated: HasFeature): number {
-  return hasNegotiated(features.VIRTIO_NET_F_MRG_RXBUF) ? HEADER_BYTES_WITH_NUM_BUFFERS : HEADER_BYTES;
+  return hasNegotiated(features.VIRTIO_NET_F_MRG_RXBUF + VIRTIO_F_VERSION_1)
+    ? HEADER_BYTES_WITH_NUM_BUFFERS
+    : HEADER_BYTES;
 }
 
 /** The rules that the header of a transmitted frame breaks. [virtio-1.2 §5.1.6.2.1] */

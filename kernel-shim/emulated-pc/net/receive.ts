@@ -3,7 +3,7 @@
  * keeps some frames while there are no buffers. [virtio-1.2 §5.1.6.3, §5.1.6.4]
  */
 import type { Chain } from "../virtio/chain.js";
-import { VIRTIO_F_ANY_LAYOUT, VIRTIO_F_EVENT_IDX } from "../virtio/constants.js";
+import { ANY_FRAMING, VIRTIO_F_EVENT_IDX } from "../virtio/constants.js";
 import type { DeviceQueue } from "../virtio/queue.js";
 import type { Rule } from "../violations.js";
 import { LARGE_RECEIVE_FEATURES, VIRTIO_NET_F_MRG_RXBUF } from "./features.js";
@@ -104,6 +104,11 @@ export class ReceiveSide {
 
   reset(): void {
     this.backlog = [];
+    this.forgetBuffers();
+  }
+
+  /** The queue was reset: what was taken of it is the driver's again. */
+  forgetBuffers(): void {
     this.held = [];
   }
 
@@ -164,7 +169,7 @@ export class ReceiveSide {
     const smallestFrameBuffer = context.hasNegotiated(LARGE_RECEIVE_FEATURES) ? SMALLEST_LARGE_BUFFER : SMALLEST_BUFFER;
     const smallest = context.hasNegotiated(VIRTIO_NET_F_MRG_RXBUF) ? header : smallestFrameBuffer;
     if (chain.writableBytes < smallest) context.record(rules.RECEIVE_SHORT, detail);
-    const isFramed = context.hasNegotiated(VIRTIO_F_ANY_LAYOUT) ? first >= header : first === header;
+    const isFramed = context.hasNegotiated(ANY_FRAMING) ? first >= header : first === header;
     if (!isFramed) context.record(rules.RECEIVE_FRAMING, detail);
     return first >= header;
   }

@@ -5,7 +5,7 @@
 import { ETHERNET_HEADER_BYTES } from "../../network/ethernet.js";
 import { firstDifference, toHex } from "../bytes.js";
 import type { Chain } from "../virtio/chain.js";
-import { VIRTIO_F_ANY_LAYOUT } from "../virtio/constants.js";
+import { ANY_FRAMING } from "../virtio/constants.js";
 import type { DeviceQueue } from "../virtio/queue.js";
 import type { Rule } from "../violations.js";
 import { VIRTIO_NET_F_MTU } from "./features.js";
@@ -88,7 +88,7 @@ export class TransmitSide {
       return false;
     }
     const first = chain.readable[0]?.length ?? 0;
-    if (first !== header && !context.hasNegotiated(VIRTIO_F_ANY_LAYOUT)) {
+    if (first !== header && !context.hasNegotiated(ANY_FRAMING)) {
       context.record(rules.TRANSMIT_FRAMING, `${detail}, ${first} in the first descriptor`);
     }
     const headerPart = bytes.subarray(0, header);

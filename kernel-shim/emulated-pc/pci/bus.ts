@@ -125,6 +125,15 @@ export class PciBridge extends PciFunction {
     return { base, last };
   }
 
+  /** The memory that is passed on, none while memory space is disabled: 1 MiB steps, both windows below 4 GiB. */
+  get memoryWindows(): readonly Window[] {
+    if ((this.command & registers.COMMAND_MEMORY) === 0) return [];
+    return [registers.MEMORY_BASE, registers.PREFETCHABLE_BASE].map((offset) => ({
+      base: (this.view.getUint16(offset, true) & 0xfff0) * 0x1_0000,
+      last: (this.view.getUint16(offset + 2, true) & 0xfff0) * 0x1_0000 + 0xf_ffff,
+    }));
+  }
+
   /** Whether DMA from behind is passed on. */
   get forwardsDma(): boolean {
     return (this.command & registers.COMMAND_BUS_MASTER) !== 0;

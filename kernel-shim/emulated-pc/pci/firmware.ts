@@ -10,6 +10,8 @@ import * as registers from "./registers.js";
 export const FIRMWARE_IO_BASE = 0x6000;
 export const FIRMWARE_IO_END = 0xc000;
 export const FIRMWARE_MEMORY_BASE = 0xf000_0000;
+/** As Firecracker has it. */
+const FIRMWARE_HIGH_BASE = 0x40_0000_0000;
 
 const IO_WINDOW_BYTES = 0x1000;
 const MEMORY_WINDOW_BYTES = 0x10_0000;
@@ -18,16 +20,23 @@ export class Firmware {
   private nextBus = 1;
   private nextPort = FIRMWARE_IO_BASE;
   private nextAddress = FIRMWARE_MEMORY_BASE;
+  private nextHighAddress = FIRMWARE_HIGH_BASE;
 
-  /** @param lineOf the interrupt line that a function's pin is wired to */
-  constructor(private readonly lineOf: (pciFunction: PciFunction) => number) {}
+  /**
+   * @param lineOf the interrupt line that a function's pin is wired to
+   * @param usesHighMemory whether 64-bit base addresses of the root bus are put far above 4 GiB
+   */
+  constructor(
+    private readonly lineOf: (pciFunction: PciFunction) => number,
+    private readonly usesHighMemory: boolean,
+  ) {}
 
   /** Configures everything on a bus and behind its bridges. */
   configure(bus: PciBus): void {
     const functions = [...bus.entries()].map(({ pciFunction }) => pciFunction);
     for (const pciFunction of functions) {
       if (pciFunction instanceof PciBridge) this.configureBridge(pciFunction, bus.number);
-      else if (pciFunction.description.firmware !== false) this.configureDevice(pciFunction);
+      else if (pciFunction.description.firmware !== false) this.configureDevice(pciFunction, bus);
     }
   }
 
@@ -51,8 +60,12 @@ export class Firmware {
     this.setCommand(bridge, registers.COMMAND_IO | registers.COMMAND_MEMORY | registers.COMMAND_BUS_MASTER);
   }
 
-  private configureDevice(pciFunction: PciFunction): void {
-    for (const bar of pciFunction.baseAddresses) this.assign(pciFunction, bar);
+  private configureDevice(pciFunction: PciFunction, bus: PciBus): void {
+    for (const bar of pciFunction.baseAddresses) {
+      if (bar.firmware === false) continue;
+      if (this.usesHighMemory && bar.kind === "memory64" && bus.bridge === null) this.assignHigh(pciFunction, bar);
+      else this.assign(pciFunction, bar);
+    }
     const { interruptPin, isEnabledByFirmware } = pciFunction.description;
     if ((interruptPin ?? 0) !== 0) pciFunction.poke(registers.INTERRUPT_LINE, [this.lineOf(pciFunction)]);
     if (isEnabledByFirmware === true) this.setCommand(pciFunction, registers.COMMAND_IO | registers.COMMAND_MEMORY);
@@ -71,6 +84,14 @@ export class Firmware {
       pciFunction.write(offset, 4, this.nextAddress);
       this.nextAddress += bar.size;
     }
+  }
+
+  private assignHigh(pciFunction: PciFunction, bar: BaseAddressDescription): void {
+    const offset = registers.BASE_ADDRESS + 4 * bar.index;
+    this.nextHighAddress = roundUp(this.nextHighAddress, bar.size);
+    pciFunction.write(offset, 4, this.nextHighAddress % 0x1_0000_0000);
+    pciFunction.write(offset + 4, 4, Math.floor(this.nextHighAddress / 0x1_0000_0000));
+    this.nextHighAddress += bar.size;
   }
 
   private setCommand(pciFunction: PciFunction, bits: number): void {

@@ -8,7 +8,7 @@ import type { Rule } from "../violations.js";
 import * as registers from "./registers.js";
 import { BAR_CHANGED_WHILE_DECODING } from "./rules.js";
 
-/** What answers behind an I/O base address. Offsets count from the base. */
+/** What answers behind a base address, or in any other stretch of registers. Offsets count from its start. */
 export interface PortHandler {
   read(offset: number, width: number): number;
   write(offset: number, width: number, value: number): void;
@@ -21,8 +21,25 @@ export interface BaseAddressDescription {
   /** Bytes, a power of two; at least 4 for ports and 16 for memory. */
   size: number;
   isPrefetchable?: boolean;
-  /** For ports; without one they read as all ones. */
+  /** Without one all of it reads as ones. */
   handler?: PortHandler;
+  /** False: nobody assigns it at power-on, whatever is true of the function. */
+  firmware?: boolean;
+}
+
+/** What a capability does beside holding bytes. */
+export interface CapabilityBehaviour {
+  /** @param fields the bytes of the capability in configuration space, from its id on */
+  attached(fields: DataView): void;
+  /** Configuration space was written, by whomever. */
+  written?(): void;
+  /** Bytes that are answered as they are read and written. */
+  readonly data?: {
+    /** From the start of the capability. */
+    readonly offset: number;
+    readonly bytes: number;
+    readonly handler: PortHandler;
+  };
 }
 
 export interface CapabilityDescription {
@@ -31,6 +48,7 @@ export interface CapabilityDescription {
   bytes: readonly number[];
   /** Which bits of those bytes software may write; none where absent. */
   writable?: readonly number[];
+  behaviour?: CapabilityBehaviour;
 }
 
 export interface FunctionDescription {
@@ -73,6 +91,9 @@ export class PciFunction {
   private readonly writable: Uint8Array;
   private isPinAsserted = false;
   private readonly capabilityOffsets = new Map<number, number>();
+  private readonly behaviours: CapabilityBehaviour[] = [];
+  /** Stretches of configuration space that capabilities answer. */
+  private readonly answered: { readonly start: number; readonly end: number; readonly handler: PortHandler }[] = [];
 
   constructor(
     readonly description: FunctionDescription,
@@ -118,6 +139,8 @@ export class PciFunction {
 
   /** Reads 1, 2 or 4 bytes. Behind the end of its configuration space a function answers 0. */
   read(offset: number, width: number): number {
+    const found = this.answererOf(offset, width);
+    if (found !== undefined) return found.handler.read(offset - found.start, width);
     let value = 0;
     for (let index = width - 1; index >= 0; index--) value = value * 256 + this.readByte(offset + index);
     return value;
@@ -125,8 +148,14 @@ export class PciFunction {
 
   /** Writes the bits that can be written of 1, 2 or 4 bytes. */
   write(offset: number, width: number, value: number): void {
+    const found = this.answererOf(offset, width);
+    if (found !== undefined) {
+      found.handler.write(offset - found.start, width, value);
+      return;
+    }
     this.checkBaseAddressWrite(offset, width);
     for (let index = 0; index < width; index++) this.writeByte(offset + index, (value >>> (8 * index)) & 0xff);
+    for (const behaviour of this.behaviours) behaviour.written?.();
     this.observer?.decodingChanged();
     this.observer?.interruptChanged(this);
   }
@@ -134,6 +163,7 @@ export class PciFunction {
   /** Sets bytes regardless of what software may write: for firmware-like set-up and for hostile tests. */
   poke(offset: number, bytes: readonly number[]): void {
     this.configuration.set(bytes, offset);
+    for (const behaviour of this.behaviours) behaviour.written?.();
     this.observer?.decodingChanged();
   }
 
@@ -152,6 +182,10 @@ export class PciFunction {
   /** Lets software write the bits of `mask` in `width` bytes at `offset`. */
   protected allow(offset: number, width: number, mask: number): void {
     for (let index = 0; index < width; index++) this.writable[offset + index] = (mask >>> (8 * index)) & 0xff;
+  }
+
+  private answererOf(offset: number, width: number): { start: number; handler: PortHandler } | undefined {
+    return this.answered.find(({ start, end }) => offset >= start && offset + width <= end);
   }
 
   private readByte(offset: number): number {
@@ -198,17 +232,26 @@ export class PciFunction {
   private addCapabilities(capabilities: readonly CapabilityDescription[]): void {
     let link = registers.CAPABILITIES_POINTER;
     let offset = registers.HEADER_BYTES;
-    for (const { id, bytes, writable } of capabilities) {
+    for (const { id, bytes, writable, behaviour } of capabilities) {
       this.configuration[link] = offset;
       this.configuration[offset] = id;
       this.configuration.set(bytes, offset + 2);
       this.writable.set(writable ?? [], offset + 2);
       this.capabilityOffsets.set(id, offset);
+      if (behaviour !== undefined) this.addBehaviour(behaviour, offset, 2 + bytes.length);
       link = offset + 1;
       offset += Math.ceil((2 + bytes.length) / 4) * 4;
     }
     if (capabilities.length > 0) {
       this.configuration[registers.STATUS] = registers.STATUS_CAPABILITIES;
     }
+  }
+
+  private addBehaviour(behaviour: CapabilityBehaviour, offset: number, bytes: number): void {
+    this.behaviours.push(behaviour);
+    behaviour.attached(new DataView(this.configuration.buffer, offset, bytes));
+    if (behaviour.data === undefined) return;
+    const start = offset + behaviour.data.offset;
+    this.answered.push({ start, end: start + behaviour.data.bytes, handler: behaviour.data.handler });
   }
 }

@@ -41,4 +41,6 @@ export const STATUS_CAPABILITIES = 0x0010;
 export const STATUS_CLEARABLE = 0xf900;
 export const MULTI_FUNCTION = 0x80;
 
+export const CAPABILITY_VENDOR = 0x09;
+export const CAPABILITY_EXPRESS = 0x10;
 export const CAPABILITY_MSIX = 0x11;

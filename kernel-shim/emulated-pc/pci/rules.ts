@@ -26,3 +26,13 @@ export const DECODING_OFF: Rule = {
   section: "PCI 3.0 §6.2.2",
   text: "registers are accessed only while the function and the bridges above it decode their addresses",
 };
+export const MSIX_ACCESS: Rule = {
+  id: "msix-access",
+  section: "PCI 3.0 §6.8.2",
+  text: "the MSI-X table is accessed in whole doublewords, and the pending bits are not written",
+};
+export const MSIX_PROGRAMMED: Rule = {
+  id: "msix-programmed",
+  section: "PCI 3.0 §6.8.2",
+  text: "a vector is unmasked only with the address and data that the kernel gave it",
+};

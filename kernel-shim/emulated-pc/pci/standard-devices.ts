@@ -68,6 +68,11 @@ export function plugStandardDevices(bus: PciBus): PciBridge {
   return bridge;
 }
 
+/** A PCI Express root port, as QEMU's q35 has them: one device behind each. */
+export function createRootPort(): PciBridge {
+  return new PciBridge({ name: "root port", vendorId: 0x1b36, deviceId: 0x000c, classCode: 0x06_04_00 });
+}
+
 function plugSouthBridge(bus: PciBus): void {
   const subsystem = { subsystemVendorId: 0x1af4, subsystemId: 0x1100 };
   bus.plug(

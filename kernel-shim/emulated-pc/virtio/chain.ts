@@ -33,6 +33,8 @@ export class Chain {
   constructor(
     readonly head: number,
     private readonly dma: DmaView,
+    /** Which life of its queue it belongs to: a queue that was reset takes nothing back. */
+    readonly epoch: number,
   ) {}
 
   /**

@@ -11,6 +11,14 @@ export interface ConfigurationField {
   readonly writableWith?: number;
   /** Whether offering that feature is enough until DRIVER_OK: legacy drivers may write before they negotiate. */
   readonly isWritableEarly?: boolean;
+  /** Whether the modern interface shows it read-only. */
+  readonly isWritableByLegacyOnly?: boolean;
+}
+
+/** Width of a modern driver's accesses: the six bytes of a MAC are read one by one. [virtio-1.2 §4.1.3.1] */
+export function accessWidth(field: ConfigurationField): number {
+  if (field.bytes === 8) return 4;
+  return field.bytes === 6 ? 1 : field.bytes;
 }
 
 export class ConfigurationSpace {

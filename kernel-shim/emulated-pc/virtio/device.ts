@@ -1,8 +1,9 @@
 /**
- * A legacy virtio device behind its register file: status, features, queues, configuration, interrupt.
- * [virtio-1.2 §2.1 to §2.5, §3.1, §4.1.4.10]
+ * A virtio device behind whatever registers lead to it: status, features, queues, configuration, interrupt.
+ * [virtio-1.2 §2.1 to §2.6, §3.1]
  *
- * A kind of device (block, net) extends this class, says what it offers, and serves its queues.
+ * A kind of device (block, net) extends this class, says what it offers, and serves its queues. The files in
+ * `registers/` turn accesses into calls of it.
  */
 import type { DmaView } from "../memory/dma-view.js";
 import type { Profile } from "../profiles.js";
@@ -15,22 +16,30 @@ import {
   DRIVER_OK,
   FAILED,
   FEATURES_OK,
-  hasFeature,
   ISR_CONFIGURATION,
   ISR_QUEUE,
+  LEGACY_FEATURES,
   UNUSED_BIT_30,
   VIRTIO_F_ANY_LAYOUT,
+  VIRTIO_F_RING_RESET,
+  VIRTIO_F_VERSION_1,
   VIRTIO_MSI_NO_VECTOR,
 } from "./constants.js";
 import type { DeviceEnvironment } from "./environment.js";
 import type { DeviceFaults } from "./faults.js";
+import { hasFeature, intersection, union, without, withWord } from "./feature-sets.js";
 import { DeviceQueue, type QueueOwner } from "./queue.js";
+import { isAligned, type RingLayout } from "./ring-layout.js";
 import * as rules from "./rules.js";
 
 /** What a test may decide about any device; what is absent is the profile's. */
 export interface VirtioDeviceOptions {
-  /** Features offered, all 32 bits, in place of the profile's. */
+  /** Features 0 to 31 offered, in place of the profile's. The modern interface hides those that are legacy's. */
   features?: number;
+  /** Features from 32 on, in place of VERSION_1 and the profile's. The modern interface alone shows them. */
+  modernFeatures?: number;
+  /** Without these, and VERSION_1, the device refuses FEATURES_OK through its modern interface. */
+  requiredFeatures?: number;
   /** Size of each queue, in place of the profile's; 0 for a queue that does not exist. */
   queueSizes?: readonly number[];
   faults?: DeviceFaults;
@@ -51,10 +60,16 @@ export interface FeatureDependency {
   readonly requires: number;
 }
 
+/**
+ * Which of its interfaces a driver uses: that of before virtio 1.0, or the one with VERSION_1. A transitional device has
+ * both. [virtio-1.2 §1.3, §2.2.3]
+ */
+export type DriverInterface = "legacy" | "modern";
+
 const DRIVER_STATUS_BITS = ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK | FAILED;
 
 export abstract class VirtioDevice implements QueueOwner {
-  /** The device type of the specification, shown as PCI subsystem device id. [virtio-1.2 §5] */
+  /** The device type of the specification. [virtio-1.2 §5] */
   abstract readonly type: number;
   /** One word for people: "block". */
   abstract readonly kind: string;
@@ -68,14 +83,19 @@ export abstract class VirtioDevice implements QueueOwner {
   private isAttached = false;
   private offerOrNull: DeviceOffer | null = null;
   private queueList: DeviceQueue[] = [];
-  private selectedQueue = 0;
+  private interfaceInUse: DriverInterface = "legacy";
   private statusRegister = 0;
   private isrRegister = 0;
   private driverFeatures = 0;
   private driverWroteFeatures = false;
-  private configurationVector = VIRTIO_MSI_NO_VECTOR;
+  /** The vector of configuration changes, as the driver reads it back. */
+  configurationVector = VIRTIO_MSI_NO_VECTOR;
+  /** Changes whenever the configuration does. [virtio-1.2 §2.5.2] */
+  configurationGeneration = 0;
+  /** Called at every reset: registers have state of their own. */
+  readonly resetListeners: (() => void)[] = [];
   /** Counts resets, so that work of the time before can be told. */
-  private generation = 0;
+  private resets = 0;
 
   constructor(private readonly options: VirtioDeviceOptions) {
     this.faults = options.faults ?? {};
@@ -103,6 +123,9 @@ export abstract class VirtioDevice implements QueueOwner {
 
   /** The driver reset the device: forget every chain. Work given to `later` is dropped already. */
   protected abstract wasReset(): void;
+
+  /** The driver reset one queue: forget its chains. What completes later of them is dropped by the queue. */
+  protected queueWasReset?(queue: DeviceQueue): void;
 
   /** The driver wrote `bytes` bytes of the configuration, at `offset`; the new value is in `configuration`. */
   protected configurationWritten?(offset: number, bytes: number): void;
@@ -147,8 +170,12 @@ export abstract class VirtioDevice implements QueueOwner {
     return `${this.kind} ${this.environment.location}`;
   }
 
+  /** What is offered through the interface in use. */
   get offeredFeatures(): number {
-    return this.offer.features;
+    const { features } = this.offer;
+    if (this.interfaceInUse === "legacy") return features;
+    const modern = this.options.modernFeatures ?? VIRTIO_F_VERSION_1 + this.environment.profile.modernFeatures;
+    return union(without(features, LEGACY_FEATURES), modern);
   }
 
   /** The accepted features; 0 when the driver wrote none. */
@@ -161,14 +188,16 @@ export abstract class VirtioDevice implements QueueOwner {
     return this.environment.isBusMaster();
   }
 
-  hasNegotiated(feature: number): boolean {
-    return hasFeature(this.driverFeatures, feature);
+  /** Any of the features in the mask. */
+  hasNegotiated(features: number): boolean {
+    return hasFeature(this.driverFeatures, features);
   }
 
   /** Whether the driver has set DRIVER_OK, and nothing is wrong that keeps the device from working. */
   get isReady(): boolean {
     const bits = DRIVER_OK | FAILED | DEVICE_NEEDS_RESET;
-    return (this.statusRegister & bits) === DRIVER_OK && this.faults.silent !== true;
+    if ((this.statusRegister & bits) !== DRIVER_OK || this.faults.silent === true) return false;
+    return this.interfaceInUse === "legacy" || (this.statusRegister & FEATURES_OK) !== 0;
   }
 
   record(rule: Rule, detail: string): void {
@@ -181,25 +210,32 @@ export abstract class VirtioDevice implements QueueOwner {
       work();
       return;
     }
-    const generation = this.generation;
+    const { resets } = this;
     this.environment.time.schedule(delay, () => {
-      if (generation === this.generation) work();
+      if (resets === this.resets) work();
     });
   }
 
-  /** Tells the driver that the configuration changed. [virtio-1.2 §3.2.1, §4.1.5.4] */
+  /** Tells the driver that the configuration changed. [virtio-1.2 §2.5.2, §4.1.5.4] */
   configurationChanged(): void {
-    if ((this.statusRegister & DRIVER_OK) !== 0) this.raise(ISR_CONFIGURATION);
+    this.configurationGeneration = (this.configurationGeneration + 1) & 0xff;
+    this.interruptForConfiguration();
   }
 
   /** Sets DEVICE_NEEDS_RESET and tells the driver: from now on nothing works until the reset. [virtio-1.2 §2.1.2] */
   fail(): void {
     this.statusRegister |= DEVICE_NEEDS_RESET;
-    this.configurationChanged();
+    this.interruptForConfiguration();
   }
 
-  raiseQueueInterrupt(): void {
-    this.raise(ISR_QUEUE);
+  /** @param queue the first unless given, which matters where each queue has a message vector */
+  raiseQueueInterrupt(queue = this.queueList[0]): void {
+    this.raise(ISR_QUEUE, queue?.vector ?? VIRTIO_MSI_NO_VECTOR);
+  }
+
+  /** Legacy drivers cannot be told. [virtio-1.2 §2.1.2] */
+  queueBroke(): void {
+    if (this.hasNegotiated(VIRTIO_F_VERSION_1)) this.fail();
   }
 
   // ---- for the machine ----
@@ -209,8 +245,9 @@ export abstract class VirtioDevice implements QueueOwner {
     if (this.isAttached) throw new Error(`the ${this.kind} device is plugged in already`);
     this.isAttached = true;
     this.environmentOrNull = environment;
+    this.interfaceInUse = environment.interfaces[0];
     const offer = this.describe(environment.profile);
-    offer.features = this.options.features ?? offer.features;
+    offer.features = (this.options.features ?? offer.features) >>> 0;
     offer.queueSizes = this.options.queueSizes ?? offer.queueSizes;
     this.offerOrNull = offer;
     this.queueList = offer.queueSizes.map((size, index) => new DeviceQueue(this, index, size));
@@ -235,7 +272,14 @@ export abstract class VirtioDevice implements QueueOwner {
     for (const queue of this.queueList) queue.checkUsedRing();
   }
 
-  // ---- registers, as the register file calls them ----
+  // ---- registers, as the files in `registers/` call them ----
+
+  /** The driver uses the device through one of its interfaces. Until the reset it stays with that one. */
+  useInterface(used: DriverInterface): void {
+    if (used === this.interfaceInUse) return;
+    if (this.statusRegister === 0) this.interfaceInUse = used;
+    else this.record(rules.INTERFACES_MIXED, `${used} beside ${this.interfaceInUse}`);
+  }
 
   get status(): number {
     return this.statusRegister;
@@ -251,73 +295,72 @@ export abstract class VirtioDevice implements QueueOwner {
     if ((value & ~DRIVER_STATUS_BITS & ~before) !== 0) this.record(rules.STATUS_UNKNOWN_BIT, `${before} to ${value}`);
     this.checkStatusOrder(before, value);
     this.statusRegister = (value & DRIVER_STATUS_BITS) | (before & DEVICE_NEEDS_RESET);
-    if (!this.environment.profile.latchesFeaturesOk) this.statusRegister &= ~FEATURES_OK;
+    if ((value & ~before & FEATURES_OK) !== 0 && !this.latchesFeaturesOk()) this.statusRegister &= ~FEATURES_OK;
     const isNowReady = (value & ~before & DRIVER_OK) !== 0;
     if (!isNowReady) return;
-    if (hasFeature(this.offeredFeatures & ~this.driverFeatures, VIRTIO_F_ANY_LAYOUT)) {
+    if (hasFeature(without(this.offeredFeatures, this.driverFeatures), VIRTIO_F_ANY_LAYOUT)) {
       this.record(rules.FEATURE_ANY_LAYOUT_REFUSED, `accepted 0x${this.driverFeatures.toString(16)}`);
     }
     this.featuresAreSettled?.();
     if (this.isReady) this.driverIsReady();
   }
 
+  /** The driver accepts features, all at once, as legacy drivers do. */
   setDriverFeatures(value: number): void {
-    const offered = this.offeredFeatures;
-    const hex = `0x${value.toString(16)}, offered 0x${(offered >>> 0).toString(16)}`;
-    if ((this.statusRegister & DRIVER) === 0 || (this.statusRegister & (FEATURES_OK | DRIVER_OK)) !== 0) {
-      this.record(rules.FEATURES_ORDER, `status ${this.statusRegister}`);
-    }
-    this.driverWroteFeatures = true;
+    this.checkFeaturesWrite(value);
     if (hasFeature(value, UNUSED_BIT_30)) {
-      this.record(rules.FEATURE_BIT_30, hex);
       this.driverFeatures = 0;
       return;
     }
-    if ((value & ~offered) !== 0) this.record(rules.FEATURE_NOT_OFFERED, hex);
-    for (const { name, feature, requires } of this.featureDependencies) {
-      if (hasFeature(value, feature) && (value & requires) !== requires) this.record(rules.FEATURE_DEPENDENCY, name);
-    }
-    this.driverFeatures = (value & offered) >>> 0;
+    this.checkFeatureDependencies(value);
+    this.driverFeatures = intersection(value, this.offeredFeatures);
   }
 
-  /** The selected queue, undefined when the device has no such queue. */
-  get queue(): DeviceQueue | undefined {
-    return this.queueList[this.selectedQueue];
+  /** The driver accepts 32 features: how they belong together shows once it sets FEATURES_OK. */
+  setDriverFeatureWord(word: number, value: number): void {
+    const features = withWord(this.driverFeatures, word, value);
+    this.checkFeaturesWrite(features);
+    this.driverFeatures = intersection(features, this.offeredFeatures);
   }
 
-  get queueSelect(): number {
-    return this.selectedQueue;
+  /** A queue that the driver wants to do something with; undefined, and recorded, when the device does not have it. */
+  requireQueue(index: number, what: string): DeviceQueue | undefined {
+    const queue = this.queueList[index];
+    if (queue !== undefined && queue.size !== 0) return queue;
+    this.record(rules.QUEUE_MISSING, `${what} ${index}`);
+    return undefined;
   }
 
-  setQueueSelect(value: number): void {
-    if (value < this.environment.profile.queueSelectLimit) this.selectedQueue = value;
-  }
-
-  setQueueAddress(pageFrame: number): void {
-    const queue = this.queue;
-    if (queue === undefined || queue.size === 0) {
-      this.record(rules.QUEUE_MISSING, `queue ${this.selectedQueue}`);
+  enableQueue(queue: DeviceQueue, layout: RingLayout): void {
+    const at = `queue ${queue.index}`;
+    if (queue.isEnabled) this.record(rules.QUEUE_LIVE, at);
+    if (!this.isTimeForQueues) this.record(rules.QUEUE_ORDER, `${at}, status ${this.statusRegister}`);
+    if (!this.canReachMemory) this.record(rules.BUS_MASTER_OFF, at);
+    if (!isAligned(layout)) {
+      this.record(rules.QUEUE_ALIGNMENT, `${at}, ${describeAreas(layout)}`);
       return;
     }
-    if (pageFrame === 0) {
-      this.releaseQueue(queue);
-      return;
-    }
-    if (queue.pageFrame !== 0) this.record(rules.QUEUE_LIVE, `queue ${queue.index}`);
-    if ((this.statusRegister & DRIVER) === 0 || (this.statusRegister & DRIVER_OK) !== 0 || !this.driverWroteFeatures) {
-      this.record(rules.QUEUE_ORDER, `queue ${queue.index}, status ${this.statusRegister}`);
-    }
-    if (!this.canReachMemory) this.record(rules.BUS_MASTER_OFF, `queue ${queue.index}`);
-    queue.setAddress(pageFrame);
+    queue.enable(layout);
+  }
+
+  /** The driver lets go of a queue. [virtio-1.2 §2.6.1] */
+  disableQueue(queue: DeviceQueue): void {
+    queue.reset();
+    this.queueWasReset?.(queue);
+  }
+
+  /** Lets go of a queue as legacy drivers do, with address 0. */
+  releaseQueue(queue: DeviceQueue): void {
+    if (!queue.isLive) return;
+    if ((this.statusRegister & DRIVER_OK) !== 0) this.record(rules.QUEUE_LIVE, `queue ${queue.index} released`);
+    if (this.environment.profile.zeroAddressResets) this.reset();
+    else this.disableQueue(queue);
   }
 
   notify(index: number): void {
-    const queue = this.queueList[index];
-    if (queue === undefined || queue.size === 0) {
-      this.record(rules.QUEUE_MISSING, `notification of queue ${index}`);
-      return;
-    }
-    if ((this.statusRegister & DRIVER_OK) === 0 || queue.pageFrame === 0) {
+    const queue = this.requireQueue(index, "notification of queue");
+    if (queue === undefined) return;
+    if ((this.statusRegister & DRIVER_OK) === 0 || !queue.isEnabled) {
       this.record(rules.NOTIFICATION_EARLY, `queue ${index}, status ${this.statusRegister}`);
       return;
     }
@@ -331,26 +374,30 @@ export abstract class VirtioDevice implements QueueOwner {
     else queue.ignoreNotifications();
   }
 
-  /** Reads and clears the ISR register, and ends the interrupt. */
+  /** The bits of the ISR register, or of the InterruptStatus register. */
+  get interruptStatus(): number {
+    return this.isrRegister;
+  }
+
+  /** Reads the bits and clears them, as the ISR register does. */
   takeIsr(): number {
     const bits = this.isrRegister;
-    this.isrRegister = 0;
-    this.environment.setInterruptPin(false);
+    this.acknowledgeInterrupt(bits);
     return bits;
   }
 
-  get configurationMessageVector(): number {
-    return this.configurationVector;
+  /** Clears bits of it, and ends the interrupt when none is left. */
+  acknowledgeInterrupt(bits: number): void {
+    this.isrRegister &= ~bits;
+    if (this.isrRegister === 0) this.environment.setInterruptPin(false);
   }
 
-  setConfigurationMessageVector(vector: number): void {
-    this.configurationVector = vector < this.environment.profile.messageVectors ? vector : VIRTIO_MSI_NO_VECTOR;
+  get isMsixEnabled(): boolean {
+    return this.environment.isMsixEnabled();
   }
 
-  setQueueMessageVector(vector: number): void {
-    const queue = this.queue;
-    if (queue === undefined) return;
-    queue.vector = vector < this.environment.profile.messageVectors ? vector : VIRTIO_MSI_NO_VECTOR;
+  get profile(): Profile {
+    return this.environment.profile;
   }
 
   /** Reads one byte of the device configuration. */
@@ -373,8 +420,14 @@ export abstract class VirtioDevice implements QueueOwner {
       this.record(rules.CONFIGURATION_OUTSIDE, `write at ${offset}`);
       return;
     }
-    const isEarly = field.isWritableEarly === true && (this.statusRegister & DRIVER_OK) === 0;
-    if (!hasFeature(isEarly ? this.offeredFeatures : this.driverFeatures, field.writableWith ?? 0)) {
+    const isLegacy = this.interfaceInUse === "legacy";
+    const isEarly = isLegacy && field.isWritableEarly === true && (this.statusRegister & DRIVER_OK) === 0;
+    const isNeverWritable = !isLegacy && field.isWritableByLegacyOnly === true;
+    if (
+      isNeverWritable ||
+      !hasFeature(isEarly ? this.offeredFeatures : this.driverFeatures, field.writableWith ?? 0) ||
+      (!isLegacy && (this.statusRegister & FEATURES_OK) === 0)
+    ) {
       this.record(rules.CONFIGURATION_READ_ONLY, field.name);
       return;
     }
@@ -390,22 +443,60 @@ export abstract class VirtioDevice implements QueueOwner {
   }
 
   private reset(): void {
-    this.generation++;
+    this.resets++;
     for (const queue of this.queueList) queue.reset();
+    this.interfaceInUse = this.environment.interfaces[0];
     this.statusRegister = 0;
     this.driverFeatures = 0;
     this.driverWroteFeatures = false;
-    this.selectedQueue = 0;
     this.configurationVector = VIRTIO_MSI_NO_VECTOR;
     this.takeIsr();
+    for (const listener of this.resetListeners) listener();
     this.wasReset();
   }
 
-  private releaseQueue(queue: DeviceQueue): void {
-    if (!queue.isLive) return;
-    if ((this.statusRegister & DRIVER_OK) !== 0) this.record(rules.QUEUE_LIVE, `queue ${queue.index} released`);
-    if (this.environment.profile.zeroAddressResets) this.reset();
-    else queue.reset();
+  /** Whether FEATURES_OK stays set. A device without VERSION_1 has nothing to say against it, if it knows it. */
+  private latchesFeaturesOk(): boolean {
+    if (this.interfaceInUse === "legacy") return this.environment.profile.latchesFeaturesOk;
+    const offered = this.offeredFeatures;
+    const accepted = this.driverFeatures;
+    const isComplete = this.checkFeatureDependencies(accepted);
+    if (hasFeature(without(offered, accepted), VIRTIO_F_VERSION_1)) {
+      this.record(rules.VERSION_1_REFUSED, `accepted 0x${accepted.toString(16)}`);
+      return false;
+    }
+    return isComplete && without(this.options.requiredFeatures ?? 0, accepted) === 0;
+  }
+
+  private checkFeaturesWrite(value: number): void {
+    const offered = this.offeredFeatures;
+    const detail = `0x${value.toString(16)}, offered 0x${offered.toString(16)}`;
+    if ((this.statusRegister & DRIVER) === 0 || (this.statusRegister & (FEATURES_OK | DRIVER_OK)) !== 0) {
+      this.record(rules.FEATURES_ORDER, `status ${this.statusRegister}`);
+    }
+    this.driverWroteFeatures = true;
+    if (hasFeature(value, UNUSED_BIT_30)) this.record(rules.FEATURE_BIT_30, detail);
+    else if (without(value, offered) !== 0) this.record(rules.FEATURE_NOT_OFFERED, detail);
+  }
+
+  private checkFeatureDependencies(accepted: number): boolean {
+    const broken = this.featureDependencies.filter(
+      ({ feature, requires }) => hasFeature(accepted, feature) && without(requires, accepted) !== 0,
+    );
+    for (const { name } of broken) this.record(rules.FEATURE_DEPENDENCY, name);
+    return broken.length === 0;
+  }
+
+  /** Queues are set up before DRIVER_OK, and again when they were reset on their own. [virtio-1.2 §3.1.1, §2.6.1.2] */
+  private get isTimeForQueues(): boolean {
+    const status = this.statusRegister;
+    if ((status & DRIVER_OK) !== 0) return this.hasNegotiated(VIRTIO_F_RING_RESET);
+    if (this.interfaceInUse === "modern") return (status & FEATURES_OK) !== 0;
+    return (status & DRIVER) !== 0 && this.driverWroteFeatures;
+  }
+
+  private interruptForConfiguration(): void {
+    if ((this.statusRegister & DRIVER_OK) !== 0) this.raise(ISR_CONFIGURATION, this.configurationVector);
   }
 
   private checkStatusOrder(before: number, value: number): void {
@@ -413,6 +504,7 @@ export abstract class VirtioDevice implements QueueOwner {
       ((value & DRIVER) === 0 || (value & ACKNOWLEDGE) !== 0) &&
       ((value & FEATURES_OK) === 0 || (value & DRIVER) !== 0) &&
       ((value & DRIVER_OK) === 0 || (value & DRIVER) !== 0) &&
+      ((value & DRIVER_OK) === 0 || (before & FEATURES_OK) !== 0 || this.interfaceInUse === "legacy") &&
       ((before & DRIVER_OK) === 0 || (value & ~before & (ACKNOWLEDGE | DRIVER | FEATURES_OK)) === 0);
     if (!isInOrder && (value & FAILED) === 0) this.record(rules.STATUS_ORDER, `${before} to ${value}`);
   }
@@ -438,10 +530,20 @@ export abstract class VirtioDevice implements QueueOwner {
     } while (this.isReady && queue.available() > seen);
   }
 
-  private raise(bits: number): void {
+  /** While MSI-X is enabled a message says what there is, and the ISR register nothing. [virtio-1.2 §4.1.4.5.1] */
+  private raise(bits: number, vector: number): void {
     const raised = this.faults.interrupt?.(bits) ?? bits;
     if (this.faults.silent === true || raised === 0) return;
+    if (this.environment.isMsixEnabled()) {
+      this.environment.sendMessage(vector);
+      return;
+    }
+    if (!this.environment.hasInterruptPin) return;
     this.isrRegister |= raised;
-    if (!this.environment.isMsixEnabled()) this.environment.setInterruptPin(true);
+    this.environment.setInterruptPin(true);
   }
+}
+
+function describeAreas({ descriptorArea, driverArea, deviceArea }: RingLayout): string {
+  return [descriptorArea, driverArea, deviceArea].map((address) => `0x${address.toString(16)}`).join(", ");
 }

@@ -8,14 +8,16 @@ import type { DmaView } from "../memory/dma-view.js";
 import type { Rule, Violations } from "../violations.js";
 import { Chain } from "./chain.js";
 import {
-  hasFeature,
   VIRTIO_F_EVENT_IDX,
   VIRTIO_F_INDIRECT_DESC,
   VIRTIO_F_NOTIFY_ON_EMPTY,
+  VIRTIO_MSI_NO_VECTOR,
   VIRTQ_AVAIL_F_NO_INTERRUPT,
   VIRTQ_USED_F_NO_NOTIFY,
 } from "./constants.js";
 import type { DeviceFaults } from "./faults.js";
+import { hasFeature } from "./feature-sets.js";
+import type { QueueAreas, RingLayout } from "./ring-layout.js";
 import { RingMemory } from "./ring.js";
 import * as rules from "./rules.js";
 
@@ -30,19 +32,25 @@ export interface QueueOwner {
   readonly canReachMemory: boolean;
   /** For violations. */
   readonly source: string;
-  /** Raises the queue bit of the ISR register. */
-  raiseQueueInterrupt(): void;
+  /** Interrupts because of this queue. */
+  raiseQueueInterrupt(queue: DeviceQueue): void;
+  /** Serving a queue makes no sense any more. */
+  queueBroke(): void;
 }
 
+const NOWHERE: QueueAreas = { descriptorArea: 0, driverArea: 0, deviceArea: 0 };
+
 export class DeviceQueue {
-  /** Ring entries; 0: the queue does not exist. */
-  readonly size: number;
+  /** Ring entries, which a driver may lower where the transport lets it; 0: the queue does not exist. */
+  size: number;
+  /** The driver made the queue known. Without memory that the device can reach it is not live all the same. */
+  isEnabled = false;
   /** The device stopped serving this queue because the driver broke a rule that leaves nothing sensible to do. */
   isBroken = false;
   /** A look at the queue is scheduled. */
   isPending = false;
-  /** Message vector, kept for the driver to read back. */
-  vector = 0xffff;
+  /** Message vector, as the driver reads it back. */
+  vector = VIRTIO_MSI_NO_VECTOR;
   /** Chains taken and not given back. */
   inFlight = 0;
   /** Counters since the reset. */
@@ -50,8 +58,11 @@ export class DeviceQueue {
   interrupts = 0;
   completions = 0;
 
+  /** Where the driver put the ring of an enabled queue. */
+  areas: QueueAreas = NOWHERE;
   private ring: RingMemory | null = null;
-  private addressRegister = 0;
+  /** Counts resets, so that chains of the time before can be told. */
+  private epoch = 0;
   private owned = new Uint8Array(0);
   /** Position of the next entry to take from the available ring. */
   private nextAvailable = 0;
@@ -72,14 +83,10 @@ export class DeviceQueue {
   constructor(
     private readonly owner: QueueOwner,
     readonly index: number,
-    size: number,
+    /** The size that the device offers. */
+    readonly maximumSize: number,
   ) {
-    this.size = size;
-  }
-
-  /** Physical address / 4096, as the driver wrote it; 0 when the queue is not live. */
-  get pageFrame(): number {
-    return this.addressRegister;
+    this.size = maximumSize;
   }
 
   get isLive(): boolean {
@@ -91,28 +98,33 @@ export class DeviceQueue {
     return this.ring;
   }
 
-  /** Makes the queue live at page frame `pageFrame`. */
-  setAddress(pageFrame: number): void {
+  /** Makes the queue live, if its memory is such as the device can use. */
+  enable(layout: RingLayout): void {
     const { dma, faults } = this.owner;
-    const ring = new RingMemory(dma, faults, this.index, this.size, pageFrame * 4096);
-    this.addressRegister = pageFrame;
+    const ring = new RingMemory(dma, faults, this.index, this.size, layout);
+    this.isEnabled = true;
+    this.areas = layout;
     if (!ring.isReachable()) {
       this.isBroken = true;
+      this.owner.queueBroke();
       return;
     }
-    if (!ring.isZero()) this.record(rules.RING_NOT_ZEROED, `page frame 0x${pageFrame.toString(16)}`);
+    if (!ring.isZero()) this.record(rules.RING_NOT_ZEROED, `descriptors at 0x${layout.descriptorArea.toString(16)}`);
     this.ring = ring;
     this.owned = new Uint8Array(this.size);
   }
 
-  /** Forgets everything but the size. */
+  /** Forgets everything, the size that the driver chose included. */
   reset(): void {
     this.checkUsedRing();
+    this.epoch++;
     this.ring = null;
-    this.addressRegister = 0;
+    this.size = this.maximumSize;
+    this.isEnabled = false;
+    this.areas = NOWHERE;
     this.isBroken = false;
     this.isPending = false;
-    this.vector = 0xffff;
+    this.vector = VIRTIO_MSI_NO_VECTOR;
     this.inFlight = 0;
     this.notifications = 0;
     this.interrupts = 0;
@@ -141,7 +153,7 @@ export class DeviceQueue {
   next(): Chain | null {
     if (this.available() === 0 || this.ring === null) return null;
     const head = this.ring.availHead(this.nextAvailable);
-    const chain = new Chain(head, this.owner.dma);
+    const chain = new Chain(head, this.owner.dma, this.epoch);
     const indirect = hasFeature(this.owner.negotiatedFeatures, VIRTIO_F_INDIRECT_DESC);
     const broken = chain.walk(this.ring.address, this.size, indirect, (index) => this.owned[index] === 1);
     if (broken !== null) {
@@ -171,7 +183,7 @@ export class DeviceQueue {
   /** Writes the used element without moving the index on: for several that belong together. `publish` follows. */
   put(chain: Chain, length: number): void {
     const ring = this.ring;
-    if (ring === null) return;
+    if (ring === null || chain.epoch !== this.epoch) return;
     if (!chain.isUnchanged()) this.record(rules.DESCRIPTOR_CHANGED, `head ${chain.head}`);
     if (!ring.usedElementIsIntact(this.nextUsed)) this.reportUsedRing(`entry ${this.nextUsed}`);
     for (const index of chain.descriptors) this.owned[index] = 0;
@@ -205,7 +217,7 @@ export class DeviceQueue {
       : (ring.availFlags & VIRTQ_AVAIL_F_NO_INTERRUPT) === 0;
     if (!isWanted && !isEmpty) return;
     this.interrupts++;
-    this.owner.raiseQueueInterrupt();
+    this.owner.raiseQueueInterrupt(this);
   }
 
   /** Asks the driver to notify of the next entry. Look at `available` afterwards: one may have come meanwhile. */
@@ -278,6 +290,7 @@ export class DeviceQueue {
   break(rule: Rule, detail: string): void {
     this.record(rule, detail);
     this.isBroken = true;
+    this.owner.queueBroke();
   }
 
   /**

@@ -1,24 +1,10 @@
 /**
- * The memory of a legacy split virtqueue as the device sees it: the only place of the device side that reads or writes
- * ring fields. [virtio-1.2 §2.7, §2.7.2]
+ * The memory of a split virtqueue as the device sees it: the only place of the device side that reads or writes ring
+ * fields. [virtio-1.2 §2.7]
  */
 import type { DmaView } from "../memory/dma-view.js";
-import { DESCRIPTOR_BYTES, QUEUE_ADDRESS_UNIT } from "./constants.js";
 import type { DeviceFaults } from "./faults.js";
-
-/** Bytes of a ring of `size` entries, both parts, padding included. [virtio-1.2 §2.7.2] */
-export function ringBytes(size: number): number {
-  return usedOffset(size) + align(6 + 8 * size);
-}
-
-/** Where the used ring begins in it. */
-export function usedOffset(size: number): number {
-  return align(DESCRIPTOR_BYTES * size + 2 * (3 + size));
-}
-
-function align(bytes: number): number {
-  return Math.ceil(bytes / QUEUE_ADDRESS_UNIT) * QUEUE_ADDRESS_UNIT;
-}
+import type { RingLayout } from "./ring-layout.js";
 
 export class RingMemory {
   /** What the device wrote last, to see whether somebody else wrote there as well. */
@@ -26,37 +12,41 @@ export class RingMemory {
   private usedIndexWritten = 0;
   private usedFlagsWritten = 0;
   private availEventWritten = 0;
-  private readonly availAddress: number;
-  private readonly usedAddress: number;
+  /** Physical addresses of descriptor table, available ring and used ring. */
+  readonly address: number;
+  readonly availAddress: number;
+  readonly usedAddress: number;
   private readonly mask: number;
 
   /**
    * @param queue number of the queue, for `faults`
    * @param size entries, a power of two
-   * @param address physical address of the descriptor table
    */
   constructor(
     private readonly dma: DmaView,
     private readonly faults: DeviceFaults,
     private readonly queue: number,
     readonly size: number,
-    readonly address: number,
+    private readonly layout: RingLayout,
   ) {
-    this.availAddress = address + DESCRIPTOR_BYTES * size;
-    this.usedAddress = address + usedOffset(size);
+    this.address = layout.descriptorArea;
+    this.availAddress = layout.driverArea;
+    this.usedAddress = layout.deviceArea;
     this.usedWords = new Uint32Array(2 * size);
     this.mask = size - 1;
   }
 
   /** Whether every byte of the ring is lent to the device. */
   isReachable(): boolean {
-    return this.dma.check(this.address, ringBytes(this.size));
+    return this.layout.stretches.every(({ address, bytes }) => this.dma.check(address, bytes));
   }
 
   isZero(): boolean {
-    const bytes = new Uint8Array(ringBytes(this.size));
-    this.dma.read(this.address, bytes, 0, bytes.length);
-    return bytes.every((byte) => byte === 0);
+    return this.layout.stretches.every(({ address, bytes }) => {
+      const contents = new Uint8Array(bytes);
+      this.dma.read(address, contents, 0, bytes);
+      return contents.every((byte) => byte === 0);
+    });
   }
 
   get availFlags(): number {

@@ -38,14 +38,14 @@ export const FEATURE_ANY_LAYOUT_REFUSED = rule(
   "6.3",
   "the driver accepts ANY_LAYOUT when it is offered",
 );
-
-// Registers and device configuration.
-export const REGISTER_WIDTH = rule(
-  "register-width",
-  "4.1.3.1",
-  "a register is accessed with its own width at its own address",
+export const VERSION_1_REFUSED = rule("version-1-refused", "6.1", "the driver accepts VERSION_1 when it is offered");
+export const INTERFACES_MIXED = rule(
+  "interfaces-mixed",
+  "2.2.3",
+  "a transitional device is used through one of its interfaces only, from reset to reset",
 );
-export const REGISTER_READ_ONLY = rule("register-read-only", "4.1.4.10", "read-only registers are not written");
+
+// Device configuration and queues.
 export const CONFIGURATION_OUTSIDE = rule(
   "configuration-outside",
   "2.5",
@@ -68,6 +68,11 @@ export const QUEUE_ORDER = rule(
   "queues are set up after the features are agreed on and before DRIVER_OK",
 );
 export const QUEUE_LIVE = rule("queue-live", "3.3.1", "the address of a live queue is not changed");
+export const QUEUE_ALIGNMENT = rule(
+  "queue-alignment",
+  "2.7",
+  "descriptor table, available ring and used ring are aligned to 16, 2 and 4 bytes",
+);
 export const RING_NOT_ZEROED = rule("ring-not-zeroed", "4.1.5.1.3", "ring memory is zero when its address is written");
 export const BUS_MASTER_OFF: Rule = {
   id: "bus-master-off",

@@ -42,21 +42,27 @@ export function blockGuest(
   return { pc, disk, device, guest: new Guest(pc, device) };
 }
 
-/** Drives one device. */
-export class Guest {
-  /** First port of the device. */
-  readonly base: number;
+/** Memory that a guest lends to devices. */
+export class GuestMemory {
+  constructor(readonly pc: EmulatedPc) {}
+
+  /** Memory for a buffer that devices reach. */
+  allocate(bytes: number, scattered = false): number {
+    return this.pc.allocateBuffer(bytes, { scattered });
+  }
+
+  physical(pointer: number): number {
+    return Number(this.pc.kernel.dma_address(pointer));
+  }
+}
+
+/** A guest that reaches ports, and configuration space through them. */
+export class PciGuest extends GuestMemory {
   readonly pciAddress: number;
 
-  /** Finds the device's ports, and enables I/O space and bus mastering. */
-  constructor(
-    readonly pc: EmulatedPc,
-    device: VirtioDevice,
-  ) {
+  constructor(pc: EmulatedPc, device: VirtioDevice) {
+    super(pc);
     this.pciAddress = pc.addressOf(device);
-    this.base = this.readPci(0x10, 4) & ~3;
-    pc.grantPorts(this.base, 128);
-    this.writePci(0x04, 2, 5);
   }
 
   readPci(offset: number, width: 1 | 2 | 4, address = this.pciAddress): number {
@@ -67,6 +73,33 @@ export class Guest {
   writePci(offset: number, width: 1 | 2 | 4, value: number, address = this.pciAddress): void {
     this.pc.kernel.out32(0xcf8, 0x8000_0000 + address * 256 + (offset & 0xfc));
     this.out(0xcfc + (offset & 3), width, value);
+  }
+
+  protected in(port: number, width: 1 | 2 | 4): number {
+    const { kernel } = this.pc;
+    if (width === 4) return kernel.in32(port) >>> 0;
+    return width === 2 ? kernel.in16(port) : kernel.in8(port);
+  }
+
+  protected out(port: number, width: 1 | 2 | 4, value: number): void {
+    const { kernel } = this.pc;
+    if (width === 4) kernel.out32(port, value);
+    else if (width === 2) kernel.out16(port, value);
+    else kernel.out8(port, value);
+  }
+}
+
+/** Drives one device through its legacy registers. */
+export class Guest extends PciGuest {
+  /** First port of the device. */
+  readonly base: number;
+
+  /** Finds the device's ports, and enables I/O space and bus mastering. */
+  constructor(pc: EmulatedPc, device: VirtioDevice) {
+    super(pc, device);
+    this.base = this.readPci(0x10, 4) & ~3;
+    pc.grantPorts(this.base, 128);
+    this.writePci(0x04, 2, 5);
   }
 
   read(offset: number, width: 1 | 2 | 4): number {
@@ -106,31 +139,9 @@ export class Guest {
   createQueue(index: number): GuestQueue {
     this.write(14, 2, index);
     const size = this.read(12, 2);
-    const queue = new GuestQueue(this, index, size);
+    const queue = legacyQueue(this, index, size, () => this.write(16, 2, index));
     this.write(8, 4, Math.floor(queue.address / 4096));
     return queue;
-  }
-
-  /** Memory for a buffer that devices reach. */
-  allocate(bytes: number, scattered = false): number {
-    return this.pc.allocateBuffer(bytes, { scattered });
-  }
-
-  physical(pointer: number): number {
-    return Number(this.pc.kernel.dma_address(pointer));
-  }
-
-  private in(port: number, width: 1 | 2 | 4): number {
-    const { kernel } = this.pc;
-    if (width === 4) return kernel.in32(port) >>> 0;
-    return width === 2 ? kernel.in16(port) : kernel.in8(port);
-  }
-
-  private out(port: number, width: 1 | 2 | 4, value: number): void {
-    const { kernel } = this.pc;
-    if (width === 4) kernel.out32(port, value);
-    else if (width === 2) kernel.out16(port, value);
-    else kernel.out8(port, value);
   }
 }
 
@@ -144,36 +155,53 @@ export interface Descriptor {
   next?: number;
 }
 
+/** A queue whose parts follow each other as legacy devices want it. */
+export function legacyQueue(memory: GuestMemory, index: number, size: number, notify: () => void): GuestQueue {
+  const align = (bytes: number): number => Math.ceil(bytes / 4096) * 4096;
+  const available = 16 * size;
+  const used = align(available + 2 * (3 + size));
+  const pointer = memory.pc.kernel.dma_alloc((used + align(6 + 8 * size)) / 4096);
+  return new GuestQueue(memory, index, size, [pointer, pointer + available, pointer + used], notify);
+}
+
+/** A queue whose parts lie wherever there was memory, and nowhere at the start of a page. */
+export function separateQueue(memory: GuestMemory, index: number, size: number, notify: () => void): GuestQueue {
+  const place = (bytes: number, alignment: number): number => memory.allocate(bytes + alignment) + alignment;
+  const areas = [place(16 * size, 16), place(6 + 2 * size, 2), place(6 + 8 * size, 4)] as const;
+  return new GuestQueue(memory, index, size, areas, notify);
+}
+
 /** The ring of one queue, in pages of its own. */
 export class GuestQueue {
   readonly pointer: number;
-  /** Physical. */
+  /** Physical, of the descriptor table. */
   readonly address: number;
-  private readonly availOffset: number;
-  private readonly usedOffset: number;
+  /** Physical, of all three areas. */
+  readonly addresses: readonly number[];
   private nextAvailable = 0;
 
+  /** @param areas pointers to descriptor table, available and used ring */
   constructor(
-    private readonly guest: Guest,
+    private readonly memory: GuestMemory,
     readonly index: number,
     readonly size: number,
+    private readonly areas: readonly [number, number, number],
+    readonly notify: () => void,
   ) {
-    const align = (bytes: number): number => Math.ceil(bytes / 4096) * 4096;
-    this.availOffset = 16 * size;
-    this.usedOffset = align(16 * size + 2 * (3 + size));
-    this.pointer = guest.pc.kernel.dma_alloc((this.usedOffset + align(6 + 8 * size)) / 4096);
-    this.address = guest.physical(this.pointer);
+    this.pointer = areas[0];
+    this.addresses = areas.map((pointer) => memory.physical(pointer));
+    this.address = memory.physical(areas[0]);
   }
 
   /** Writes descriptor `index` of the queue's table, or of the table at `table`. */
   describe(index: number, descriptor: Descriptor, table = this.pointer): void {
-    const address = descriptor.address ?? this.guest.physical(descriptor.pointer ?? 0);
+    const address = descriptor.address ?? this.memory.physical(descriptor.pointer ?? 0);
     const bytes = new DataView(new ArrayBuffer(16));
     bytes.setBigUint64(0, BigInt(address), true);
     bytes.setUint32(8, descriptor.length, true);
     bytes.setUint16(12, descriptor.flags ?? 0, true);
     bytes.setUint16(14, descriptor.next ?? 0, true);
-    this.guest.pc.writeBuffer(table + 16 * index, new Uint8Array(bytes.buffer));
+    this.memory.pc.writeBuffer(table + 16 * index, new Uint8Array(bytes.buffer));
   }
 
   /** Descriptors from `first` on that form one chain. */
@@ -188,62 +216,58 @@ export class GuestQueue {
   /** Puts heads into the available ring and moves the index on. */
   publish(...heads: readonly number[]): void {
     for (const head of heads) {
-      this.write16(this.availOffset + 4 + 2 * (this.nextAvailable % this.size), head);
+      this.write16(this.areas[1] + 4 + 2 * (this.nextAvailable % this.size), head);
       this.nextAvailable = (this.nextAvailable + 1) & 0xffff;
     }
     this.availIndex = this.nextAvailable;
   }
 
-  notify(): void {
-    this.guest.write(16, 2, this.index);
-  }
-
   set availFlags(value: number) {
-    this.write16(this.availOffset, value);
+    this.write16(this.areas[1], value);
   }
 
   set availIndex(value: number) {
-    this.write16(this.availOffset + 2, value);
+    this.write16(this.areas[1] + 2, value);
   }
 
   set usedEvent(value: number) {
-    this.write16(this.availOffset + 4 + 2 * this.size, value);
+    this.write16(this.areas[1] + 4 + 2 * this.size, value);
   }
 
   get usedFlags(): number {
-    return this.read16(this.usedOffset);
+    return this.read16(this.areas[2]);
   }
 
   get usedIndex(): number {
-    return this.read16(this.usedOffset + 2);
+    return this.read16(this.areas[2] + 2);
   }
 
   set usedIndex(value: number) {
-    this.write16(this.usedOffset + 2, value);
+    this.write16(this.areas[2] + 2, value);
   }
 
   get availEvent(): number {
-    return this.read16(this.usedOffset + 4 + 8 * this.size);
+    return this.read16(this.areas[2] + 4 + 8 * this.size);
   }
 
   /** Used element at a position of the ring. */
   used(position: number): { id: number; length: number } {
-    const offset = this.usedOffset + 4 + 8 * (position % this.size);
-    const view = new DataView(this.guest.pc.readBuffer(this.pointer + offset, 8).buffer);
+    const pointer = this.areas[2] + 4 + 8 * (position % this.size);
+    const view = new DataView(this.memory.pc.readBuffer(pointer, 8).buffer);
     return { id: view.getUint32(0, true), length: view.getUint32(4, true) };
   }
 
   overwriteUsed(position: number, value: number): void {
-    this.write16(this.usedOffset + 4 + 8 * position, value);
+    this.write16(this.areas[2] + 4 + 8 * position, value);
   }
 
-  private read16(offset: number): number {
-    const [low = 0, high = 0] = this.guest.pc.readBuffer(this.pointer + offset, 2);
+  private read16(pointer: number): number {
+    const [low = 0, high = 0] = this.memory.pc.readBuffer(pointer, 2);
     return low + 256 * high;
   }
 
-  private write16(offset: number, value: number): void {
-    this.guest.pc.writeBuffer(this.pointer + offset, Uint8Array.of(value & 0xff, value >> 8));
+  private write16(pointer: number, value: number): void {
+    this.memory.pc.writeBuffer(pointer, Uint8Array.of(value & 0xff, value >> 8));
   }
 }
 
@@ -254,7 +278,7 @@ export class BlockRequest {
   readonly status: number;
 
   constructor(
-    private readonly guest: Guest,
+    private readonly guest: GuestMemory,
     readonly dataBytes: number,
   ) {
     this.header = guest.allocate(16);
@@ -299,7 +323,7 @@ export class BlockRequest {
 
 /** Submits one request from descriptor `first` on, and notifies. */
 export function submit(
-  guest: Guest,
+  guest: GuestMemory,
   queue: GuestQueue,
   { type = 0, sector = 0, dataBytes = 512, first = 0, reserved = 0 },
 ): BlockRequest {

@@ -9,7 +9,7 @@ import { profiles, type Profile, type ProfileName } from "../../../kernel-shim/e
 import { Random } from "../../../kernel-shim/emulated-pc/random.js";
 import { VirtualTime } from "../../../kernel-shim/emulated-pc/time.js";
 import type { VirtioDevice } from "../../../kernel-shim/emulated-pc/virtio/device.js";
-import { ringBytes } from "../../../kernel-shim/emulated-pc/virtio/ring.js";
+import { legacyLayout, ringBytes } from "../../../kernel-shim/emulated-pc/virtio/ring-layout.js";
 import { Violations } from "../../../kernel-shim/emulated-pc/violations.js";
 
 const PAGE = 4096;
@@ -66,8 +66,11 @@ export class ScratchGuest {
       completion: new CompletionTimes(options.completion ?? "immediate", random),
       random,
       violations: this.violations,
+      interfaces: ["legacy"],
+      hasInterruptPin: true,
       isBusMaster: () => this.isBusMaster,
       isMsixEnabled: () => false,
+      sendMessage: () => undefined,
       setInterruptPin: (isAsserted) => (this.interruptPin = isAsserted),
     });
   }
@@ -81,9 +84,8 @@ export class ScratchGuest {
     device.setDriverFeatures(features);
     device.setStatus(3 | 8);
     const queues = device.queues.map((queue) => {
-      device.setQueueSelect(queue.index);
       const address = this.lend(Math.ceil(ringBytes(queue.size) / PAGE));
-      device.setQueueAddress(address / PAGE);
+      device.enableQueue(queue, legacyLayout(address, queue.size));
       return new GuestQueue(this, queue.index, queue.size, address);
     });
     device.setStatus(3 | 8 | 4);

@@ -31,8 +31,8 @@ const NET_MAC = 2 ** 5;
 function tell(ground: DiskGround | CardGround, offset: number, value: number | ((reading: number) => number)): void {
   const before = ground.device.faults.readRegister;
   let readings = 0;
-  ground.device.faults.readRegister = (register, width, right) => {
-    if (register !== offset) return before?.(register, width, right) ?? right;
+  ground.device.faults.readRegister = (register, width, right, region) => {
+    if (register !== offset) return before?.(register, width, right, region) ?? right;
     return typeof value === "number" ? value : value(readings++);
   };
 }
