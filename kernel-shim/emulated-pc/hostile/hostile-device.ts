@@ -96,6 +96,7 @@ export function misbehave(device: VirtioDevice, random: Random): string {
     },
     () => {
       const bytes = device.configuration.bytes;
+      if (bytes.length === 0) return "no configuration to change";
       const offset = random.below(bytes.length);
       bytes[offset] = otherValue(random, bytes[offset] ?? 0, 1);
       device.configurationChanged();

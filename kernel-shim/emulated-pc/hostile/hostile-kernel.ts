@@ -5,7 +5,7 @@
  * What the stack asks for without having it granted is noted here as well, one by one, because the machine's own list
  * of violations is full of what devices find in overwritten rings.
  */
-import type { KernelImports } from "../../machine.js";
+import type { KernelImports, MmioImports } from "../../machine.js";
 import { CONFIGURATION_DATA_PORT } from "../pci/host-bridge.js";
 import type { LentMemory } from "./lent-memory.js";
 import type { Mutations } from "./mutations.js";
@@ -14,14 +14,17 @@ import { otherValue } from "./values.js";
 const LAST_CONFIGURATION_PORT = CONFIGURATION_DATA_PORT + 3;
 
 export interface HostileKernelParts {
-  readonly inner: KernelImports;
+  readonly inner: KernelImports & MmioImports;
   readonly mutations: Mutations;
   readonly lent: LentMemory;
   /** Whether ports are granted. */
   isGranted(port: number, width: number): boolean;
+  /** Whether registers are mapped. */
+  isMapped(pointer: number, width: number): boolean;
   /** The stack asked for what it was not given. */
   memoryRefused(what: string): void;
   portRefused(what: string): void;
+  registerRefused(what: string): void;
   /** Called first in every import; may throw to end a call that goes on for ever. */
   enter(): void;
   /** Called last in every import: the moment between two of them. */
@@ -32,7 +35,7 @@ export interface HostileKernelParts {
   relaxed(): void;
 }
 
-export function createHostileKernel(parts: HostileKernelParts): KernelImports {
+export function createHostileKernel(parts: HostileKernelParts): KernelImports & MmioImports {
   const { inner, mutations, lent } = parts;
 
   function between<Value>(work: () => Value): Value {
@@ -62,6 +65,29 @@ export function createHostileKernel(parts: HostileKernelParts): KernelImports {
   function portWrite(port: number, width: number, write: () => void): void {
     between(() => {
       checkPort(port, width);
+      write();
+    });
+  }
+
+  function checkRegister(pointer: number, width: number): void {
+    if (!parts.isMapped(pointer, width)) parts.registerRefused(`${width} bytes at window 0x${pointer.toString(16)}`);
+  }
+
+  function registerRead(pointer: number, width: number, read: () => number): number {
+    return between(() => {
+      checkRegister(pointer, width);
+      const value = read();
+      const random = mutations.at("port read");
+      if (random === null) return value;
+      const other = otherValue(random, value, width);
+      mutations.describe(`mmio_read${8 * width}(0x${pointer.toString(16)}): ${other} for ${value}`);
+      return other;
+    });
+  }
+
+  function registerWrite(pointer: number, width: number, write: () => void): void {
+    between(() => {
+      checkRegister(pointer, width);
       write();
     });
   }
@@ -135,5 +161,18 @@ export function createHostileKernel(parts: HostileKernelParts): KernelImports {
     phys_write8: (pointer, value) => memoryWrite(pointer >>> 0, 1, () => inner.phys_write8(pointer, value)),
     phys_write16: (pointer, value) => memoryWrite(pointer >>> 0, 2, () => inner.phys_write16(pointer, value)),
     phys_write32: (pointer, value) => memoryWrite(pointer >>> 0, 4, () => inner.phys_write32(pointer, value)),
+    mmio_map: (address, bytes) =>
+      between(() => {
+        if (mutations.at("shortage") === null) return inner.mmio_map(address, bytes);
+        mutations.describe(`mmio_map(0x${address.toString(16)}, ${bytes >>> 0}): 0`);
+        return 0;
+      }),
+    mmio_unmap: (window, bytes) => between(() => inner.mmio_unmap(window, bytes)),
+    mmio_read8: (pointer) => registerRead(pointer >>> 0, 1, () => inner.mmio_read8(pointer)),
+    mmio_read16: (pointer) => registerRead(pointer >>> 0, 2, () => inner.mmio_read16(pointer)),
+    mmio_read32: (pointer) => registerRead(pointer >>> 0, 4, () => inner.mmio_read32(pointer)),
+    mmio_write8: (pointer, value) => registerWrite(pointer >>> 0, 1, () => inner.mmio_write8(pointer, value)),
+    mmio_write16: (pointer, value) => registerWrite(pointer >>> 0, 2, () => inner.mmio_write16(pointer, value)),
+    mmio_write32: (pointer, value) => registerWrite(pointer >>> 0, 4, () => inner.mmio_write32(pointer, value)),
   };
 }

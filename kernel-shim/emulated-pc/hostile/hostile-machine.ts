@@ -2,7 +2,16 @@
  * An emulated PC whose devices are hostile. It is a `Machine` like any other, so whatever runs on the emulated PC runs
  * here; what the devices do is decided by `Mutations`, and can be switched off and on at any time.
  */
-import type { Build, Counters, KernelImports, LogEntry, Machine, PciGrant } from "../../machine.js";
+import type {
+  Build,
+  Counters,
+  KernelImports,
+  LogEntry,
+  Machine,
+  MmioImports,
+  MmioSlot,
+  PciGrant,
+} from "../../machine.js";
 import { firstDifference } from "../bytes.js";
 import { EmulatedPc, type EmulatedPcOptions } from "../machine.js";
 import { PAGE_BYTES } from "../memory/dma-pages.js";
@@ -31,12 +40,14 @@ const WIDTHS = [1, 2, 4] as const;
 
 export class HostileMachine implements Machine {
   readonly pc: EmulatedPc;
-  readonly kernel: KernelImports;
+  readonly kernel: KernelImports & MmioImports;
   readonly lent = new LentMemory();
   /** Memory that the stack asked for without having it granted, and returns of what it did not borrow. */
   readonly refusals: string[] = [];
   /** The same for ports. A stack that was told nonsense of its base addresses tries others, and is refused. */
   readonly portRefusals: string[] = [];
+  /** The same for registers in memory. The stack knows what it mapped, whatever it was told. */
+  readonly registerRefusals: string[] = [];
   /** Imports called so far. */
   imports = 0;
   /** The number of imports at which the next one throws TooManyImports. */
@@ -69,6 +80,8 @@ export class HostileMachine implements Machine {
       isGranted: (port, width) => this.pc.isGranted(port, width),
       memoryRefused: (what) => this.refusals.push(what),
       portRefused: (what) => this.portRefusals.push(what),
+      isMapped: (pointer, width) => this.pc.isMapped(pointer, width),
+      registerRefused: (what) => this.registerRefusals.push(what),
       enter: () => this.enter(),
       leave: () => this.act(),
       takenBack: (pointer, pages) => this.memoryTakenBack?.(pointer, pages),
@@ -95,6 +108,10 @@ export class HostileMachine implements Machine {
 
   get pciGrant(): PciGrant {
     return this.pc.pciGrant;
+  }
+
+  get mmioSlots(): readonly MmioSlot[] {
+    return this.pc.mmioSlots;
   }
 
   get counters(): Readonly<Counters> {
@@ -196,6 +213,10 @@ export class HostileMachine implements Machine {
 
   interruptLine(pciAddress: number, interruptPin: number): number {
     return this.pc.interruptLine(pciAddress, interruptPin);
+  }
+
+  connectMessages(table: bigint, vectors: number): number[] {
+    return this.pc.connectMessages(table, vectors);
   }
 
   waitForInterrupt(timeoutMilliseconds: number): number[] {

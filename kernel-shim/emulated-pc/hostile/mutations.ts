@@ -7,7 +7,7 @@ import { Random } from "../random.js";
 
 /** The kinds of places. */
 export const SITES = [
-  /** A register read: features, queue size and address, status, ISR, device configuration. */
+  /** A register read, of a port or in memory: features, queue size and address, status, ISR, device configuration. */
   "port read",
   /** A read of PCI configuration space. */
   "configuration read",
@@ -29,7 +29,7 @@ export const SITES = [
   "work",
   /** A request that is lost, late, or fails. */
   "request",
-  /** The kernel has no pages to lend: no device's doing, but what is lent by then has to come back. */
+  /** The kernel has no pages to lend, or maps no registers: no device's doing, but what is lent has to come back. */
   "shortage",
   /** The header of a received frame, and how many of its buffers come back. */
   "received header",
