@@ -277,9 +277,10 @@ export class EmulatedPc implements Machine {
     this.removeDevice(old);
     this.addDevice(device, { transport, ...options, bus: place.bus, slot: place.slot, index: place.index });
     const after = this.functionOf(device);
-    for (const { index } of after.baseAddresses) {
+    for (const { index, kind } of after.baseAddresses) {
       const offset = BASE_ADDRESS + 4 * index;
       after.write(offset, 4, before.read(offset, 4));
+      if (kind === "memory64") after.write(offset + 4, 4, before.read(offset + 4, 4));
     }
     after.write(INTERRUPT_LINE, 1, before.read(INTERRUPT_LINE, 1));
     after.write(COMMAND, 2, before.command);

@@ -262,6 +262,7 @@ export class NetDevice extends VirtioDevice implements NetworkPort {
     return {
       queue: () => this.queues[RECEIVE_QUEUE],
       hasNegotiated: (mask) => this.hasNegotiated(mask),
+      numBuffersUnmerged: () => this.profile.net.numBuffersUnmerged ?? 1,
       record: (rule, detail) => this.record(rule, detail),
     };
   }

@@ -74,9 +74,9 @@ export function asksForOffload(header: Uint8Array): boolean {
   return header[FLAGS_OFFSET] !== 0 || header[GSO_TYPE_OFFSET] !== VIRTIO_NET_HDR_GSO_NONE;
 }
 
-/** The header of a received frame: nothing offloaded, spread over `buffers` buffers. [virtio-1.2 §5.1.6.4] */
-export function receiveHeader(bytes: number, buffers: number): Uint8Array {
+/** The header of a received frame: nothing offloaded; num_buffers where there is room for it. [virtio-1.2 §5.1.6.4] */
+export function receiveHeader(bytes: number, numBuffers: number): Uint8Array {
   const header = new Uint8Array(bytes);
-  if (bytes > NUM_BUFFERS_OFFSET) new DataView(header.buffer).setUint16(NUM_BUFFERS_OFFSET, buffers, true);
+  if (bytes > NUM_BUFFERS_OFFSET) new DataView(header.buffer).setUint16(NUM_BUFFERS_OFFSET, numBuffers, true);
   return header;
 }

@@ -16,6 +16,8 @@ export interface ReceiveContext {
   queue(): DeviceQueue | undefined;
   /** Any of the features in the mask. */
   hasNegotiated(features: number): boolean;
+  /** What num_buffers holds where nothing is merged. */
+  numBuffersUnmerged(): number;
   record(rule: Rule, detail: string): void;
 }
 
@@ -175,7 +177,9 @@ export class ReceiveSide {
   }
 
   private fill(queue: DeviceQueue, frame: Uint8Array, buffers: readonly Chain[]): void {
-    const header = receiveHeader(this.header, buffers.length);
+    const isMergeable = this.context.hasNegotiated(VIRTIO_NET_F_MRG_RXBUF);
+    const numBuffers = isMergeable ? buffers.length : this.context.numBuffersUnmerged();
+    const header = receiveHeader(this.header, numBuffers);
     this.faults.header?.(header);
     const returned = this.faults.buffersReturned?.(buffers.length) ?? buffers.length;
     const bytes = new Uint8Array(header.length + frame.length);

@@ -135,6 +135,8 @@ export const v86: Profile = {
     controlQueueSize: 16,
     features: bits.NET_MTU + bits.NET_MAC + bits.NET_STATUS + bits.NET_CTRL_VQ + bits.NET_MQ + bits.NET_CTRL_MAC_ADDR,
     transmitUsedLength: "zero",
+    // A big-endian 1.
+    numBuffersUnmerged: 256,
     mtu: 1500,
   },
 };

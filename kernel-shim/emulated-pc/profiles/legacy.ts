@@ -52,6 +52,7 @@ export const qemu: Profile = {
       bits.NET_GUEST_ANNOUNCE +
       bits.NET_CTRL_MAC_ADDR,
     transmitUsedLength: "zero",
+    numBuffersUnmerged: 0,
     mtu: 1500,
   },
 };

@@ -26,6 +26,8 @@ export interface NetProfile {
   features: number;
   /** What a transmitted frame's used element reports: nothing written, or the bytes sent. */
   transmitUsedLength: "zero" | "sent";
+  /** What num_buffers holds without MRG_RXBUF, where that is not the 1 that the specification asks for. */
+  numBuffersUnmerged?: number;
   /** Offered only with MTU, bytes. */
   mtu: number;
 }

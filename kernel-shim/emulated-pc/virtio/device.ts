@@ -343,10 +343,16 @@ export abstract class VirtioDevice implements QueueOwner {
     queue.enable(layout);
   }
 
-  /** The driver lets go of a queue. [virtio-1.2 §2.6.1] */
+  /** The driver lets go of a queue, at once. */
   disableQueue(queue: DeviceQueue): void {
     queue.reset();
     this.queueWasReset?.(queue);
+  }
+
+  /** The driver resets a queue on its own, which takes as long as looking at a queue does. [virtio-1.2 §2.6.1] */
+  resetQueue(queue: DeviceQueue): void {
+    queue.isResetting = true;
+    this.later(this.environment.completion.notificationDelay(), () => this.disableQueue(queue));
   }
 
   /** Lets go of a queue as legacy drivers do, with address 0. */

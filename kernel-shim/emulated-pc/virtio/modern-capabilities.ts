@@ -42,18 +42,16 @@ export function modernCapabilities(
 /**
  * The way to registers by configuration space alone, whether or not base addresses are assigned. [virtio-1.2 §4.1.4.9]
  *
- * @param bars the stretches of each base address
- * @param reaches whether the host lets the window reach a stretch
+ * @param structuresOf the stretches of a base address that capabilities describe
  */
 export function configurationWindow(
-  bars: ReadonlyMap<number, BarRegions>,
-  reaches: (bar: number, offset: number) => boolean,
+  structuresOf: (bar: number) => BarRegions,
   record: (rule: Rule, detail: string) => void,
 ): CapabilityBehaviour {
   let fields: DataView | null = null;
 
   /** Where the driver directed the window; null, and recorded, when that is nowhere. */
-  function target(): { regions: BarRegions; offset: number; length: number } | null {
+  function target(): { structures: BarRegions; offset: number; length: number } | null {
     if (fields === null) return null;
     const bar = fields.getUint8(BAR);
     const offset = fields.getUint32(OFFSET, true);
@@ -63,12 +61,12 @@ export function configurationWindow(
       record(rules.WINDOW_LENGTH, detail);
       return null;
     }
-    const regions = bars.get(bar);
-    if (regions?.find(offset, length) === undefined) {
+    const structures = structuresOf(bar);
+    if (structures.find(offset, length) === undefined) {
       record(rules.WINDOW_OUTSIDE, detail);
       return null;
     }
-    return reaches(bar, offset) ? { regions, offset, length } : null;
+    return { structures, offset, length };
   }
 
   return {
@@ -79,12 +77,12 @@ export function configurationWindow(
       handler: {
         read: () => {
           const found = target();
-          return found === null ? 0 : found.regions.read(found.offset, found.length);
+          return found === null ? 0 : found.structures.read(found.offset, found.length);
         },
         write: (_offset, _width, value) => {
           const found = target();
           if (found === null) return;
-          found.regions.write(found.offset, found.length, value % 2 ** (8 * found.length));
+          found.structures.write(found.offset, found.length, value % 2 ** (8 * found.length));
         },
       },
     },

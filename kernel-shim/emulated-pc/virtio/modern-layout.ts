@@ -69,7 +69,7 @@ export const v86Layout: ModernLayout = {
     { index: 3, kind: "io", size: 128 },
     { index: 4, kind: "memory", size: 0x1000 },
   ],
-  common: { bar: 0, offset: 0, length: SHORT_COMMON_BYTES },
+  common: { bar: 0, offset: 0, length: 64 },
   notify: [{ bar: 1, offset: 0, length: 16, multiplier: 2 }],
   isr: { bar: 2, offset: 0, length: 1 },
   device: { bar: 3, offset: 0, length: 128 },

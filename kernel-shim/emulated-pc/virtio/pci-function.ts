@@ -35,6 +35,14 @@ const FIRST_MODERN_ID = 0x1040;
 /** Of modern devices, which are no transitional ones. */
 const MODERN_SUBSYSTEM_ID = 0x1100;
 
+/** Where the configuration window leads on hosts that do without. */
+const UNREACHED: PortHandler = {
+  read: () => 0,
+  write() {
+    // Lost.
+  },
+};
+
 /** What may be chosen about the function itself. */
 export interface VirtioFunctionOptions {
   /** 1 to 4; 1 unless given. */
@@ -70,26 +78,16 @@ export function createVirtioFunction(
   const { messageVectors } = profile;
   const record = (rule: Rule, detail: string): void => device.record(rule, detail);
   const layout = modernLayoutOf(transport, profile);
-  const place = (layout ?? qemuLayout).msix;
+  const { bars, msix: place } = layout ?? qemuLayout;
+  const handlers = new BarHandlers(record);
+  const capabilities = layout === null ? [] : addModern(device, layout, messageVectors, handlers, record);
   const msix = messageVectors > 0 ? new Msix(messageVectors, place, send, record) : null;
-  const bars = new Map<number, BarRegions>();
-  const regionsOf = (bar: number): BarRegions => {
-    const regions = bars.get(bar) ?? new BarRegions((detail) => record(rules.REGION_OUTSIDE, detail));
-    bars.set(bar, regions);
-    return regions;
-  };
-
-  const isLegacy = transport === "legacy";
-  const hasLegacy = isLegacy || transport === "transitional";
-  const capabilities: CapabilityDescription[] = [];
-  if (layout !== null) capabilities.push(...addModern(device, layout, messageVectors, regionsOf, bars, record));
   if (msix !== null) {
-    const regions = regionsOf(place.bar);
-    regions.add(place.table, msix.tableBytes, msix.table);
-    regions.add(place.pendingBits, msix.pendingBytes, msix.pendingBits);
+    handlers.of(place.bar).add(place.table, msix.tableBytes, msix.table);
+    handlers.of(place.bar).add(place.pendingBits, msix.pendingBytes, msix.pendingBits);
     capabilities.push(msix.capability);
   }
-
+  const hasLegacy = transport === "legacy" || transport === "transitional";
   const interruptPin = profile.hasInterruptPin ? (options.interruptPin ?? 1) : 0;
   const pciFunction = new PciFunction({
     name: `virtio-${device.kind}`,
@@ -103,7 +101,9 @@ export function createVirtioFunction(
     firmware: options.firmware ?? true,
     baseAddresses: [
       ...(hasLegacy ? [legacyBar(device, messageVectors)] : []),
-      ...barsOf(layout, msix, isLegacy).map((bar) => withHandler(bar, bars.get(bar.index), transport)),
+      ...bars
+        .filter(({ index }) => handlers.has(index))
+        .map((bar) => ({ ...bar, handler: handlers.of(bar.index), firmware: transport !== "modern-window" })),
     ],
     capabilities: [...capabilities, ...(options.capabilities ?? [])],
   });
@@ -119,22 +119,24 @@ function legacyBar(device: VirtioDevice, vectors: number): BaseAddressDescriptio
   return { index: 0, kind: "io", size, handler: legacyRegisters(device, vectors) };
 }
 
-/** The base addresses beside that of the legacy registers: those of the layout, and the one of MSI-X. */
-function barsOf(layout: ModernLayout | null, msix: Msix | null, isLegacy: boolean): BaseAddressDescription[] {
-  const used = new Set(msix === null ? [] : [msix.place.bar]);
-  if (layout !== null) {
-    for (const { bar } of [layout.common, layout.isr, layout.device, ...layout.notify]) used.add(bar);
-  }
-  return (layout ?? qemuLayout).bars.filter(({ index }) => used.has(index) && (!isLegacy || index === msix?.place.bar));
-}
+/** What lies in each base address. */
+class BarHandlers {
+  private readonly byIndex = new Map<number, BarRegions>();
 
-/** A window is needed where nobody assigns the address. */
-function withHandler(
-  bar: BaseAddressDescription,
-  handler: PortHandler | undefined,
-  transport: PciTransport,
-): BaseAddressDescription {
-  return { ...bar, ...(handler === undefined ? {} : { handler }), firmware: transport !== "modern-window" };
+  constructor(private readonly record: (rule: Rule, detail: string) => void) {}
+
+  has(index: number): boolean {
+    return this.byIndex.has(index);
+  }
+
+  of(index: number): BarRegions {
+    let regions = this.byIndex.get(index);
+    if (regions === undefined) {
+      regions = new BarRegions((detail) => this.record(rules.REGION_OUTSIDE, detail));
+      this.byIndex.set(index, regions);
+    }
+    return regions;
+  }
 }
 
 /** Puts the structures into their base addresses. Returns the capabilities that say where they are. */
@@ -142,22 +144,24 @@ function addModern(
   device: VirtioDevice,
   layout: ModernLayout,
   vectors: number,
-  regionsOf: (bar: number) => BarRegions,
-  bars: ReadonlyMap<number, BarRegions>,
+  handlers: BarHandlers,
   record: (rule: Rule, detail: string) => void,
 ): CapabilityDescription[] {
   const registers = modernRegisters(device, vectors);
-  const add = ({ bar, offset, length }: RegionPlace, handler: PortHandler): void => {
-    regionsOf(bar).add(offset, length, handler);
+  const reached = new BarHandlers(record);
+  const add = ({ bar, offset, length }: RegionPlace, handler: PortHandler, isReached: boolean): void => {
+    handlers.of(bar).add(offset, length, handler);
+    reached.of(bar).add(offset, length, isReached ? handler : UNREACHED);
   };
   const hasDevice = device.configuration.bytes.length > 0;
-  add(layout.common, registers.common);
-  add(layout.isr, registers.isr);
-  if (hasDevice) add(layout.device, registers.device);
-  for (const place of layout.notify) add(place, registers.notify(place.multiplier));
-  const isNotification = (bar: number, offset: number): boolean =>
-    layout.notify.some((place) => place.bar === bar && offset >= place.offset && offset < place.offset + place.length);
-  const reaches = (bar: number, offset: number): boolean =>
-    layout.window === "everything" || (layout.window === "no notifications" && !isNotification(bar, offset));
-  return modernCapabilities(layout, hasDevice, configurationWindow(bars, reaches, record));
+  const reachesRegisters = layout.window !== "nothing";
+  add(layout.common, registers.common, reachesRegisters);
+  add(layout.isr, registers.isr, reachesRegisters);
+  if (hasDevice) add(layout.device, registers.device, reachesRegisters);
+  for (const place of layout.notify) add(place, registers.notify(place.multiplier), layout.window === "everything");
+  return modernCapabilities(
+    layout,
+    hasDevice,
+    configurationWindow((bar) => reached.of(bar), record),
+  );
 }

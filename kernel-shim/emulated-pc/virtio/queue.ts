@@ -45,6 +45,8 @@ export class DeviceQueue {
   size: number;
   /** The driver made the queue known. Without memory that the device can reach it is not live all the same. */
   isEnabled = false;
+  /** The driver reset the queue on its own, and the device has not done it yet. */
+  isResetting = false;
   /** The device stopped serving this queue because the driver broke a rule that leaves nothing sensible to do. */
   isBroken = false;
   /** A look at the queue is scheduled. */
@@ -121,6 +123,7 @@ export class DeviceQueue {
     this.ring = null;
     this.size = this.maximumSize;
     this.isEnabled = false;
+    this.isResetting = false;
     this.areas = NOWHERE;
     this.isBroken = false;
     this.isPending = false;
@@ -141,7 +144,7 @@ export class DeviceQueue {
 
   /** How many chains are there to take. Records and breaks the queue when the index makes no sense. */
   available(): number {
-    if (this.ring === null || this.isBroken || !this.owner.canReachMemory) return 0;
+    if (this.ring === null || this.isBroken || this.isResetting || !this.owner.canReachMemory) return 0;
     const index = this.ring.availIndex;
     const count = (index - this.nextAvailable) & 0xffff;
     if (count <= this.size) return count;

@@ -35,6 +35,7 @@ const QUEUE_DRIVER_LOW = 0x090;
 const QUEUE_DRIVER_HIGH = 0x094;
 const QUEUE_DEVICE_LOW = 0x0a0;
 const QUEUE_DEVICE_HIGH = 0x0a4;
+const QUEUE_RESET = 0x0c0;
 const CONFIG_GENERATION = 0x0fc;
 const CONFIGURATION = 0x100;
 
@@ -61,7 +62,7 @@ const READ_AND_WRITE = [STATUS];
 /** What one version has and the other does not. */
 const OF_VERSION = {
   1: { readOnly: [], writeOnly: [GUEST_PAGE_SIZE, QUEUE_ALIGN], readAndWrite: [QUEUE_PFN] },
-  2: { readOnly: [CONFIG_GENERATION], writeOnly: ADDRESSES, readAndWrite: [QUEUE_READY] },
+  2: { readOnly: [CONFIG_GENERATION], writeOnly: ADDRESSES, readAndWrite: [QUEUE_READY, QUEUE_RESET] },
 } as const;
 
 /** What has to be true of a queue before it is set up. */
@@ -172,6 +173,8 @@ class MmioRegisters implements Registers {
         this.checked.isUnused = true;
         if (this.stopUnread === queue) this.stopUnread = null;
         return queue?.isEnabled === true ? 1 : 0;
+      case QUEUE_RESET:
+        return this.setup.readReset(queue);
       case INTERRUPT_STATUS:
         this.interruptSeen |= device.interruptStatus;
         return device.interruptStatus;
@@ -254,6 +257,10 @@ class MmioRegisters implements Registers {
         break;
       case QUEUE_READY:
         this.setReady(queue, value);
+        break;
+      case QUEUE_RESET:
+        this.setup.writeReset(queue, value);
+        this.sized.delete(queue);
         break;
       default:
         this.setup.writeAddress(queue, 4 * ADDRESSES.indexOf(offset), value);

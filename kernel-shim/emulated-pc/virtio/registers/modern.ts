@@ -3,7 +3,7 @@
  * [virtio-1.2 §4.1.4.3 to §4.1.4.6]
  */
 import type { PortHandler } from "../../pci/function.js";
-import { DRIVER_OK, VIRTIO_F_RING_RESET } from "../constants.js";
+import { DRIVER_OK } from "../constants.js";
 import type { VirtioDevice } from "../device.js";
 import { wordOf } from "../feature-sets.js";
 import type { DeviceQueue } from "../queue.js";
@@ -95,8 +95,6 @@ class CommonConfiguration implements Registers {
   private readonly statusRegister: StatusRegister;
   private readonly vectors: VectorRegisters;
   private readonly setup: QueueSetup;
-  /** Queues whose reset the driver does not yet know to be complete. */
-  private readonly resetUnread = new Set<DeviceQueue>();
 
   constructor(
     private readonly device: VirtioDevice,
@@ -110,7 +108,6 @@ class CommonConfiguration implements Registers {
       this.deviceFeatureSelect = 0;
       this.driverFeatureSelect = 0;
       this.queueSelect = 0;
-      this.resetUnread.clear();
     });
   }
 
@@ -167,8 +164,7 @@ class CommonConfiguration implements Registers {
       case QUEUE_NOTIFY_OFF:
         return this.queueSelect;
       case QUEUE_RESET:
-        if (queue !== undefined) this.resetUnread.delete(queue);
-        return 0;
+        return this.setup.readReset(queue);
       default:
         return queue === undefined || offset >= QUEUE_ADDRESSES_END
           ? 0
@@ -214,14 +210,11 @@ class CommonConfiguration implements Registers {
   private writeQueueRegister(offset: number, value: number): void {
     const queue = this.device.requireQueue(this.queueSelect, "queue");
     if (queue === undefined) return;
-    if (offset === QUEUE_RESET) this.resetQueue(queue, value);
-    else {
-      if (this.resetUnread.delete(queue)) this.device.record(rules.QUEUE_RESET_NOT_READ, `queue ${queue.index}`);
-      if (offset === QUEUE_MSIX_VECTOR) this.vectors.writeQueue(queue, value);
-      else if (offset === QUEUE_SIZE) this.setup.writeSize(queue, value);
-      else if (offset === QUEUE_ENABLE) this.enableQueue(queue, value);
-      else this.setup.writeAddress(queue, offset - QUEUE_ADDRESSES, value);
-    }
+    if (offset === QUEUE_RESET) this.setup.writeReset(queue, value);
+    else if (offset === QUEUE_MSIX_VECTOR) this.vectors.writeQueue(queue, value);
+    else if (offset === QUEUE_SIZE) this.setup.writeSize(queue, value);
+    else if (offset === QUEUE_ENABLE) this.enableQueue(queue, value);
+    else this.setup.writeAddress(queue, offset - QUEUE_ADDRESSES, value);
   }
 
   private enableQueue(queue: DeviceQueue, value: number): void {
@@ -234,17 +227,6 @@ class CommonConfiguration implements Registers {
     this.statusRegister.checkFeaturesOkRead();
     const areas = this.setup.complete(queue);
     if (areas !== null) device.enableQueue(queue, separateLayout(areas, queue.size));
-  }
-
-  private resetQueue(queue: DeviceQueue, value: number): void {
-    const { device } = this;
-    if (value !== 1 || !device.hasNegotiated(VIRTIO_F_RING_RESET) || !queue.isEnabled) {
-      device.record(rules.QUEUE_RESET_NOT_NEGOTIATED, `queue ${queue.index}, ${value}`);
-      return;
-    }
-    device.disableQueue(queue);
-    this.setup.forget(queue);
-    this.resetUnread.add(queue);
   }
 }
 
