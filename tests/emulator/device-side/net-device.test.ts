@@ -5,7 +5,7 @@ import type { NetworkBackend, NetworkPort } from "../../../kernel-shim/emulated-
 import { NetDevice, type NetDeviceOptions } from "../../../kernel-shim/emulated-pc/net/device.js";
 import { LONGEST_RECEIVED } from "../../../kernel-shim/emulated-pc/net/receive.js";
 import * as features from "../../../kernel-shim/emulated-pc/net/features.js";
-import { VIRTIO_F_ANY_LAYOUT } from "../../../kernel-shim/emulated-pc/virtio/constants.js";
+import { VIRTIO_F_ANY_LAYOUT, VIRTIO_F_VERSION_1 } from "../../../kernel-shim/emulated-pc/virtio/constants.js";
 import { hex } from "../network/bytes.js";
 import { ScratchGuest, type GuestOptions, type GuestQueue, type Part } from "./scratch-guest.js";
 
@@ -509,6 +509,76 @@ describe("reception", () => {
     backend.port?.receive(frame(150));
     assert.deepEqual(receive.take(), [{ id: 0, length: 100 }]);
     assert.deepEqual(receive.read((addresses[0] ?? 0) + 10, 2), hex("ffff"));
+  });
+});
+
+describe("VERSION_1", () => {
+  const accepted = VIRTIO_F_VERSION_1;
+
+  it("makes every header 12 bytes long, however it is framed", () => {
+    const { guest, backend, transmit } = setUp(0, { accepted });
+    transmit.post(read(joined(zeros(12), frame(60))));
+    transmit.post(read(zeros(5)), read(joined(zeros(7), frame(60, 1))));
+    transmit.kick();
+    assert.deepEqual(backend.sent, [frame(60), frame(60, 1)]);
+    assert.deepEqual(guest.brokenRules, []);
+  });
+
+  for (const [profile, numBuffers] of [
+    ["bhyve", 1],
+    ["qemu", 0],
+    ["v86", 256],
+  ] as const) {
+    it(`has num_buffers ${numBuffers} in a buffer that nothing is merged into, on the host ${profile}`, () => {
+      const { guest, backend, receive } = setUp(0, { accepted, profile });
+      const { addresses, head } = receive.post(write(1526));
+      receive.kick();
+      backend.port?.receive(frame(60));
+      assert.deepEqual(receive.take(), [{ id: head, length: 72 }]);
+      const bytes = receive.read(addresses[0] ?? 0, 72);
+      assert.deepEqual(bytes.subarray(12), frame(60));
+      assert.equal(new DataView(bytes.buffer).getUint16(10, true), numBuffers);
+      assert.deepEqual(guest.brokenRules, []);
+    });
+  }
+
+  it("counts the buffers of a merged frame", () => {
+    const { backend, receive } = setUp(MERGEABLE, { accepted: accepted + MERGEABLE, profile: "v86" });
+    const { addresses } = receive.post(write(50));
+    receive.post(write(50));
+    receive.kick();
+    backend.port?.receive(frame(60));
+    assert.equal(receive.take().length, 2);
+    assert.equal(receive.read(addresses[0] ?? 0, 12)[10], 2);
+  });
+
+  it("makes used lengths of sent frames 0 everywhere", () => {
+    const { transmit } = setUp(0, { accepted, profile: "bhyve" });
+    const { head } = transmit.post(read(joined(zeros(12), frame(60))));
+    transmit.kick();
+    assert.deepEqual(transmit.take(), [{ id: head, length: 0 }]);
+  });
+
+  it("makes the MAC address read-only", () => {
+    const MAC = features.VIRTIO_NET_F_MAC;
+    const { guest, device } = setUp(MAC, { accepted: accepted + MAC });
+    device.writeConfiguration(0, 2, 1);
+    assert.equal(device.mac, "52:54:00:12:34:56");
+    assert.deepEqual(guest.brokenRules, ["configuration-read-only"]);
+  });
+
+  it("forgets receive buffers when their queue is reset", () => {
+    const RING_RESET = 2 ** 40;
+    const { guest, device, backend, receive } = setUp(MERGEABLE, { accepted: accepted + MERGEABLE + RING_RESET });
+    receive.post(write(50));
+    receive.kick();
+    backend.port?.receive(frame(100));
+    const [queue] = device.queues;
+    assert.ok(queue);
+    device.resetQueue(queue);
+    assert.equal(queue.isEnabled, false);
+    assert.deepEqual(receive.take(), []);
+    assert.deepEqual(guest.brokenRules, []);
   });
 });
 

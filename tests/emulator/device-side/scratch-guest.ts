@@ -5,10 +5,17 @@
 import { CompletionTimes, type Completion } from "../../../kernel-shim/emulated-pc/completion.js";
 import { DmaPages } from "../../../kernel-shim/emulated-pc/memory/dma-pages.js";
 import { DmaView } from "../../../kernel-shim/emulated-pc/memory/dma-view.js";
-import { profiles, type Profile, type ProfileName } from "../../../kernel-shim/emulated-pc/profiles.js";
+import {
+  type FurtherProfileName,
+  type Profile,
+  type ProfileName,
+  profileOf,
+} from "../../../kernel-shim/emulated-pc/profiles.js";
 import { Random } from "../../../kernel-shim/emulated-pc/random.js";
 import { VirtualTime } from "../../../kernel-shim/emulated-pc/time.js";
+import { VIRTIO_F_VERSION_1 } from "../../../kernel-shim/emulated-pc/virtio/constants.js";
 import type { VirtioDevice } from "../../../kernel-shim/emulated-pc/virtio/device.js";
+import { hasFeature, wordOf } from "../../../kernel-shim/emulated-pc/virtio/feature-sets.js";
 import { legacyLayout, ringBytes } from "../../../kernel-shim/emulated-pc/virtio/ring-layout.js";
 import { Violations } from "../../../kernel-shim/emulated-pc/violations.js";
 
@@ -18,7 +25,7 @@ const BASE = 0x10_0000;
 const MEMORY_PAGES = 1024;
 
 export interface GuestOptions {
-  profile?: ProfileName;
+  profile?: ProfileName | FurtherProfileName;
   completion?: Completion;
   seed?: number;
   /** A time shared with other guests and with back ends. */
@@ -47,7 +54,7 @@ export class ScratchGuest {
     options: GuestOptions = {},
   ) {
     this.time = options.time ?? new VirtualTime();
-    this.profile = profiles[options.profile ?? "qemu"];
+    this.profile = profileOf(options.profile ?? "qemu");
     const memory = new ArrayBuffer(MEMORY_PAGES * PAGE);
     this.pages = new DmaPages({
       buffer: () => memory,
@@ -66,7 +73,7 @@ export class ScratchGuest {
       completion: new CompletionTimes(options.completion ?? "immediate", random),
       random,
       violations: this.violations,
-      interfaces: ["legacy"],
+      interfaces: ["legacy", "modern"],
       hasInterruptPin: true,
       isBusMaster: () => this.isBusMaster,
       isMsixEnabled: () => false,
@@ -75,13 +82,16 @@ export class ScratchGuest {
     });
   }
 
-  /** Resets and brings the device up with exactly these features. */
+  /** Resets and brings the device up with exactly these features: through its modern interface with VERSION_1. */
   start(features: number): GuestQueue[] {
     const { device } = this;
+    const isModern = hasFeature(features, VIRTIO_F_VERSION_1);
     device.setStatus(0);
+    device.useInterface(isModern ? "modern" : "legacy");
     device.setStatus(1);
     device.setStatus(3);
-    device.setDriverFeatures(features);
+    if (isModern) for (const word of [0, 1]) device.setDriverFeatureWord(word, wordOf(features, word));
+    else device.setDriverFeatures(features);
     device.setStatus(3 | 8);
     const queues = device.queues.map((queue) => {
       const address = this.lend(Math.ceil(ringBytes(queue.size) / PAGE));

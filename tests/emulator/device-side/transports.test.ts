@@ -1,8 +1,10 @@
 /** One and the same disk behind every kind of registers, and on every host. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { EmulatedPcOptions } from "../../../kernel-shim/emulated-pc/machine.js";
+import { EntropyDevice } from "../../../kernel-shim/emulated-pc/entropy/device.js";
+import { EmulatedPc, type EmulatedPcOptions } from "../../../kernel-shim/emulated-pc/machine.js";
 import { furtherProfileNames, profileNames, profileOf } from "../../../kernel-shim/emulated-pc/profiles.js";
+import type { VirtioDevice } from "../../../kernel-shim/emulated-pc/virtio/device.js";
 import { isMmio, type Transport } from "../../../kernel-shim/emulated-pc/virtio/transport.js";
 import { assertViolations, Guest, submit } from "./guest.js";
 import { diskMachine, MmioGuest, ModernGuest, VERSION_1 } from "./modern-guest.js";
@@ -94,3 +96,27 @@ describe("hosts", () => {
     assert.equal(pc.kernel.in32(0xcfc) >>> 0, 0xffff_ffff);
   });
 });
+
+describe("a device without any configuration", () => {
+  for (const profile of furtherProfileNames) {
+    const { transport } = profileOf(profile);
+    if (isMmio(transport) || transport === "legacy") continue;
+    it(`of the host ${profile} has no capability for it`, () => {
+      const device = new EntropyDevice();
+      const pc = new EmulatedPc({ profile, devices: [device] });
+      const types = virtioCapabilities(pc, device);
+      assert.equal(types.includes(4), false);
+      assert.ok([1, 2, 3, 5].every((type) => types.includes(type)));
+    });
+  }
+});
+
+/** The types of a device's vendor capabilities, in their order. */
+function virtioCapabilities(pc: EmulatedPc, device: VirtioDevice): number[] {
+  const pciFunction = pc.functionOf(device);
+  const types: number[] = [];
+  for (let at = pciFunction.read(0x34, 1); at !== 0; at = pciFunction.read(at + 1, 1)) {
+    if (pciFunction.read(at, 1) === 0x09) types.push(pciFunction.read(at + 3, 1));
+  }
+  return types;
+}
