@@ -52,7 +52,8 @@ export interface VirtioFunctionOptions {
   revisionId?: number;
   deviceId?: number;
   vendorId?: number;
-  /** Further capabilities, behind the device's own. */
+  /** Further capabilities, in front of the device's own and behind them. */
+  firstCapabilities?: readonly CapabilityDescription[];
   capabilities?: readonly CapabilityDescription[];
 }
 
@@ -105,7 +106,7 @@ export function createVirtioFunction(
         .filter(({ index }) => handlers.has(index))
         .map((bar) => ({ ...bar, handler: handlers.of(bar.index), firmware: transport !== "modern-window" })),
     ],
-    capabilities: [...capabilities, ...(options.capabilities ?? [])],
+    capabilities: [...(options.firstCapabilities ?? []), ...capabilities, ...(options.capabilities ?? [])],
   });
   return { pciFunction, msix };
 }

@@ -131,6 +131,15 @@ describe("registers", () => {
     }
   });
 
+  it("of features are selected first", () => {
+    const { pc, guest } = mmioGuest(V2);
+    guest.status = 1;
+    guest.status = 3;
+    guest.read(0x010);
+    guest.write(0x020, 0);
+    assertViolations(pc, ["features-not-selected", "features-not-selected"]);
+  });
+
   it("of version 1 show the features below 32 only", () => {
     const { pc, guest, device } = mmioGuest(V1);
     assert.equal(guest.offeredFeatures, device.offeredFeatures);

@@ -321,7 +321,7 @@ describe("registers", () => {
     guest.isr.write(0, 1, 0);
     assertViolations(pc, Array<string>(5).fill("register-read-only"));
     guest.notification.read(0, 2);
-    assert.equal(pc.violations.at(-1)?.rule.id, "register-write-only");
+    assert.equal(pc.violations.at(-1)?.rule.id, "notification-read");
   });
 
   it("can be made to lie, each region apart", () => {

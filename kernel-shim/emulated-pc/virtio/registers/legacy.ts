@@ -150,7 +150,7 @@ class LegacyRegisters implements Registers {
         this.vectors.writeQueue(device.queues[this.queueSelect], value);
         break;
       default:
-        device.record(rules.REGISTER_READ_ONLY, `write at offset ${offset}`);
+        device.record(rules.LEGACY_READ_ONLY, `write at offset ${offset}`);
     }
   }
 

@@ -55,7 +55,7 @@ export class MmioIdentity {
   /** All registers before the device configuration have 32 bits. */
   checkWidth(offset: number, width: number): boolean {
     if (width === 4 && offset % 4 === 0) return true;
-    this.record(rules.REGISTER_WIDTH, `${width} bytes at offset ${offset}`);
+    this.record(rules.MMIO_REGISTER_WIDTH, `${width} bytes at offset ${offset}`);
     return false;
   }
 

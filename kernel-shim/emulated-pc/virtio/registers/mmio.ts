@@ -2,6 +2,7 @@
  * The registers of a memory-mapped device, in version 1 (legacy) or 2. [virtio-1.2 §4.2.2, §4.2.4]
  */
 import type { PortHandler } from "../../pci/function.js";
+import type { Rule } from "../../violations.js";
 import type { VirtioDevice } from "../device.js";
 import { wordOf } from "../feature-sets.js";
 import type { DeviceQueue } from "../queue.js";
@@ -78,8 +79,9 @@ export function mmioRegisters(device: VirtioDevice, version: 1 | 2, identity: Mm
 }
 
 class MmioRegisters implements Registers {
-  private deviceFeaturesSelect = 0;
-  private driverFeaturesSelect = 0;
+  /** −1: nothing is selected since the reset. */
+  private deviceFeaturesSelect = -1;
+  private driverFeaturesSelect = -1;
   private queueSelect = 0;
   private guestPageSize = 0;
   private queueAlign = 0;
@@ -139,7 +141,7 @@ class MmioRegisters implements Registers {
     if (!this.identity.checkWidth(offset, width)) return;
     this.identity.checkOrder(offset);
     if (!this.writable.has(offset)) {
-      this.recordWrongRegister(offset, rules.REGISTER_READ_ONLY);
+      this.recordWrongRegister(offset, rules.MMIO_READ_ONLY);
       return;
     }
     if (offset !== STATUS && this.version === 2) this.statusRegister.otherWrite();
@@ -162,7 +164,7 @@ class MmioRegisters implements Registers {
     const { device, queue } = this;
     switch (offset) {
       case DEVICE_FEATURES:
-        return this.deviceFeaturesSelect < this.version ? wordOf(device.offeredFeatures, this.deviceFeaturesSelect) : 0;
+        return this.readFeatures();
       case QUEUE_NUM_MAX:
         this.checked.hasSize = true;
         return queue?.maximumSize ?? 0;
@@ -222,8 +224,17 @@ class MmioRegisters implements Registers {
     }
   }
 
+  private readFeatures(): number {
+    const { device, deviceFeaturesSelect } = this;
+    if (deviceFeaturesSelect < 0) device.record(rules.FEATURES_NOT_SELECTED, "DeviceFeatures");
+    const word = Math.max(deviceFeaturesSelect, 0);
+    return word < this.version ? wordOf(device.offeredFeatures, word) : 0;
+  }
+
   private acceptFeatures(value: number): void {
-    const { device, driverFeaturesSelect } = this;
+    const { device } = this;
+    if (this.driverFeaturesSelect < 0) device.record(rules.FEATURES_NOT_SELECTED, "DriverFeatures");
+    const driverFeaturesSelect = Math.max(this.driverFeaturesSelect, 0);
     if (driverFeaturesSelect >= this.version) {
       if (value !== 0) device.setDriverFeatureWord(Math.min(driverFeaturesSelect, 1), value);
     } else if (this.version === 1) device.setDriverFeatures(value);
@@ -314,7 +325,7 @@ class MmioRegisters implements Registers {
     this.stopUnread = null;
   }
 
-  private recordWrongRegister(offset: number, rule: typeof rules.REGISTER_READ_ONLY): void {
+  private recordWrongRegister(offset: number, rule: Rule): void {
     const exists = this.readable.has(offset) || this.writable.has(offset) || this.identity.has(offset);
     this.device.record(exists ? rule : rules.REGISTER_MISSING, `offset 0x${offset.toString(16)}`);
   }
@@ -329,8 +340,8 @@ class MmioRegisters implements Registers {
   }
 
   private forget(): void {
-    this.deviceFeaturesSelect = 0;
-    this.driverFeaturesSelect = 0;
+    this.deviceFeaturesSelect = -1;
+    this.driverFeaturesSelect = -1;
     this.queueSelect = 0;
     this.guestPageSize = 0;
     this.queueAlign = 0;

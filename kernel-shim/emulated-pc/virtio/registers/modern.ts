@@ -203,7 +203,7 @@ class CommonConfiguration implements Registers {
         break;
       default:
         if (offset >= QUEUE_ADDRESSES && offset < QUEUE_ADDRESSES_END) this.writeQueueRegister(offset, value);
-        else device.record(rules.REGISTER_READ_ONLY, `write at offset ${offset}`);
+        else device.record(rules.COMMON_READ_ONLY, `write at offset ${offset}`);
     }
   }
 
@@ -238,7 +238,7 @@ function isrStatus(device: VirtioDevice, generation: GenerationCheck): Registers
       generation.otherAccess();
       return checkWidth(device, widths, offset, width) ? readIsr(device) : allOnes(width);
     },
-    write: (offset) => device.record(rules.REGISTER_READ_ONLY, `write of the ISR status, at offset ${offset}`),
+    write: (offset) => device.record(rules.ISR_READ_ONLY, `write of the ISR status, at offset ${offset}`),
   };
 }
 
@@ -262,7 +262,7 @@ function notification(device: VirtioDevice, generation: GenerationCheck, multipl
   return {
     read: (offset, width) => {
       generation.otherAccess();
-      device.record(rules.REGISTER_WRITE_ONLY, `read of a notification address, at offset ${offset}`);
+      device.record(rules.NOTIFICATION_READ, `read of a notification address, at offset ${offset}`);
       return allOnes(width);
     },
     write: (offset, width, value) => {

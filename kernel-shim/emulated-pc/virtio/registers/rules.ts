@@ -6,12 +6,14 @@ function rule(id: string, section: string, text: string): Rule {
 }
 
 // Every transport.
-export const REGISTER_WIDTH = rule(
-  "register-width",
-  "4.1.3.1",
-  "a register is accessed with its own width at its own address",
-);
-export const REGISTER_READ_ONLY = rule("register-read-only", "4.1.4.10", "read-only registers are not written");
+const WIDTH_TEXT = "a register is accessed with its own width at its own address";
+export const REGISTER_WIDTH = rule("register-width", "4.1.3.1", WIDTH_TEXT);
+export const MMIO_REGISTER_WIDTH = rule("register-width", "4.2.2.2", WIDTH_TEXT);
+const READ_ONLY_TEXT = "read-only registers are not written";
+export const LEGACY_READ_ONLY = rule("register-read-only", "4.1.4.10", READ_ONLY_TEXT);
+export const COMMON_READ_ONLY = rule("register-read-only", "4.1.4.3.2", READ_ONLY_TEXT);
+export const ISR_READ_ONLY = rule("register-read-only", "4.1.4.5", READ_ONLY_TEXT);
+export const MMIO_READ_ONLY = rule("register-read-only", "4.2.2.2", READ_ONLY_TEXT);
 export const RESET_NOT_READ = rule(
   "reset-not-read",
   "2.4.2",
@@ -39,7 +41,7 @@ export const QUEUE_INCOMPLETE = rule(
 );
 
 // Message vectors.
-export const VECTOR_RANGE = rule("vector-range", "4.1.5.1.2", "a vector is one of the function's table, or 0xffff");
+export const VECTOR_RANGE = rule("vector-range", "4.1.5.1.2.2", "a vector is one of the function's table, or 0xffff");
 export const VECTOR_NOT_READ = rule(
   "vector-not-read",
   "4.1.5.1.2.2",
@@ -60,14 +62,15 @@ export const REGION_OUTSIDE = rule(
 export const QUEUE_ENABLE_ZERO = rule("queue-enable-zero", "4.1.4.3.2", "0 is never written to queue_enable");
 export const QUEUE_RESET_NOT_NEGOTIATED = rule(
   "queue-reset-not-negotiated",
-  "2.6.1.2",
+  "2.6.1",
   "a queue is reset on its own only when RING_RESET was negotiated, and only when it is enabled",
 );
 export const QUEUE_RESET_NOT_READ = rule(
   "queue-reset-not-read",
-  "4.1.4.3.2",
+  "2.6.1.1.2",
   "the reset of a queue is complete, and its fields written again, when queue_reset reads 0",
 );
+export const NOTIFICATION_READ = rule("notification-read", "4.1.5.2", "notification addresses are only written");
 export const NOTIFICATION_ADDRESS = rule(
   "notification-address",
   "4.1.4.4",
@@ -97,10 +100,15 @@ export const MMIO_EMPTY = rule(
 );
 export const REGISTER_MISSING = rule(
   "register-missing",
-  "4.2.2",
+  "4.2.2.2",
   "only registers of the device's version are accessed",
 );
-export const REGISTER_WRITE_ONLY = rule("register-write-only", "4.2.2", "write-only registers are not read");
+export const REGISTER_WRITE_ONLY = rule("register-write-only", "4.2.2.2", "write-only registers are not read");
+export const FEATURES_NOT_SELECTED = rule(
+  "features-not-selected",
+  "4.2.2.2",
+  "DeviceFeaturesSel and DriverFeaturesSel are written before the features that they select",
+);
 export const QUEUE_NOT_CHECKED = rule(
   "queue-not-checked",
   "4.2.3.2",
