@@ -200,7 +200,7 @@ export class BlockDevice extends VirtioDevice {
   }
 
   private finish(queue: DeviceQueue, chain: Chain, request: ParsedRequest, fate: RequestFate | undefined): void {
-    if (fate?.isLost === true) return;
+    if (fate?.isLost === true || chain.isOver) return;
     const status = fate?.status ?? this.perform(chain, request);
     this.scratch[0] = status;
     chain.write(chain.writableBytes - 1, this.scratch, 0, 1);

@@ -109,6 +109,7 @@ export class TransmitSide {
     const delay = this.context.requestDelay();
     this.context.later(delay, () => {
       for (const { chain, bytes } of batch) {
+        if (chain.isOver) continue;
         if (delay >= 0 && !holdsStill(chain, bytes)) this.context.record(rules.TRANSMIT_CHANGED, `head ${chain.head}`);
         queue.put(chain, this.usedLength(chain));
       }

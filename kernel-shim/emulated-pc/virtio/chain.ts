@@ -18,6 +18,11 @@ export interface ChainSegment {
 const KNOWN_FLAGS = VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE | VIRTQ_DESC_F_INDIRECT;
 const WORDS = 4;
 
+/** The time between two resets of a queue. */
+export interface QueueLife {
+  isOver: boolean;
+}
+
 export class Chain {
   /** Descriptors of the queue's own table that the chain occupies, the head first. */
   readonly descriptors: number[] = [];
@@ -33,9 +38,13 @@ export class Chain {
   constructor(
     readonly head: number,
     private readonly dma: DmaView,
-    /** Which life of its queue it belongs to: a queue that was reset takes nothing back. */
-    readonly epoch: number,
+    private readonly life: QueueLife,
   ) {}
+
+  /** The queue was reset since: the chain is the driver's again, and nothing of it is read or written any more. */
+  get isOver(): boolean {
+    return this.life.isOver;
+  }
 
   /**
    * Copies up to `length` bytes of the readable part, from `offset` on, to `target` at `start`. Returns how many there
@@ -145,6 +154,7 @@ export class Chain {
   ): number {
     let skip = offset;
     let done = 0;
+    if (this.isOver) return 0;
     for (const segment of segments) {
       if (done === length) break;
       if (skip >= segment.length) {

@@ -77,6 +77,12 @@ export abstract class VirtioDevice implements QueueOwner {
   abstract readonly classCode: number;
   /** May be set or changed at any time. */
   readonly faults: DeviceFaults;
+  /** The vector of configuration changes, as the driver reads it back. */
+  configurationVector = VIRTIO_MSI_NO_VECTOR;
+  /** Changes whenever the configuration does. [virtio-1.2 §2.5.2] */
+  configurationGeneration = 0;
+  /** Called at every reset: registers have state of their own. */
+  readonly resetListeners: (() => void)[] = [];
 
   /** The machine that it is plugged into, or was last. */
   private environmentOrNull: DeviceEnvironment | null = null;
@@ -88,12 +94,6 @@ export abstract class VirtioDevice implements QueueOwner {
   private isrRegister = 0;
   private driverFeatures = 0;
   private driverWroteFeatures = false;
-  /** The vector of configuration changes, as the driver reads it back. */
-  configurationVector = VIRTIO_MSI_NO_VECTOR;
-  /** Changes whenever the configuration does. [virtio-1.2 §2.5.2] */
-  configurationGeneration = 0;
-  /** Called at every reset: registers have state of their own. */
-  readonly resetListeners: (() => void)[] = [];
   /** Counts resets, so that work of the time before can be told. */
   private resets = 0;
 
@@ -256,6 +256,7 @@ export abstract class VirtioDevice implements QueueOwner {
   /** Pulls the device out: it forgets everything and lets go of the interrupt line. */
   detach(): void {
     this.reset();
+    this.resetListeners.length = 0;
     this.isAttached = false;
   }
 

@@ -6,7 +6,7 @@
  */
 import type { DmaView } from "../memory/dma-view.js";
 import type { Rule, Violations } from "../violations.js";
-import { Chain } from "./chain.js";
+import { Chain, type QueueLife } from "./chain.js";
 import {
   VIRTIO_F_EVENT_IDX,
   VIRTIO_F_INDIRECT_DESC,
@@ -63,8 +63,7 @@ export class DeviceQueue {
   /** Where the driver put the ring of an enabled queue. */
   areas: QueueAreas = NOWHERE;
   private ring: RingMemory | null = null;
-  /** Counts resets, so that chains of the time before can be told. */
-  private epoch = 0;
+  private life: QueueLife = { isOver: false };
   private owned = new Uint8Array(0);
   /** Position of the next entry to take from the available ring. */
   private nextAvailable = 0;
@@ -119,7 +118,8 @@ export class DeviceQueue {
   /** Forgets everything, the size that the driver chose included. */
   reset(): void {
     this.checkUsedRing();
-    this.epoch++;
+    this.life.isOver = true;
+    this.life = { isOver: false };
     this.ring = null;
     this.size = this.maximumSize;
     this.isEnabled = false;
@@ -156,7 +156,7 @@ export class DeviceQueue {
   next(): Chain | null {
     if (this.available() === 0 || this.ring === null) return null;
     const head = this.ring.availHead(this.nextAvailable);
-    const chain = new Chain(head, this.owner.dma, this.epoch);
+    const chain = new Chain(head, this.owner.dma, this.life);
     const indirect = hasFeature(this.owner.negotiatedFeatures, VIRTIO_F_INDIRECT_DESC);
     const broken = chain.walk(this.ring.address, this.size, indirect, (index) => this.owned[index] === 1);
     if (broken !== null) {
@@ -186,7 +186,7 @@ export class DeviceQueue {
   /** Writes the used element without moving the index on: for several that belong together. `publish` follows. */
   put(chain: Chain, length: number): void {
     const ring = this.ring;
-    if (ring === null || chain.epoch !== this.epoch) return;
+    if (ring === null || chain.isOver) return;
     if (!chain.isUnchanged()) this.record(rules.DESCRIPTOR_CHANGED, `head ${chain.head}`);
     if (!ring.usedElementIsIntact(this.nextUsed)) this.reportUsedRing(`entry ${this.nextUsed}`);
     for (const index of chain.descriptors) this.owned[index] = 0;

@@ -1,7 +1,7 @@
 /** The registers of modern PCI: what they do, and every rule of the driver's that they check. [virtio-1.2 §4.1.4] */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { assertViolations, Guest, separateQueue, submit } from "./guest.js";
+import { assertViolations, BlockRequest, Guest, separateQueue, submit } from "./guest.js";
 import { diskMachine, ModernGuest, modernGuest, VERSION_1 } from "./modern-guest.js";
 
 const ANY_LAYOUT = 2 ** 27;
@@ -209,6 +209,36 @@ describe("queues", () => {
       assert.equal(lost.result, completion === "deferred" ? 0xff : 0);
       assertViolations(pc, []);
     }
+  });
+
+  it("are not worked on any more once they are reset", () => {
+    const { pc, device, guest } = modernGuest({ ...MODERN, completion: "shuffled" });
+    const queue = guest.start(VERSION_1 + RING_RESET);
+    const requests = Array.from({ length: 8 }, (_, index) => {
+      const request = new BlockRequest(guest, 512);
+      request.setHeader(0, index);
+      queue.chain(3 * index, request.descriptors(0));
+      queue.publish(3 * index);
+      return request;
+    });
+    queue.notify();
+    // Long enough for the device to take them, and not for all to complete.
+    for (let turn = 0; turn < 20; turn++) pc.kernel.relax();
+    const completed = queue.usedIndex;
+    assert.equal(device.queues[0]?.inFlight, 8 - completed);
+    assert.ok(completed < 8);
+    guest.common.write(QUEUE_SELECT, 2, 0);
+    guest.common.write(QUEUE_RESET, 2, 1);
+    while (guest.common.read(QUEUE_RESET, 2) !== 0) pc.kernel.relax();
+    const results = requests.map(({ result }) => result);
+    guest.createQueue(0);
+    pc.waitForInterrupt(10);
+    pc.waitForInterrupt(10);
+    assert.deepEqual(
+      requests.map(({ result }) => result),
+      results,
+    );
+    assertViolations(pc, []);
   });
 
   it("are not reset without that, and not set up before the reset is over", () => {
