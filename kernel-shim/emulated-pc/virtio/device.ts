@@ -40,6 +40,8 @@ export interface VirtioDeviceOptions {
   modernFeatures?: number;
   /** Without these, and VERSION_1, the device refuses FEATURES_OK through its modern interface. */
   requiredFeatures?: number;
+  /** Nanoseconds for which the status reads as before a reset, through the modern interface; 0 unless given. */
+  resetTime?: number;
   /** Size of each queue, in place of the profile's; 0 for a queue that does not exist. */
   queueSizes?: readonly number[];
   faults?: DeviceFaults;
@@ -401,6 +403,16 @@ export abstract class VirtioDevice implements QueueOwner {
 
   get isMsixEnabled(): boolean {
     return this.environment.isMsixEnabled();
+  }
+
+  /** When a reset that begins now shows in the status register, in nanoseconds. */
+  get resetEnd(): number {
+    return this.now + (this.options.resetTime ?? 0);
+  }
+
+  /** Virtual time, in nanoseconds. */
+  get now(): number {
+    return this.environment.time.now;
   }
 
   get profile(): Profile {

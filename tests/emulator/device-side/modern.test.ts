@@ -88,6 +88,21 @@ describe("the status", () => {
     assertViolations(pc, ["reset-not-read", "features-ok-not-read"]);
   });
 
+  it("shows the end of a reset that takes time", () => {
+    const { pc, guest } = modernGuest(MODERN, { resetTime: 50_000 });
+    guest.start(VERSION_1);
+    const before = pc.kernel.now_ns();
+    guest.status = 0;
+    assert.equal(guest.status, 15);
+    while (guest.common.read(STATUS, 1) !== 0) pc.kernel.relax();
+    assert.ok(pc.kernel.now_ns() - before >= 50_000n);
+    assertViolations(pc, []);
+    guest.start(VERSION_1);
+    guest.status = 0;
+    guest.status = 1;
+    assertViolations(pc, ["reset-not-read"]);
+  });
+
   it("has no DRIVER_OK without FEATURES_OK, and no work is done then", () => {
     const { pc, guest } = modernGuest(MODERN);
     assert.equal(guest.negotiate(0), 3);

@@ -9,10 +9,14 @@ import * as rules from "./rules.js";
 export class StatusRegister {
   private isResetUnread = false;
   private isFeaturesOkUnread = false;
+  /** What the register still shows while a reset takes its time, and until when. */
+  private statusBefore = 0;
+  private resetEnd = 0;
 
   constructor(private readonly device: VirtioDevice) {}
 
   read(): number {
+    if (this.device.now < this.resetEnd) return this.statusBefore;
     this.isResetUnread = false;
     this.isFeaturesOkUnread = false;
     return this.device.status;
@@ -28,6 +32,8 @@ export class StatusRegister {
     } else {
       this.isFeaturesOkUnread = false;
       this.isResetUnread = true;
+      this.statusBefore = device.status;
+      this.resetEnd = device.status === 0 ? 0 : device.resetEnd;
     }
     device.setStatus(value);
   }
