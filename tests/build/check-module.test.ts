@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { sizeBudget, sizeLimit } from "../../tools/build/check-module.js";
+import { sizeBudget, sizeLimit } from "../../tools/build/size.js";
 import { problemsOf } from "./scratch.js";
 
 /** The problems of a module that does nothing but what `source` does, which must all be of one kind. */

@@ -5,7 +5,7 @@ import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { format, resolveConfig } from "prettier";
-import { sizeBudget } from "../../tools/build/check-module.js";
+import { sizeBudget } from "../../tools/build/size.js";
 import { MarkerError, sectionOf } from "../../tools/build/marked-section.js";
 import { outputFolder, projectFolder } from "../../tools/build/project.js";
 import {

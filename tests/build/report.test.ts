@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { sizeBudget } from "../../tools/build/check-module.js";
+import { sizeBudget } from "../../tools/build/size.js";
 import { formatReports, type ModuleReport } from "../../tools/build/report.js";
 
 const report = (file: string, imports: readonly string[]): ModuleReport => ({

@@ -7,7 +7,6 @@
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { format, resolveConfig } from "prettier";
 import { withSection } from "../build/marked-section.js";
 import { projectFolder } from "../build/project.js";
 import { CommandError } from "../command/command-error.js";
@@ -17,11 +16,9 @@ import { EXIT_PROBLEM, runCommand } from "../command/run-command.js";
 import { ensurePrograms, searchPath } from "../setup/system-packages.js";
 import { ProgramError } from "../unikernel/programs.js";
 import { userPath } from "../user-path.js";
-import { drawChart } from "./chart.js";
 import { describeBench, documentFile, sectionName } from "./document.js";
 import { formatResult } from "./report.js";
 import type { BenchResult } from "./result.js";
-import { runBenchmarks } from "./run.js";
 import { benchFolder } from "./toolchain.js";
 
 interface Options {
@@ -34,6 +31,7 @@ interface Options {
 }
 
 async function writeReadme(result: BenchResult): Promise<void> {
+  const { format, resolveConfig } = await import("prettier");
   const text = withSection(readFileSync(documentFile, "utf8"), documentFile, sectionName, describeBench(result));
   writeFileSync(documentFile, await format(text, { ...(await resolveConfig(documentFile)), parser: "markdown" }));
 }
@@ -53,6 +51,9 @@ async function bench(options: Options): Promise<number> {
     ...(options.qemu ? (["gcc", "qemu-system-x86_64"] as const) : []),
   ]);
 
+  // They bring the compilers with them.
+  const { runBenchmarks } = await import("./run.js");
+  const { drawChart } = await import("./chart.js");
   const result = await runBenchmarks(options).catch((error: unknown) => {
     throw error instanceof ProgramError ? new CommandError(error.message) : error;
   });

@@ -10,11 +10,7 @@
 import { importsOf, type Abi } from "./abi-model.js";
 import type { CompiledModule } from "./compile.js";
 import type { Build } from "./project.js";
-
-/** What a module with net, block and the legacy transport should take, bytes of wasm. */
-export const sizeBudget = 22 * 1024;
-/** What it may take. */
-export const sizeLimit = 24 * 1024;
+import { sizeLimit } from "./size.js";
 
 /** Where AssemblyScript's allocator and garbage collector live. */
 const runtimePrefix = "~lib/rt/";

@@ -2,7 +2,7 @@
 
 import Table from "cli-table3";
 import { fold, indent, WIDTH, wrap } from "../command/layout.js";
-import { sizeBudget, sizeLimit } from "./check-module.js";
+import { sizeBudget, sizeLimit } from "./size.js";
 
 /** What the table says about a module. */
 export interface ModuleReport {

@@ -6,7 +6,7 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { MarkerError, withSection } from "../build/marked-section.js";
-import { sizeBudget } from "../build/check-module.js";
+import { sizeBudget } from "../build/size.js";
 import { outputFolder } from "../build/project.js";
 import type { FuzzResult } from "../fuzz/result.js";
 import { deviceChecks } from "../mutants/device-checks.js";

@@ -13,8 +13,7 @@ import { projectFolder } from "../build/project.js";
 import { STANDARD_OUTPUT, writeJson } from "../command/json-file.js";
 import { EXIT_PROBLEM, runCommand } from "../command/run-command.js";
 import { documentCampaign, reliabilityFile } from "../figures/document.js";
-import { runCampaign } from "./campaign.js";
-import { Coverage } from "./coverage/coverage.js";
+import type { Coverage } from "./coverage/coverage.js";
 import { parseOptions, type Options } from "./options.js";
 import { describe, toDocument } from "./report.js";
 
@@ -32,6 +31,8 @@ function replay(options: ScenarioOptions, coverage: Coverage | null): boolean {
 /** Returns whether nothing was found. */
 async function campaign(options: Options): Promise<boolean> {
   const { json, readme, uncovered } = options;
+  // It brings the compilers with it.
+  const { runCampaign } = await import("./campaign.js");
   const result = await runCampaign(options, (finding) => {
     if (json !== STANDARD_OUTPUT) console.log(`\n${describeFinding(finding.options, finding.outcome)}`);
   });
@@ -49,7 +50,7 @@ async function campaign(options: Options): Promise<boolean> {
 async function fuzz(options: Options): Promise<boolean> {
   const { replay: seed, mutations: only, builds, coverageEvery } = options;
   if (seed === undefined) return campaign(options);
-  const coverage = coverageEvery === 0 ? null : await Coverage.create(builds);
+  const coverage = coverageEvery === 0 ? null : await (await import("./coverage/coverage.js")).Coverage.create(builds);
   const runs = builds.map((build) => replay({ build, seed, ...(only === undefined ? {} : { only }) }, coverage));
   return runs.every((wasFine) => wasFine);
 }
