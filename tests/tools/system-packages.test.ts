@@ -6,6 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type MockFunctionContext, type TestContext } from "node:test";
 import { ensurePrograms, findProgram, MissingPrograms, missingPackages } from "../../tools/setup/system-packages.js";
+import { installPrograms } from "../../tools/test/programs.js";
+import type { Suite } from "../../tools/test/suites.js";
 
 /** A system of which only this much is installed. Programs are shell scripts; each notes that it was called. */
 class PretendedSystem {
@@ -103,4 +105,21 @@ test("without apt-get the packages are named", (context) => {
     () => ensurePrograms(["qemu-img"]),
     /^MissingPrograms: Please install what Debian has in the packages qemu-utils\.$/,
   );
+});
+
+test("npm test runs the suites whose programs are there, and says what the others need", (context) => {
+  const system = new PretendedSystem(context, "somebody");
+  system.add("gcc", "");
+  const suite = (name: string, ...programs: Suite["programs"]): Suite => ({
+    name,
+    description: "",
+    folder: "",
+    programs,
+  });
+  const [unit, build, qemu] = [suite("unit"), suite("build", "gcc"), suite("qemu", "gcc", "qemu-img")];
+  const { leftOut, advice } = installPrograms([unit, build, qemu]);
+  assert.deepEqual(leftOut, [qemu]);
+  assert.match(advice, /^Left out, because programs are missing: qemu\.\n.* qemu-utils\.$/);
+  assert.deepEqual(installPrograms([unit, build]), { leftOut: [], advice: "" });
+  assert.throws(() => installPrograms([qemu]), MissingPrograms);
 });

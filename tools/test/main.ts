@@ -1,30 +1,31 @@
 /**
- * `npm test`: sets up what the suites need, runs them one after the other, and prints how many tests ran, passed and
- * failed. The last line is the sum, alone: "N passed, N failed".
+ * `npm test`: sets up what the suites need, runs their files side by side, and prints how many tests ran, passed and
+ * failed, and which files took longest. The last line is the sum, alone: "N passed, N failed".
  *
- * Exit status: 0 all passed, 1 a test failed or a suite ran none, 2 a program is missing or the arguments make no sense.
+ * Exit status: 0 all passed, 1 a test failed or a suite ran none, 2 suites were left out because programs are missing,
+ * or the arguments make no sense.
  */
 
 import { setMaxListeners } from "node:events";
-import Table from "cli-table3";
 import { InvalidArgumentError } from "commander";
 import { projectFolder } from "../build/project.js";
 import { onSignal, TemporaryFolder } from "../command/cleanup.js";
+import { CommandError } from "../command/command-error.js";
 import { commandLine, readCommandLine } from "../command/command-line.js";
+import { count } from "../command/count.js";
+import { fold } from "../command/layout.js";
 import { beginStep } from "../command/progress.js";
-import { EXIT_PROBLEM, runCommand } from "../command/run-command.js";
-import { ensurePrograms, searchPath } from "../setup/system-packages.js";
-import { runSuite, type SuiteResult } from "./run-suite.js";
-import { suites, testFiles, type Suite } from "./suites.js";
+import { EXIT_IMPOSSIBLE, EXIT_PROBLEM, runCommand } from "../command/run-command.js";
+import { searchPath } from "../setup/system-packages.js";
+import { readDurations, writeDurations } from "./durations.js";
+import { installPrograms } from "./programs.js";
+import { filesAtATime, runSuites, type FileResult, type Selection } from "./run-suites.js";
+import { suites, testFiles } from "./suites.js";
+import { describeSkipped, describeSuite, describeTimes, suiteTable, sumOf } from "./summary.js";
 
 interface Options {
   readonly only?: readonly string[];
   readonly verbose: boolean;
-}
-
-interface Job {
-  readonly suite: Suite;
-  readonly files: string[];
 }
 
 function parseSuites(list: string): string[] {
@@ -34,7 +35,7 @@ function parseSuites(list: string): string[] {
   return names;
 }
 
-async function runJobs(jobs: readonly Job[], filter: string, verbose: boolean): Promise<SuiteResult[]> {
+async function runAll(selections: readonly Selection[], filter: string, verbose: boolean): Promise<FileResult[]> {
   // Tests that are ended cannot put away their files; all of these are in one folder.
   const folder = new TemporaryFolder("virtio-tests-");
   process.env["TMPDIR"] = folder.path;
@@ -42,50 +43,44 @@ async function runJobs(jobs: readonly Job[], filter: string, verbose: boolean): 
   // Every test listens.
   setMaxListeners(0, abortion.signal);
   const forget = onSignal(() => abortion.abort());
-  const results: SuiteResult[] = [];
+  const files = selections.reduce((sum, selection) => sum + selection.files.length, 0);
+  const names = selections.map(({ suite }) => suite.name).join(", ");
+  console.log(fold(`Running ${count(files, "file")}, ${filesAtATime} at a time, of ${names}`));
+  const step = beginStep({ what: "Testing" });
   try {
-    for (const { suite, files } of jobs) {
-      console.log(`${suite.name}: ${suite.description} …`);
-      const step = beginStep({ what: suite.name });
-      const options = { verbose, allowEmptyFiles: filter !== "", step, signal: abortion.signal };
-      const result = await runSuite(suite, files, options).finally(() => step.end());
-      results.push(result);
-      console.log(`${suite.name}: ${result.passed} passed, ${result.failed} failed, ${result.seconds.toFixed(1)} s`);
-    }
-    return results;
+    return await runSuites(selections, {
+      durations: readDurations(),
+      step,
+      suiteEnded: ({ name }, results) => step.aside(() => console.log(describeSuite(name, results))),
+      signal: abortion.signal,
+      verbose,
+      allowEmptyFiles: filter !== "",
+    });
   } finally {
+    step.end();
     forget();
     folder.remove();
   }
 }
 
-/** Prints the sums, and returns whether all is well. */
-function summarise(results: readonly SuiteResult[], filter: string): boolean {
-  const ranNothing = results.filter(({ passed, failed }) => passed + failed === 0);
-  const sum = (value: (result: SuiteResult) => number): number =>
-    results.reduce((total, result) => total + value(result), 0);
-  const passed = sum((result) => result.passed);
-  const failed = sum((result) => result.failed);
-  const table = new Table({
-    head: ["suite", "ran", "passed", "failed", "skipped", "seconds"],
-    colAligns: ["left", "right", "right", "right", "right", "right"],
-    style: { head: [], border: [] },
+/** Prints the sums, with `paragraphs` before the last line, and returns whether all is well. */
+function summarise(
+  selections: readonly Selection[],
+  results: readonly FileResult[],
+  filter: string,
+  paragraphs: readonly string[],
+): boolean {
+  const names = selections.map(({ suite }) => suite.name);
+  const ranNothing = names.filter((name) => {
+    const ofSuite = sumOf(results.filter(({ suite }) => suite === name));
+    return ofSuite.passed + ofSuite.failed === 0;
   });
-  for (const result of results) {
-    table.push([
-      result.name,
-      result.passed + result.failed,
-      result.passed,
-      result.failed,
-      result.skipped,
-      result.seconds.toFixed(1),
-    ]);
-  }
-  table.push(["all", passed + failed, passed, failed, sum((r) => r.skipped), sum((r) => r.seconds).toFixed(1)]);
-  console.log(table.toString());
-  for (const { name } of ranNothing) console.log(`The suite ${name} ran no test, which counts as a failure.`);
+  const { passed, failed } = sumOf(results);
+  console.log(suiteTable(names, results));
+  for (const text of paragraphs.filter((each) => each !== "")) console.log(text);
+  for (const name of ranNothing) console.log(`The suite ${name} ran no test, which counts as a failure.`);
   console.log(`${passed} passed, ${failed} failed`);
-  const hasRunEnough = filter === "" ? ranNothing.length === 0 : ranNothing.length < results.length;
+  const hasRunEnough = filter === "" ? ranNothing.length === 0 : ranNothing.length < names.length;
   return failed === 0 && hasRunEnough;
 }
 
@@ -103,15 +98,29 @@ await runCommand("npm test", async () => {
   const filter = program.args[0] ?? "";
   process.chdir(projectFolder);
 
+  // Tests run programs by name, those for administrators too.
+  process.env["PATH"] = searchPath();
   // The unit suite has one file per build, which looks for the specs itself.
   process.env["UNIT_SPECS"] = filter;
-  const jobs = suites
+  const wanted = suites
     .filter(({ name }) => only?.includes(name) ?? true)
     .map((suite) => ({ suite, files: testFiles(suite, suite.name === "unit" ? "" : filter) }))
     .filter(({ files }) => files.length > 0 || filter === "");
+  if (wanted.length === 0) throw new CommandError(`no test file has "${filter}" in its path; see the folder tests`);
+  const { leftOut, advice } = installPrograms(wanted.map(({ suite }) => suite));
+  if (advice !== "") console.error(advice);
+  const selections = wanted.filter(({ suite }) => !leftOut.includes(suite));
 
-  // Tests run programs by name, those for administrators too.
-  process.env["PATH"] = searchPath();
-  ensurePrograms(jobs.flatMap(({ suite }) => suite.programs));
-  return summarise(await runJobs(jobs, filter, verbose), filter) ? 0 : EXIT_PROBLEM;
+  const started = performance.now();
+  const results = await runAll(selections, filter, verbose);
+  // Of a part of the unit tests it says nothing.
+  if (filter === "") writeDurations(Object.fromEntries(results.map(({ file, seconds }) => [file, seconds])));
+
+  const isGood = summarise(selections, results, filter, [
+    describeTimes(results, (performance.now() - started) / 1000, filesAtATime),
+    describeSkipped(results),
+    advice,
+  ]);
+  if (!isGood) return EXIT_PROBLEM;
+  return leftOut.length > 0 ? EXIT_IMPOSSIBLE : 0;
 });

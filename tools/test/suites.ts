@@ -1,4 +1,7 @@
-/** The suites of `npm test`, in the order they run: what breaks everything else comes first. */
+/**
+ * The suites of `npm test`. Their files run side by side, those of the first suites first where nobody knows yet which
+ * of them take long.
+ */
 
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -11,68 +14,62 @@ export interface Suite {
   readonly description: string;
   /** Where its test files are, relative to the project's folder. */
   readonly folder: string;
-  /** How many of its files may run at the same time. */
-  readonly concurrency: number;
+  /** How many of its files may run at the same time, where that matters. */
+  readonly concurrency?: number;
   /** What it needs beside Node. */
   readonly programs: readonly Program[];
 }
 
 export const suites: readonly Suite[] = [
   {
+    name: "unikernel",
+    description: "the stack on bare metal, booted in QEMU",
+    folder: "tests/unikernel",
+    // They build the same images.
+    concurrency: 1,
+    programs: ["qemu-system-x86_64", "gcc", "clang"],
+  },
+  {
     name: "check",
     description: "formatting, lint and types of everything",
     folder: "tests/check",
-    concurrency: 1,
     programs: [],
-  },
-  {
-    name: "build",
-    description: "the rules for release modules, and the generated bindings",
-    folder: "tests/build",
-    concurrency: 2,
-    programs: ["gcc"],
   },
   {
     name: "unit",
     description: "every file of the stack, both builds, with as-pect",
     folder: "tests/unit",
-    concurrency: 2,
     programs: [],
+  },
+  {
+    name: "tools",
+    description: "the commands",
+    folder: "tests/tools",
+    programs: ["qemu-system-x86_64", "qemu-img", "gcc", "clang", "wasm-ld", "valgrind"],
   },
   {
     name: "emulator",
     description: "the release modules on the emulated PC",
     folder: "tests/emulator",
-    concurrency: 2,
-    programs: [],
-  },
-  {
-    name: "hostile",
-    description: "the release modules on devices that break every rule",
-    folder: "tests/hostile",
-    concurrency: 2,
     programs: [],
   },
   {
     name: "qemu",
     description: "the release module on QEMU's devices",
     folder: "tests/qemu",
-    concurrency: 2,
     programs: ["qemu-system-x86_64", "qemu-img", "mkfs.ext4", "debugfs", "mkfs.vfat", "mcopy"],
   },
   {
-    name: "unikernel",
-    description: "the stack on bare metal, booted in QEMU",
-    folder: "tests/unikernel",
-    concurrency: 1,
-    programs: ["qemu-system-x86_64", "gcc", "clang"],
+    name: "build",
+    description: "the rules for release modules, and the generated bindings",
+    folder: "tests/build",
+    programs: ["gcc"],
   },
   {
-    name: "tools",
-    description: "the commands",
-    folder: "tests/tools",
-    concurrency: 2,
-    programs: ["qemu-system-x86_64", "qemu-img", "gcc", "clang", "wasm-ld", "valgrind"],
+    name: "hostile",
+    description: "the release modules on devices that break every rule",
+    folder: "tests/hostile",
+    programs: [],
   },
 ];
 
