@@ -11,7 +11,7 @@ import { createKernel } from "./kernel.js";
 import { Mappings } from "./mappings.js";
 import { PAGE_BYTES } from "./memory/dma-pages.js";
 import { DmaView } from "./memory/dma-view.js";
-import { type ForeignMemory, MachineMemory } from "./memory/machine-memory.js";
+import { type ForeignMemories, type ForeignMemory, MachineMemory } from "./memory/machine-memory.js";
 import { DEFAULT_MMIO_LAYOUT, type MmioLayout, MmioSlots } from "./mmio-slots.js";
 import { addressOf, describePlace, everything, PciBridge, type PciBus, type Place } from "./pci/bus.js";
 import { Firmware, FIRMWARE_IO_END } from "./pci/firmware.js";
@@ -57,8 +57,8 @@ export interface EmulatedPcOptions {
   mmio?: Partial<MmioLayout>;
   /** Linear and physical memory in all, a multiple of 256 KiB; 64 MiB unless given. */
   memoryBytes?: number;
-  /** Mapped build: a memory that exists already, in place of one of the machine's own. */
-  memory?: ForeignMemory;
+  /** Memory that exists already, in place of the machine's own. */
+  memory?: ForeignMemory | ForeignMemories;
 }
 
 /** Where a device is plugged in; the first free slot of the root bus from 4 on, function 0, unless given. */

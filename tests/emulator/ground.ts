@@ -9,6 +9,7 @@ import { EmulatedPc } from "../../kernel-shim/emulated-pc/machine.js";
 import type { NetworkBackend, NetworkPort } from "../../kernel-shim/emulated-pc/net/backend.js";
 import { NetDevice } from "../../kernel-shim/emulated-pc/net/device.js";
 import { Hub } from "../../kernel-shim/emulated-pc/net/hub.js";
+import type { ForeignMemories, ForeignMemory } from "../../kernel-shim/emulated-pc/memory/machine-memory.js";
 import { PciBridge, type PciBus } from "../../kernel-shim/emulated-pc/pci/bus.js";
 import { type Profile, type ProfileName, profiles } from "../../kernel-shim/emulated-pc/profiles.js";
 import type { VirtioDeviceOptions } from "../../kernel-shim/emulated-pc/virtio/device.js";
@@ -34,6 +35,9 @@ const DEFAULT_SECTORS = 2048;
 /** On the bus of the outer bridge. */
 const INNER_BRIDGE_SLOT = 9;
 const MEMORY_BYTES = 32 * 1024 * 1024;
+/** The part of it that is the stack's alone. */
+const PRIVATE_BYTES = MEMORY_BYTES / 4;
+const WASM_PAGE_BYTES = 65536;
 
 const PORTED_CANNOT: ReadonlyMap<Capability, string> = new Map([
   ["scattered memory", "pointers are physical addresses in the ported build"],
@@ -215,6 +219,27 @@ class EmulatedCard implements TestCard {
   }
 }
 
+/**
+ * The memory of one machine after the other: fresh ones for each of thousands of cases would cost as much time as the
+ * cases. A machine clears what it lends, to the stack and to devices; what the module brings along is cleared here.
+ */
+class ReusedMemory {
+  private readonly linear: WebAssembly.Memory;
+  private readonly physical: ArrayBuffer;
+
+  constructor(private readonly build: Build) {
+    const pages = (build === "mapped" ? MEMORY_BYTES : PRIVATE_BYTES) / WASM_PAGE_BYTES;
+    this.linear = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    this.physical = new ArrayBuffer(build === "mapped" ? 0 : MEMORY_BYTES - PRIVATE_BYTES);
+  }
+
+  clear(): ForeignMemory | ForeignMemories {
+    const { linear: memory, physical } = this;
+    new Uint8Array(memory.buffer, 0, PRIVATE_BYTES).fill(0);
+    return this.build === "mapped" ? { memory, poolStart: PRIVATE_BYTES, poolEnd: MEMORY_BYTES } : { memory, physical };
+  }
+}
+
 class EmulatedSetting implements Setting {
   readonly machine: EmulatedPc;
   readonly stack: VirtioStack;
@@ -223,9 +248,15 @@ class EmulatedSetting implements Setting {
   readonly lentPages: () => number;
   private violationsSeen = 0;
 
-  constructor(build: Build, profile: ProfileName, completion: Completion, wanted: Case) {
+  constructor(
+    build: Build,
+    profile: ProfileName,
+    completion: Completion,
+    memory: ForeignMemory | ForeignMemories,
+    wanted: Case,
+  ) {
     const firmware = wanted.isUnassigned !== true;
-    this.machine = new EmulatedPc({ build, profile, completion, firmware, memoryBytes: MEMORY_BYTES });
+    this.machine = new EmulatedPc({ build, profile, completion, firmware, memory });
     const { machine } = this;
     const networks = new Map<string, Hub>();
     const socketOf = (name: string | undefined): NetworkBackend | undefined => {
@@ -285,6 +316,7 @@ export class EmulatedGround implements Ground {
   readonly cannot: ReadonlyMap<Capability, string>;
   /** Virtual time, of which a request takes 0.2 milliseconds at most. */
   readonly patienceMilliseconds = 200;
+  private memory: ReusedMemory | undefined;
 
   constructor(
     private readonly build: Build,
@@ -297,7 +329,8 @@ export class EmulatedGround implements Ground {
   }
 
   prepare(wanted: Case): Setting {
-    return new EmulatedSetting(this.build, this.profile, this.completion, wanted);
+    this.memory ??= new ReusedMemory(this.build);
+    return new EmulatedSetting(this.build, this.profile, this.completion, this.memory.clear(), wanted);
   }
 
   release(setting: Setting): void {
@@ -305,6 +338,6 @@ export class EmulatedGround implements Ground {
   }
 
   close(): void {
-    // Every case had a machine of its own.
+    this.memory = undefined;
   }
 }

@@ -9,13 +9,20 @@
 import type { Build } from "../../machine.js";
 import { DmaPages, PAGE_BYTES } from "./dma-pages.js";
 
-/** A memory that somebody else made: the mapped machine lends pages of the given range of it. */
+/** A memory that somebody else made, for the mapped build: the machine lends pages of the given range of it. */
 export interface ForeignMemory {
   memory: WebAssembly.Memory;
   /** First byte of the pool, a multiple of 4096 and not 0: a null pointer must not name a page. */
   poolStart: number;
   /** Behind the last byte of the pool, a multiple of 4096. */
   poolEnd: number;
+}
+
+/** The same for the ported build: all of the physical memory is the pool. */
+export interface ForeignMemories {
+  memory: WebAssembly.Memory;
+  /** A multiple of 4096 bytes. */
+  physical: ArrayBuffer;
 }
 
 const WASM_PAGE_BYTES = 65536;
@@ -33,16 +40,18 @@ export class MachineMemory {
 
   /**
    * @param bytes of memory in all, a multiple of 256 KiB; ignored with `foreign`
-   * @param foreign for the mapped build only
+   * @param foreign the kind that is for this build
    */
-  constructor(build: Build, bytes: number, foreign: ForeignMemory | undefined, seed: number) {
+  constructor(build: Build, bytes: number, foreign: ForeignMemory | ForeignMemories | undefined, seed: number) {
     if (bytes % (WASM_PAGE_BYTES * PRIVATE_SHARE) !== 0) throw new Error("memory must be a multiple of 256 KiB");
     const privateBytes = bytes / PRIVATE_SHARE;
     if (build === "ported") {
-      if (foreign !== undefined) throw new Error("a foreign memory can only be used by the mapped build");
-      this.memory = createMemory(privateBytes);
-      this.privateEnd = privateBytes;
-      const physical = new ArrayBuffer(bytes - privateBytes);
+      if (foreign !== undefined && !("physical" in foreign)) {
+        throw new Error("a foreign memory of the ported build needs physical memory beside it");
+      }
+      this.memory = foreign?.memory ?? createMemory(privateBytes);
+      this.privateEnd = this.memory.buffer.byteLength;
+      const physical = foreign?.physical ?? new ArrayBuffer(bytes - privateBytes);
       this.pages = new DmaPages({
         buffer: () => physical,
         start: 0,
@@ -53,6 +62,7 @@ export class MachineMemory {
       });
       return;
     }
+    if (foreign !== undefined && "physical" in foreign) throw new Error("the mapped build has no physical memory");
     const memory = foreign?.memory ?? createMemory(bytes);
     const start = foreign?.poolStart ?? privateBytes;
     const end = foreign?.poolEnd ?? bytes;

@@ -148,6 +148,20 @@ describe("lent memory", () => {
     assert.throws(() => new EmulatedPc({ memory: { memory, poolStart: 0, poolEnd: PAGE } }), /address 0/);
   });
 
+  it("of a ported machine can be two that exist already, and what was in a page is gone when it is lent", () => {
+    const memory = new WebAssembly.Memory({ initial: 2, maximum: 2 });
+    const physical = new ArrayBuffer(4 * PAGE);
+    new Uint8Array(physical).fill(0xaa);
+    const pc = new EmulatedPc({ build: "ported", memory: { memory, physical } });
+    const pointer = pc.kernel.dma_alloc(4);
+    assert.deepEqual(pc.readBuffer(pointer, 4 * PAGE), new Uint8Array(4 * PAGE));
+    assert.equal(pc.kernel.dma_alloc(1), 0);
+    pc.kernel.phys_write32(pointer + 4, 7);
+    assert.equal(new Uint32Array(physical)[1], 7);
+    assert.equal(pc.memory, memory);
+    assert.throws(() => new EmulatedPc({ memory: { memory, physical } }), /no physical memory/);
+  });
+
   it("can be no part of a page, nor what is not there", () => {
     const memory = new WebAssembly.Memory({ initial: 16, maximum: 16 });
     for (const [poolStart, poolEnd] of [
