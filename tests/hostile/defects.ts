@@ -5,7 +5,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Build } from "../../kernel-shim/machine.js";
-import { compileUnoptimised } from "../../tools/build/compile.js";
+import { unoptimisedStack } from "../../tools/build/compile.js";
+import { compileCached } from "../../tools/build/compile-cache.js";
 import { entryFile, projectFolder } from "../../tools/build/project.js";
 import type { InstrumentedModule } from "../../tools/fuzz/coverage/coverage.js";
 
@@ -212,7 +213,8 @@ function defectiveEntry(): string {
 export async function compileDefective(
   build: Build,
 ): Promise<{ module: InstrumentedModule; choose: (defect: number) => void }> {
-  const { binary } = await compileUnoptimised(build, new Map([[entryFile, defectiveEntry()]]));
+  const sources = new Map([[entryFile, defectiveEntry()]]);
+  const binary = await compileCached(`defects-${build}`, unoptimisedStack(build, sources));
   let chosen = -1;
   return {
     module: {

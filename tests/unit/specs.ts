@@ -1,6 +1,6 @@
 /**
- * Compiles the as-pect specs in the folders beside this file, runs them, and hands each of their tests to Node's test
- * runner. Every spec gets memory and imports of its own.
+ * Compiles the as-pect specs in the folders beside this file, where they or the stack have changed, runs them, and
+ * hands each of their tests to Node's test runner. Every spec gets memory and imports of its own.
  *
  * With `UNIT_SPECS` in the environment, only specs whose path, followed by "(mapped)" or "(ported)", contains that run.
  */
@@ -11,7 +11,7 @@ import { join, relative } from "node:path";
 import { test } from "node:test";
 import { EmptyReporter, TestContext, type IAspectExports, type TestNode } from "@as-pect/core";
 import { instantiateSync } from "@assemblyscript/loader";
-import { compile } from "../../tools/build/compile.js";
+import { compileCached } from "../../tools/build/compile-cache.js";
 import { projectFolder, type Build } from "../../tools/build/project.js";
 import { createImports, memoryPages } from "./host.js";
 
@@ -49,7 +49,7 @@ interface Outcome {
 /** Compiles one spec and runs its tests. A spec that does not compile or start is one failed test. */
 async function runSpec(file: string, build: Build): Promise<Outcome[]> {
   try {
-    const { binary } = await compile({
+    const binary = await compileCached(`${file}-${build}`, {
       config: "tests/unit/asconfig.json",
       target: build,
       entries: [file, aspectEntry],

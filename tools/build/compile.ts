@@ -5,7 +5,6 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import asc from "assemblyscript/asc";
 import { entryFile, moduleTargets, projectFolder, type Build } from "./project.js";
 
 export interface CompiledModule {
@@ -14,6 +13,8 @@ export interface CompiledModule {
   readonly text: string;
   /** The compiler's warnings, empty as a rule. */
   readonly warnings: string;
+  /** Files that went in, relative to the project's folder, with their contents; null: it was looked for in vain. */
+  readonly inputs: ReadonlyMap<string, string | null>;
 }
 
 export interface CompileOptions {
@@ -40,6 +41,9 @@ export async function compile({
   options = [],
   sources,
 }: CompileOptions): Promise<CompiledModule> {
+  // Not at the top: it takes a second to load, also in commands that turn out to have nothing to compile.
+  const { default: asc } = await import("assemblyscript/asc");
+  const inputs = new Map<string, string | null>();
   const files = new Map<string, string | Uint8Array>();
   const messages = asc.createMemoryStream();
   const outputs = ["--outFile", "module.wasm", "--textFile", "module.wat"];
@@ -49,8 +53,10 @@ export async function compile({
     readFile: (name: string, folder: string) => {
       const source = sources?.get(name);
       if (source !== undefined) return source;
-      const path = join(projectFolder, folder, name);
-      return existsSync(path) ? readFileSync(path, "utf8") : null;
+      const path = join(folder, name);
+      const contents = readIfThere(path);
+      inputs.set(path, contents);
+      return contents;
     },
     writeFile: (name: string, contents: string | Uint8Array) => {
       files.set(name, contents);
@@ -62,15 +68,26 @@ export async function compile({
   if (result.error || !(binary instanceof Uint8Array) || typeof text !== "string") {
     throw new CompileError(`${messages.toString().trim()}\n${result.error?.message ?? ""}`.trim());
   }
-  return { binary, text, warnings: messages.toString().trim() };
+  return { binary, text, warnings: messages.toString().trim(), inputs };
+}
+
+/** What a file contains, given by its path relative to the project's folder; null when there is none. */
+export function readIfThere(path: string): string | null {
+  const whole = join(projectFolder, path);
+  return existsSync(whole) ? readFileSync(whole, "utf8") : null;
 }
 
 /** Options of the compiler that keep the code as it is written. */
 export const unoptimised: readonly string[] = ["--optimizeLevel", "0", "--shrinkLevel", "0"];
 
-/** Compiles the stack as for release, not optimised, with these sources in the place of others. */
-export async function compileUnoptimised(build: Build, sources: ReadonlyMap<string, string>): Promise<CompiledModule> {
+/** How to compile the stack as for release, not optimised, with these sources in the place of others. */
+export function unoptimisedStack(build: Build, sources: ReadonlyMap<string, string>): CompileOptions {
   const target = moduleTargets.find((each) => each.isRelease && each.build === build);
   if (target === undefined) throw new Error(`there is no release target of the ${build} build`);
-  return await compile({ target: target.name, entries: [entryFile], options: unoptimised, sources });
+  return { target: target.name, entries: [entryFile], options: unoptimised, sources };
+}
+
+/** Compiles the stack so. */
+export async function compileUnoptimised(build: Build, sources: ReadonlyMap<string, string>): Promise<CompiledModule> {
+  return await compile(unoptimisedStack(build, sources));
 }

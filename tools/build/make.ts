@@ -3,8 +3,8 @@
  * checked, and then each file in one step, so that a program that starts meanwhile never reads half a file.
  */
 
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { format, resolveConfig } from "prettier";
 import { AbiError, readAbi, type Abi } from "./abi-model.js";
 import { cHeader } from "./c-header.js";
@@ -14,6 +14,7 @@ import { hashOf } from "./fingerprint.js";
 import { compileRelease } from "./optimize.js";
 import { entryFile, outputFolder, projectFolder, recordFile, type BuildRecord, type ModuleTarget } from "./project.js";
 import { describeModule, type ModuleReport } from "./report.js";
+import { replaceFile } from "./replace-file.js";
 import { typescriptBindings } from "./typescript-bindings.js";
 
 export interface MakeResult {
@@ -69,20 +70,7 @@ export async function make(
     outputs: Object.fromEntries(Array.from(outputs, ([name, contents]) => [name, hashOf(contents)])),
     reports,
   };
-  for (const [name, contents] of outputs) replace(join(outputFolder, name), contents);
-  replace(recordFile, JSON.stringify(record, null, 2));
+  for (const [name, contents] of outputs) replaceFile(join(outputFolder, name), contents);
+  replaceFile(recordFile, JSON.stringify(record, null, 2));
   return { problems, reports };
-}
-
-/** Gives a file new contents in one step, whoever is reading it. */
-function replace(path: string, contents: string | Uint8Array): void {
-  mkdirSync(dirname(path), { recursive: true });
-  const temporary = `${path}.${process.pid}`;
-  try {
-    writeFileSync(temporary, contents);
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
-  }
 }

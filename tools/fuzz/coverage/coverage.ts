@@ -6,7 +6,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Build } from "../../../kernel-shim/machine.js";
-import { compileUnoptimised } from "../../build/compile.js";
+import { unoptimisedStack } from "../../build/compile.js";
+import { compileCached } from "../../build/compile-cache.js";
 import { projectFolder } from "../../build/project.js";
 import { type Branch, COVERAGE_IMPORT, COVERAGE_MODULE, instrument } from "./instrument.js";
 
@@ -74,7 +75,7 @@ export class Coverage {
     };
     const modules = new Map<Build, InstrumentedModule>();
     for (const build of builds) {
-      const { binary } = await compileUnoptimised(build, sources);
+      const binary = await compileCached(`coverage-${build}`, unoptimisedStack(build, sources));
       const module = new WebAssembly.Module(new Uint8Array(binary));
       modules.set(build, { module, imports: { [COVERAGE_MODULE]: { [COVERAGE_IMPORT]: reached } } });
     }
