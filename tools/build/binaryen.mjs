@@ -1,25 +1,25 @@
 /**
- * What `optimize.ts` asks of binaryen: reads a module from standard input, and prints what it made of it as JSON, the
- * binary in base64 and the text. Exit status 1: it is not valid.
+ * What `optimize.ts` asks of binaryen: takes modules as messages, and answers each with the binary and the text that
+ * became of it, and whether they are valid.
  *
- * A plain script in a process of its own, because the loader for TypeScript takes ten times as long as Node to load the
+ * A plain script in a thread of its own, because the loader for TypeScript takes ten times as long as Node to load the
  * fifteen megabytes of binaryen.
  */
 
-import { Buffer } from "node:buffer";
-import { buffer } from "node:stream/consumers";
+import { parentPort } from "node:worker_threads";
 import binaryen from "binaryen";
 
 /** What wasm-opt calls -Os. */
 const optimizeLevel = 2;
 const shrinkLevel = 1;
 
-const module = binaryen.readBinary(await buffer(process.stdin));
-module.setFeatures(binaryen.Features.MVP | binaryen.Features.BulkMemory | binaryen.Features.BulkMemoryOpt);
-binaryen.setOptimizeLevel(optimizeLevel);
-binaryen.setShrinkLevel(shrinkLevel);
-binaryen.setLowMemoryUnused(true);
-module.optimize();
-process.exitCode = module.validate() ? 0 : 1;
-const binary = Buffer.from(module.emitBinary()).toString("base64");
-process.stdout.write(JSON.stringify({ binary, text: module.emitText() }));
+parentPort.on("message", (bytes) => {
+  const module = binaryen.readBinary(bytes);
+  module.setFeatures(binaryen.Features.MVP | binaryen.Features.BulkMemory | binaryen.Features.BulkMemoryOpt);
+  binaryen.setOptimizeLevel(optimizeLevel);
+  binaryen.setShrinkLevel(shrinkLevel);
+  binaryen.setLowMemoryUnused(true);
+  module.optimize();
+  parentPort.postMessage({ isValid: module.validate(), binary: module.emitBinary(), text: module.emitText() });
+  module.dispose();
+});

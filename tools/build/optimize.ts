@@ -6,41 +6,35 @@
  * `memoryBase` there is nothing of ours, and no kernel has a record at address 0.
  */
 
-import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
-import { text } from "node:stream/consumers";
-import { onSignal } from "../command/cleanup.js";
+import { Worker } from "node:worker_threads";
 import { compile, CompileError, type CompiledModule, type CompileOptions } from "./compile.js";
 
-/** What the process prints. */
+/** What the thread answers. */
 interface Optimized {
-  /** In base64. */
-  readonly binary: string;
+  readonly isValid: boolean;
+  readonly binary: Uint8Array;
   readonly text: string;
 }
 
-/** Compiles one module for release; throws `CompileError`. */
+/** Started with the first module; it ends with the process. */
+let thread: Worker | undefined;
+
+/** Compiles one module for release; throws `CompileError`. One after the other: the compiler is not reentrant. */
 export async function compileRelease(options: CompileOptions): Promise<CompiledModule> {
   // Names make the text worth reading; the binary goes without.
   const compiled = await compile({ ...options, options: [...(options.options ?? []), "--debug"] });
-  return { ...compiled, ...(await optimize(compiled.binary)) };
+  const { isValid, binary, text } = await optimize(compiled.binary);
+  if (!isValid) throw new CompileError("what binaryen made of the module is not valid");
+  return { ...compiled, binary, text };
 }
 
-async function optimize(module: Uint8Array): Promise<Pick<CompiledModule, "binary" | "text">> {
-  const script = join(import.meta.dirname, "binaryen.mjs");
-  const child = spawn(process.execPath, [script], { stdio: ["pipe", "pipe", "inherit"] });
-  const forget = onSignal(() => child.kill());
-  try {
-    child.stdin.end(module);
-    const [printed, [status]] = await Promise.all([
-      text(child.stdout),
-      once(child, "close") as Promise<[number | null]>,
-    ]);
-    if (status !== 0) throw new CompileError("binaryen could not make a valid module");
-    const optimized = JSON.parse(printed) as Optimized;
-    return { binary: Buffer.from(optimized.binary, "base64"), text: optimized.text };
-  } finally {
-    forget();
-  }
+async function optimize(module: Uint8Array): Promise<Optimized> {
+  // Without the options that this process was started with, which bring the loader.
+  thread ??= new Worker(new URL("./binaryen.mjs", import.meta.url), { execArgv: [] });
+  thread.ref();
+  thread.postMessage(module);
+  const [answer] = (await once(thread, "message")) as [Optimized];
+  thread.unref();
+  return answer;
 }
