@@ -33,6 +33,10 @@ function run(program: string, parameters: readonly string[], cwd = projectFolder
 const runScript = (parameters: readonly string[], cwd?: string): Ended =>
   run(process.execPath, [RUN, ...parameters], cwd);
 
+/** A command without what runs before each of them, which is the same for all: the look at what was built. */
+const runCommand = (command: string, ...parameters: string[]): Ended =>
+  run(process.execPath, ["--import", "tsx", join(projectFolder, "tools", command, "main.ts"), ...parameters]);
+
 for (const command of commands) {
   test(`${command} -h prints help that fits 80 columns, and does nothing`, () => {
     const help = runScript([command, "-h"]);
@@ -40,11 +44,11 @@ for (const command of commands) {
     assert.match(help.stdout, /^Usage: npm (run )?\w+ -- /);
     assert.match(help.stdout, /^ {2}-h, --help /m);
     for (const line of help.stdout.split("\n")) assert.ok(line.length <= WIDTH, line);
-    assert.deepEqual(runScript([command, "--help"]), help);
+    assert.deepEqual(runCommand(command, "--help"), help);
   });
 
   test(`${command} refuses an unknown option in one line, with status 2`, () => {
-    const { status, stdout, stderr } = runScript([command, "--nonsense"]);
+    const { status, stdout, stderr } = runCommand(command, "--nonsense");
     assert.equal(stdout, "");
     assert.match(stderr, /^unknown option '--nonsense'; "npm (run )?\w+ -- --help" lists the options\n$/);
     assert.equal(status, 2);
