@@ -1,5 +1,6 @@
-/** The behaviour cases on QEMU's device models, with the ported build. */
+/** The behaviour cases on QEMU's device models: one machine, each kind of device, the ported build. */
 
+import type { QemuOptions } from "../../kernel-shim/qemu/options.js";
 import { blockCases, longBlockCases } from "../cases/block/index.js";
 import { longNetCases, netCases } from "../cases/net/index.js";
 import { pciCases } from "../cases/pci/index.js";
@@ -9,16 +10,19 @@ import { QemuGround } from "./ground.js";
 /** Long cases run this share of their repetitions: requests take real time here. */
 const EFFORT = 0.02;
 
-let isFirst = true;
-for (const machine of ["pc", "q35"] as const) {
+/**
+ * Registers all of it as tests.
+ *
+ * @param isThorough the long cases run, too, on one kind of device
+ */
+export function testBehaviour(machine: NonNullable<QemuOptions["machine"]>, isThorough: boolean): void {
   for (const legacyOnly of [false, true]) {
     const name = `QEMU ${machine}, ${legacyOnly ? "legacy" : "transitional"} devices`;
     runCases(new QemuGround(name, { machine, legacyOnly }, EFFORT), {
       ...blockCases,
       ...netCases,
       ...pciCases,
-      ...(isFirst ? { ...longBlockCases, ...longNetCases } : {}),
+      ...(isThorough && !legacyOnly ? { ...longBlockCases, ...longNetCases } : {}),
     });
-    isFirst = false;
   }
 }
