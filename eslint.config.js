@@ -33,6 +33,29 @@ const withFiles = [
 const nodeGlobals = ["Buffer", "process", "global", "require", "module", "__dirname", "__filename"];
 const nodeTimers = ["setImmediate", "clearImmediate"];
 
+/**
+ * Which way imports go in the stack: drivers, virtio, queues, transports, PCI, memory. Nothing knows what is above it, and
+ * no driver another one.
+ */
+const above = {
+  "assembly/abi/**": ["/memory/", "/pci/", "/virtio/", "/drivers/"],
+  "assembly/memory/**": ["/pci/", "/virtio/", "/drivers/"],
+  "assembly/pci/**": ["/virtio/", "/drivers/"],
+  "assembly/virtio/*.ts": ["/drivers/"],
+  "assembly/virtio/transport/**": ["/queue/", "/lifecycle", "/initialization", "/ending", "/drivers/"],
+  "assembly/virtio/queue/**": ["/lifecycle", "/initialization", "/ending", "/drivers/"],
+  "assembly/drivers/*/**": ["^\\.\\./[a-z]"],
+};
+const directions = Object.entries(above).map(([folder, parts]) => ({
+  files: [folder],
+  rules: {
+    "no-restricted-imports": [
+      "error",
+      { patterns: [{ regex: parts.join("|"), message: "Imports go one way: see assembly/README.md." }] },
+    ],
+  },
+}));
+
 const typeScriptRules = {
   extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
   languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
@@ -94,6 +117,7 @@ export default defineConfig(
       "@typescript-eslint/explicit-function-return-type": "error",
     },
   },
+  ...directions,
   {
     files: ["**/*.mjs", "**/*.js"],
     languageOptions: { globals: { console: "readonly", process: "readonly" } },
