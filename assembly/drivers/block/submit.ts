@@ -7,7 +7,7 @@ import { BlockOperation, BlockRequest, Segment } from "../../abi/records";
 import { Result } from "../../abi/results";
 import { isRemembered, pointerRangeFits, rememberedAddress, rememberedRun } from "../../memory/addresses";
 import { recordsFit } from "../../memory/records";
-import { PAGE_BYTES, write32Pair, write64 } from "../../memory/shared";
+import { PAGE_BYTES } from "../../memory/shared";
 import {
   DESCRIPTOR_BYTES,
   VIRTQ_DESC_F_INDIRECT,
@@ -15,6 +15,7 @@ import {
   VIRTQ_DESC_F_WRITE,
   writeAvailable,
   writeDescriptor,
+  writeDescriptorWords,
 } from "../../virtio/queue/layout";
 import { freeAt, stateAt } from "../../virtio/queue/run";
 import { BlockDevice, RequestQueue, RequestState } from "./device";
@@ -75,16 +76,15 @@ export function submitRun(device: BlockDevice, queue: RequestQueue, requests: u3
     const descriptorsEnd = descriptor + dataBytesMax;
     const segmentsEnd = segment + segmentCount * offsetof<Segment>();
     let bytes: u64 = 0;
-    // Segments within a page, as most are.
-    while (segment != segmentsEnd) {
+    // Segments within a page, as most are. Where each store is an import, a loop of their own gains nothing.
+    while (!isDefined(PORTED) && segment != segmentsEnd) {
       const pointer = changetype<Segment>(segment).pointer;
       const length = changetype<Segment>(segment).length;
       // 0 becomes the largest number.
       if (length - 1 >= min(PAGE_BYTES - (pointer & (PAGE_BYTES - 1)), sizeMax)) break;
       if (descriptor == descriptorsEnd) break;
       if (!isRemembered(pointer)) break;
-      write64(descriptor, rememberedAddress(pointer));
-      write32Pair(descriptor + 8, length, link);
+      writeDescriptorWords(descriptor, rememberedAddress(pointer), length, link);
       bytes += length;
       link += NEXT_LINK;
       descriptor += DESCRIPTOR_BYTES;
@@ -101,8 +101,7 @@ export function submitRun(device: BlockDevice, queue: RequestQueue, requests: u3
         if (!isRemembered(pointer)) break;
         const address = rememberedAddress(pointer);
         const run = rememberedRun(pointer, rest, address);
-        write64(descriptor, address);
-        write32Pair(descriptor + 8, run, link);
+        writeDescriptorWords(descriptor, address, run, link);
         link += NEXT_LINK;
         descriptor += DESCRIPTOR_BYTES;
         pointer += run;

@@ -60,7 +60,7 @@ export class NetDriver extends NetDevice {
 
   started(): void {
     // Not before DRIVER_OK: until then a device is not told of buffers. [virtio-1.2 §3.1.1]
-    this.receiveQueue.kick();
+    this.receiveQueue.kickRarely();
   }
 
   recall(): void {
@@ -86,7 +86,7 @@ export class NetDriver extends NetDevice {
   interrupted(): void {
     const queue = this.transmitQueue;
     if (queue.wishes == 0) return;
-    const pending = queue.pending();
+    const pending = queue.pendingRarely();
     if (pending != 0) settleWishes(this, queue, pending);
   }
 

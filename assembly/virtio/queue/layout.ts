@@ -58,8 +58,24 @@ export function ringBytes(size: u32): u32 {
 
 @inline
 export function writeDescriptor(descriptor: u32, address: u64, length: u32, flags: u32, next: u32): void {
+  writeDescriptorWords(descriptor, address, length, flags | (next << 16));
+}
+
+/** The same with flags and next in one word. */
+@inline
+export function writeDescriptorWords(descriptor: u32, address: u64, length: u32, link: u32): void {
+  if (isDefined(PORTED)) {
+    writeByImports(descriptor, address, length, link);
+  } else {
+    write64(descriptor, address);
+    write32Pair(descriptor + 8, length, link);
+  }
+}
+
+/** Four imports, which are too large to have them in every place. */
+function writeByImports(descriptor: u32, address: u64, length: u32, link: u32): void {
   write64(descriptor, address);
-  write32Pair(descriptor + 8, length, flags | (next << 16));
+  write32Pair(descriptor + 8, length, link);
 }
 
 
