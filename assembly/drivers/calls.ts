@@ -7,7 +7,7 @@ import { forDriver } from "./registry";
 // What is done with the driver of a device, see `forDriver`.
 
 @unmanaged
-class Interrupt {
+class HandleInterrupt {
   on<D>(device: D): i32 {
     return lifecycle.interrupt<D>(device);
   }
@@ -58,7 +58,7 @@ export function interrupt(handle: u32): i32 {
   const device = deviceOf(handle);
   if (!device || device.state == DeviceState.CLOSING) return Result.E_HANDLE;
   if (device.state == DeviceState.GONE) return Result.E_GONE;
-  return forDriver<Interrupt>(device);
+  return forDriver<HandleInterrupt>(device);
 }
 
 /**

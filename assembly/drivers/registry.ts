@@ -4,18 +4,19 @@
  * `forDriver` calls the method `on` of the class `Operation`, compiled once for each driver: no function table, and no
  * function value.
  */
+import { Result } from "../abi/results";
 import { Device } from "../virtio/device";
 import { BlockDriver } from "./block/driver";
 import { VIRTIO_ID_BLOCK } from "./block/wire";
 import { NetDriver } from "./net/driver";
 import { VIRTIO_ID_NET } from "./net/wire";
 
-/** Does an operation with the driver of an open device, and returns its result. */
+/** Does an operation with the driver of an open device. Returns its result; E_HANDLE when no driver is in the build. */
 @inline
 export function forDriver<Operation>(device: Device): i32 {
   if (!isDefined(WITHOUT_NET) && device.type == VIRTIO_ID_NET) return on<Operation, NetDriver>(device);
   if (!isDefined(WITHOUT_BLOCK) && device.type == VIRTIO_ID_BLOCK) return on<Operation, BlockDriver>(device);
-  return 0;
+  return Result.E_HANDLE;
 }
 
 

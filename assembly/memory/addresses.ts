@@ -69,7 +69,7 @@ export function rememberedRun(pointer: u32, length: u32, address: u64): u32 {
 function translate(pointer: u32): u64 {
   const page = pointer >> PAGE_SHIFT;
   const address = dma_address(page << PAGE_SHIFT);
-  // NO_ADDRESS, or a page of which a device could not be told: no page begins there, or its end is beyond all numbers.
+  // NO_ADDRESS, or a page that cannot be described to a device: not page-aligned, or its end does not fit 64 bits.
   if ((address & (PAGE_BYTES - 1)) != 0 || address + PAGE_BYTES == 0) return NO_ADDRESS;
   const entry = entryOf(page);
   entry.key = page + 1;

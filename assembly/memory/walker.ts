@@ -3,7 +3,7 @@
  * time; its state is static.
  *
  * The segments may lie in memory that a device writes. Each is read once on the way: what was read is what is checked,
- * and what the device is told of. Whoever goes back to the mark reads what lies behind it anew, and for good.
+ * and what the device is told of. Whoever goes back to the mark reads what follows again; the second reading counts.
  */
 import { Segment } from "../abi/records";
 import { Result } from "../abi/results";
@@ -89,7 +89,7 @@ export function walkRest(): u32 {
 export function takeRun(bytesMax: u32): i32 {
   const address = physicalAddress(pointer);
   if (address == NO_ADDRESS) return Result.E_ADDRESS;
-  // No further than needed, or a device that takes little at a time makes us translate the same pages ever again.
+  // No further than needed, or a device that takes little at a time makes us translate the same pages over and over.
   const bytes = contiguousBytes(pointer, min(rest, bytesMax), address);
   runAddress = address;
   runBytes = bytes;

@@ -9,7 +9,7 @@ import { partResult } from "./requests";
 import { STATUS_OFFSET, VIRTIO_BLK_S_OK } from "./wire";
 
 /**
- * Completes reads and writes up to the first chain of which something else is to be said: a part of a request, another
+ * Completes reads and writes up to the first chain that needs different treatment: a part of a request, another
  * operation, an error, or an answer that makes no sense. The loop calls nothing, see `virtio/queue/run.ts`.
  *
  * @param completions where the completions go, as far as `end`
@@ -83,12 +83,11 @@ export function completeOne(device: BlockDevice, queue: RequestQueue, completion
   const count = queue.takenCount;
   const part = queue.request(head);
   const first = part.parts == 0 ? <u32>head : <u32>part.first;
-  const request = queue.request(first);
-  // The first part's record is the request's: its descriptors are not used again before the request is complete.
-  if (<u32>head == first) request.held = <u16>count;
-  else queue.release(head, count);
+  // The first part's record is the request's, so its head is not used again before the request is complete.
+  if (<u32>head != first) queue.release(head, count);
+  else if (count > 1) queue.release(part.next, count - 1);
   if (!completePart(device, queue, head, partResult(queue, head), completion)) return 0;
-  queue.release(first, request.held);
+  queue.release(first, 1);
   return 1;
 }
 

@@ -18,10 +18,8 @@ export class RequestState extends ChainState {
   parts: u16;
   /** OK, or the first error among the parts. */
   result: i32;
-  /** Head of the first part, which stays out of the free ring until the request is complete. */
+  /** Head of the first part, which is not free before the request is complete. */
   first: u16;
-  /** Descriptors of the first part, once it is back. */
-  held: u16;
 }
 
 /** A queue for requests. */

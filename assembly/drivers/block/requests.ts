@@ -166,7 +166,7 @@ function addPart(device: BlockDevice, queue: RequestQueue, operation: u32, secto
       queue.append(runAddress, runBytes, flags);
       moved += runBytes;
     }
-    // The device wants whole blocks, so what lies behind the last one goes into the next part.
+    // The device wants whole blocks, so what follows the last one goes into the next part.
     const excess = moved & blockMask;
     if (excess == 0 || walkIsOver()) {
       queue.append(headerAddress + STATUS_OFFSET, STATUS_BYTES, VIRTQ_DESC_F_WRITE);
@@ -177,7 +177,7 @@ function addPart(device: BlockDevice, queue: RequestQueue, operation: u32, secto
     if (moved != excess) {
       movedMax = moved - excess;
     } else {
-      // One block is in more pieces than the device takes, or than a table has room for and the ring has.
+      // One block needs more descriptors than the device takes, or more than a table holds: then the ring may do.
       if (!inTable) return Result.E_SEGMENTS;
       inTable = false;
       movedMax = device.blockSize;

@@ -26,12 +26,12 @@ import { FRAMING_BYTES, HEADER_BYTES, SECTOR_SHIFT, STATUS_BYTES, STATUS_OFFSET,
 const WRITE_LINK: u32 = VIRTQ_DESC_F_NEXT;
 const READ_LINK: u32 = VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE;
 const NEXT_LINK: u32 = 1 << 16;
-/** Behind the header and the first data descriptor. */
+/** The first data descriptor is number 1, and leads to number 2. */
 const FIRST_LINK: u32 = 2 * NEXT_LINK;
 
 /**
- * Adds requests up to the first that is not common: it neither reads nor writes, is more than an indirect table takes, or has none,
- * lies in memory whose addresses are not remembered, finds no room, or must be refused. `kick` is the caller's.
+ * Adds requests up to the first that is not common: it neither reads nor writes, does not fit an indirect table, lies in
+ * memory whose addresses are not remembered, finds no room, or must be refused. `kick` is the caller's.
  *
  * @param requests address of an array of BlockRequest that ends at `end`
  * @returns address of the first request that was not added, or `end`
@@ -48,7 +48,7 @@ export function submitRun(device: BlockDevice, queue: RequestQueue, requests: u3
   const slotsAddress = queue.slotsAddress;
   const slotBytes = queue.slotBytes;
   const generation = queue.generation;
-  const dataBytesMax = queue.tableDataMax * DESCRIPTOR_BYTES;
+  const dataMax = queue.tableDataMax;
   const sizeMax = device.sizeMax;
   const capacity = device.capacity;
   const blockMask = device.blockSize - 1;
@@ -62,7 +62,8 @@ export function submitRun(device: BlockDevice, queue: RequestQueue, requests: u3
     let segment = request.segments;
     const segmentCount = request.segment_count;
     if (operation > operationMax) break;
-    if (segmentCount == 0) break;
+    // Each segment needs a descriptor at least, and 0 becomes the largest number.
+    if (segmentCount - 1 >= dataMax) break;
     if (!recordsFit(segment, segmentCount, offsetof<Segment>())) break;
     if (room == 0) break;
     const head = freeAt(freeStack, room);
@@ -73,7 +74,7 @@ export function submitRun(device: BlockDevice, queue: RequestQueue, requests: u3
     // What a data descriptor says beside its length: flags, and where the next one is.
     let link: u32 = (operation == BlockOperation.WRITE ? WRITE_LINK : READ_LINK) + FIRST_LINK;
     let descriptor = table + DESCRIPTOR_BYTES;
-    const descriptorsEnd = descriptor + dataBytesMax;
+    const descriptorsEnd = descriptor + dataMax * DESCRIPTOR_BYTES;
     const segmentsEnd = segment + segmentCount * offsetof<Segment>();
     let bytes: u64 = 0;
     // Segments within a page, as most are. Where each store is an import, a loop of their own gains nothing.

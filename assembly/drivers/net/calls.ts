@@ -38,19 +38,23 @@ import { VIRTIO_ID_NET } from "./wire";
  */
 export function net_open(address: u32, options: u32): i32 {
   let allowed = u64.MAX_VALUE;
+  let timeout: u64 = 0;
+  let bufferCount: u32 = 0;
+  let bufferBytes: u32 = 0;
   if (options != 0) {
     if (!checkRecords(options, 1, offsetof<NetOptions>())) return Result.E_ARGUMENT;
-    allowed = changetype<NetOptions>(options).features;
+    const given = changetype<NetOptions>(options);
+    allowed = given.features;
+    timeout = given.timeout_ns;
+    bufferCount = given.receive_buffers;
+    bufferBytes = given.receive_buffer_bytes;
   }
   const handle = registerDevice(address, VIRTIO_ID_NET, NET_DEVICE_BYTES);
   if (handle < 0) return handle;
   const device = changetype<NetDriver>(deviceOf(handle));
-  if (options != 0) {
-    const given = changetype<NetOptions>(options);
-    device.timeout = given.timeout_ns;
-    device.bufferCountWanted = given.receive_buffers;
-    device.bufferBytesWanted = given.receive_buffer_bytes;
-  }
+  device.timeout = timeout;
+  device.bufferCountWanted = bufferCount;
+  device.bufferBytesWanted = bufferBytes;
   return open<NetDriver>(device, MINIMAL, OPTIONAL & allowed);
 }
 

@@ -19,8 +19,8 @@ import { headerApart, lend } from "./receive";
 import { ETHERNET_HEADER_BYTES, HEADER_NUM_BUFFERS } from "./wire";
 
 /**
- * Lends frames to the caller, up to the first that has several buffers, or none that makes sense. No frame is being put
- * together.
+ * Lends frames to the caller, up to the first that has several buffers, or makes no sense. No frame is being put together.
+ * Receive buffers wait as long as it takes: there are no time-outs, so generations are not looked at.
  *
  * @param records address of an array of ReceivedBuffer
  * @param pending how many chains can be taken, and have room there

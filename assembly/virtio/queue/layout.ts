@@ -72,7 +72,7 @@ export function writeDescriptorWords(descriptor: u32, address: u64, length: u32,
   }
 }
 
-/** Four imports, which are too large to have them in every place. */
+/** Four imports: too large to inline everywhere. */
 function writeByImports(descriptor: u32, address: u64, length: u32, link: u32): void {
   write64(descriptor, address);
   write32Pair(descriptor + 8, length, link);

@@ -6,7 +6,10 @@
  */
 import { CHAIN_STATE_BYTES, ChainState } from "./chain-state";
 
-/** The free descriptor on top of a stack of `room`, at least one. */
+/**
+ * The free descriptor on top of a stack of `room`. With 0, what stands below the stack, which `Virtqueue` keeps free for
+ * that: the loops find out afterwards that there is no room, and write nothing there.
+ */
 @inline
 export function freeAt(freeStack: u32, room: u32): u32 {
   return load<u16>(freeStack + room * 2 - 2);

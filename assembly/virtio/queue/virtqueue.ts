@@ -121,7 +121,7 @@ export class Virtqueue {
     return changetype<ChainState>(this.states + index * CHAIN_STATE_BYTES);
   }
 
-  /** The descriptor that will be taken `ahead` after the next one. There are as many. */
+  /** The descriptor that will be taken `ahead` after the next one; any number where there are not so many. */
   private freeDescriptor(ahead: u32): u32 {
     return freeAt(this.freeStack, this.room - ahead);
   }
@@ -138,7 +138,7 @@ export class Virtqueue {
    * @param sizeMin fewest descriptors that the driver can work with
    * @param headerBytes what the driver needs beside the caller's buffers for each chain, a multiple of 16
    * @param tableEntries descriptors of each indirect table; 0: none
-   * @returns OK, E_QUEUE_SIZE, E_MEMORY, E_DMA_MEMORY; after an error `free` is due all the same
+   * @returns OK, E_QUEUE_SIZE, E_MEMORY, E_DMA_MEMORY; after an error `freeShared` and `freePrivate` are due all the same
    */
   allocate(device: Device, index: u32, sizeMin: u32, headerBytes: u32, tableEntries: u32): i32 {
     const size = queueSize(device, index);
@@ -149,8 +149,13 @@ export class Virtqueue {
     this.size = size;
     this.eventIndex = device.accepted(VIRTIO_F_EVENT_IDX);
     this.states = allocatePrivate(size * CHAIN_STATE_BYTES);
-    this.freeStack = allocatePrivate(size * 2);
-    if (this.states == 0 || this.freeStack == 0) return Result.E_MEMORY;
+    const stack = allocatePrivate(2 + size * 2);
+    if (this.states == 0 || stack == 0) {
+      freePrivate(stack);
+      return Result.E_MEMORY;
+    }
+    // One place below it, see `freeAt`.
+    this.freeStack = stack + 2;
     this.descriptors = allocatePages(ringBytes(size));
     if (this.descriptors == 0) return Result.E_DMA_MEMORY;
     this.availableRing = this.descriptors + availableOffset(size);
@@ -202,7 +207,7 @@ export class Virtqueue {
   /** Gives back the private memory. */
   freePrivate(): void {
     freePrivate(this.states);
-    freePrivate(this.freeStack);
+    if (this.freeStack != 0) freePrivate(this.freeStack - 2);
     this.states = 0;
     this.freeStack = 0;
   }
@@ -261,7 +266,7 @@ export class Virtqueue {
     return this.freeDescriptor(0);
   }
 
-  /** How many buffers the chain that was begun has room for, those it has included. */
+  /** How many buffers the chain that was begun has room for, including those it already has. */
   get chainMax(): u32 {
     return this.isInTable ? this.tableEntries : this.room;
   }
@@ -427,7 +432,7 @@ export class Virtqueue {
 
   /**
    * Bytes that the device says it wrote into the chain taken last, which began at `head`; never more than the chain was
-   * committed with, and 0 of one that was drained. To be asked for once: the device can still write what it says.
+   * committed with. Call it once: the device can still write what it says.
    */
   writtenInto(head: u32): u32 {
     const written = read32(usedElement(this.usedRing, (this.used - 1) & (this.size - 1)) + 4);
@@ -442,8 +447,8 @@ export class Virtqueue {
   /**
    * Breaks the device when a chain has been out for too long; to be called when `pending` found nothing to take.
    *
-   * Chains carry no time, so that adding one reads no clock. They belong to generations, of which one begins whenever
-   * the time-out is over and none of the one before the last is out any more.
+   * Chains carry no time, so that adding one reads no clock. They belong to generations. A new one begins when the time-out
+   * has passed and no chain of an earlier generation is still out.
    */
   watch(): void {
     if (this.timeout == 0 || this.outstanding == 0) return;

@@ -34,8 +34,8 @@ import {
 const PAGE: u32 = 4096;
 
 /** A disk that takes one page in a part. */
-function newOnePageDisk(queueSize: u32): void {
-  plugDisk(INDIRECT_DESC | SEG_MAX, queueSize);
+function newOnePageDisk(queueSize: u32, features: u64 = INDIRECT_DESC): void {
+  plugDisk(features | SEG_MAX, queueSize);
   configure(12, 4, 1);
   assert(openDisk(queueSize) > 0);
   memory_scatter(buffer, 32);
@@ -136,6 +136,26 @@ describe("a completion", () => {
     expect(completion(0).result).toBe(Result.OK);
     expect(askStatistics().reads).toBe(1);
     expect(askStatistics().bytes_read).toBe(3 * PAGE);
+  });
+
+  it("of the first part makes room for the next request, though the others are out", () => {
+    // Each part takes three descriptors of the ring. Its head stays with the request.
+    newOnePageDisk(8, 0);
+    expect(read(42, 0, 2 * PAGE)).toBe(Result.OK);
+    const parts: Chain[] = [takePart(), takePart()];
+    expect(read(43, 0, 512)).toBe(Result.E_FULL, "two descriptors are left");
+    completePart(parts[0], 0);
+    expect(poll()).toBe(0);
+    expect(read(44, 0, 512)).toBe(Result.OK);
+    completePart(takePart(), 0);
+    expect(poll()).toBe(1);
+    expect(completion(0).token).toBe(44);
+    completePart(parts[1], 0);
+    expect(poll()).toBe(1);
+    expect(completion(0).token).toBe(42);
+    expect(completion(0).length).toBe(2 * PAGE);
+    // All are free again.
+    expect(read(45, 0, 2 * PAGE)).toBe(Result.OK);
   });
 
   it("of a request in parts has the first error among them", () => {
