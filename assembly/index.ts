@@ -24,3 +24,4 @@ export {
   block_poll,
   block_await_all,
 } from "./drivers/block/calls";
+export { entropy_open, entropy_request, entropy_poll } from "./drivers/entropy/calls";

@@ -8,6 +8,8 @@ import { Result } from "../abi/results";
 import { Device } from "../virtio/device";
 import { BlockDriver } from "./block/driver";
 import { VIRTIO_ID_BLOCK } from "./block/wire";
+import { EntropyDriver } from "./entropy/driver";
+import { VIRTIO_ID_ENTROPY } from "./entropy/wire";
 import { NetDriver } from "./net/driver";
 import { VIRTIO_ID_NET } from "./net/wire";
 
@@ -16,6 +18,7 @@ import { VIRTIO_ID_NET } from "./net/wire";
 export function forDriver<Operation>(device: Device): i32 {
   if (!isDefined(WITHOUT_NET) && device.type == VIRTIO_ID_NET) return on<Operation, NetDriver>(device);
   if (!isDefined(WITHOUT_BLOCK) && device.type == VIRTIO_ID_BLOCK) return on<Operation, BlockDriver>(device);
+  if (!isDefined(WITHOUT_ENTROPY) && device.type == VIRTIO_ID_ENTROPY) return on<Operation, EntropyDriver>(device);
   return Result.E_HANDLE;
 }
 

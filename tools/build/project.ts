@@ -36,7 +36,11 @@ export const entryFile = "assembly/index.ts";
 /** Where its imports are declared. */
 export const kernelFile = "assembly/kernel.ts";
 /** Where the numbers and records are that cross its boundary. */
-export const abiFiles = ["assembly/abi/results.ts", "assembly/abi/records.ts"] as const;
+export const abiFiles = [
+  "assembly/abi/results.ts",
+  "assembly/abi/records.ts",
+  "assembly/drivers/entropy/abi.ts",
+] as const;
 
 /** What is remembered of a build, in `recordFile`. */
 export interface BuildRecord {
