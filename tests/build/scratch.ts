@@ -7,6 +7,7 @@ import { checkModule } from "../../tools/build/check-module.js";
 import type { CompiledModule } from "../../tools/build/compile.js";
 import { compileRelease } from "../../tools/build/optimize.js";
 import { entryFile, projectFolder, type Build } from "../../tools/build/project.js";
+import { sizeLimit } from "../../tools/build/size.js";
 
 /** What the ABI of a module is whose entry file has this source, next to the real kernel interface and records. */
 export function abiOf(source: string): Abi {
@@ -30,5 +31,5 @@ export async function compileScratch(
 
 /** The rules that a module of this source breaks. */
 export async function problemsOf(source: string, build: Build = "mapped", options: string[] = []): Promise<string[]> {
-  return checkModule(await compileScratch(source, build, options), abiOf(source), build);
+  return checkModule(await compileScratch(source, build, options), abiOf(source), { build, sizeLimit });
 }

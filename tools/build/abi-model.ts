@@ -7,7 +7,8 @@
 
 import { dirname, posix } from "node:path";
 import ts from "typescript";
-import { abiFiles, entryFile, kernelFile, type Build } from "./project.js";
+import { missingFrom, partOf } from "./parts.js";
+import { abiFiles, entryFile, kernelFile, type Build, type Parts } from "./project.js";
 
 /** An integer type, as a record's field or a parameter has it. */
 export type Scalar = "u8" | "i8" | "u16" | "i16" | "u32" | "i32" | "u64" | "i64";
@@ -76,6 +77,11 @@ export interface FunctionSignature extends Documented {
   readonly heading?: string;
 }
 
+export interface ExportedFunction extends FunctionSignature {
+  /** The driver or transport that it comes with. Undefined: every module has it. */
+  readonly part: string | undefined;
+}
+
 export interface Abi {
   readonly enumerations: readonly Enumeration[];
   readonly constants: readonly Constant[];
@@ -83,7 +89,7 @@ export interface Abi {
   /** In the order of the kernel interface. */
   readonly imports: readonly FunctionSignature[];
   /** In the order of the module's entry file. */
-  readonly exports: readonly FunctionSignature[];
+  readonly exports: readonly ExportedFunction[];
 }
 
 /** The sources say something that cannot be part of the boundary. */
@@ -91,10 +97,22 @@ export class AbiError extends Error {}
 
 /** The functions of this prefix reach memory outside linear memory; only the ported build imports them. */
 const portedPrefix = "phys_";
+/** Those of this prefix reach registers in memory, which these transports have. */
+const mmioPrefix = "mmio_";
+const mmioTransports = ["mmio", "modern-pci"];
 
-/** The functions that a build's module may import. */
-export function importsOf(abi: Abi, build: Build): readonly FunctionSignature[] {
-  return abi.imports.filter(({ name }) => build === "ported" || !name.startsWith(portedPrefix));
+/** The functions that a module may import; of everything when `parts` is left out. */
+export function importsOf(abi: Abi, build: Build, parts?: Parts): readonly FunctionSignature[] {
+  const hasMmio = parts === undefined || parts.transports.some((name) => mmioTransports.includes(name));
+  return abi.imports
+    .filter(({ name }) => build === "ported" || !name.startsWith(portedPrefix))
+    .filter(({ name }) => hasMmio || !name.startsWith(mmioPrefix));
+}
+
+/** The functions that a module of these parts exports; all when `parts` is left out. */
+export function exportsOf(abi: Abi, parts?: Parts): readonly ExportedFunction[] {
+  const missing = parts === undefined ? [] : missingFrom(parts);
+  return abi.exports.filter(({ part }) => part === undefined || !missing.includes(part));
 }
 
 /** Reads a source by its name relative to the project's folder. */
@@ -114,7 +132,11 @@ export function readAbi(readSource: ReadSource): Abi {
     new Set(records.map(({ name }) => name)),
   );
   const imports = declarations(sources.get(kernelFile), ts.isFunctionDeclaration).map((node) => signature(node, types));
-  const exports = exportedFunctions(sources, entryFile).map(({ name, node }) => ({ ...signature(node, types), name }));
+  const exports = exportedFunctions(sources, entryFile).map(({ name, node, part }) => ({
+    ...signature(node, types),
+    name,
+    part,
+  }));
   return { enumerations, constants, records, imports, exports };
 }
 
@@ -306,12 +328,17 @@ function signature(node: ts.FunctionDeclaration, types: Types): FunctionSignatur
 interface NamedFunction {
   readonly name: string;
   readonly node: ts.FunctionDeclaration;
+  readonly part: string | undefined;
 }
 
 /** The functions that a file exports, its own and those that it passes on from other files. */
 function exportedFunctions(sources: SourceFiles, fileName: string): NamedFunction[] {
   const file = sources.get(fileName);
-  const own = declarations(file, ts.isFunctionDeclaration).map((node) => ({ name: node.name?.text ?? "", node }));
+  const own = declarations(file, ts.isFunctionDeclaration).map((node) => ({
+    name: node.name?.text ?? "",
+    node,
+    part: undefined,
+  }));
   const passedOn = file.statements.filter(ts.isExportDeclaration).flatMap((statement) => {
     const { exportClause, moduleSpecifier } = statement;
     if (exportClause === undefined || !ts.isNamedExports(exportClause)) {
@@ -326,7 +353,7 @@ function exportedFunctions(sources: SourceFiles, fileName: string): NamedFunctio
       const original = element.propertyName?.text ?? element.name.text;
       const found = available.find(({ name }) => name === original);
       if (found === undefined) throw new AbiError(`${place(element)}: ${target} exports no function ${original}`);
-      return { name: element.name.text, node: found.node };
+      return { name: element.name.text, node: found.node, part: partOf(moduleSpecifier.text) };
     });
   });
   return [...own, ...passedOn];

@@ -10,11 +10,14 @@ import {
   scalarSizes,
   type Abi,
   type Enumeration,
+  type ExportedFunction,
   type FunctionSignature,
   type RecordLayout,
   type Scalar,
   type ValueType,
 } from "./abi-model.js";
+import { allParts, flagOf } from "./parts.js";
+import { moduleTargets, type ModuleTarget } from "./project.js";
 
 const cTypes: Readonly<Record<Scalar, string>> = {
   u8: "uint8_t",
@@ -143,11 +146,51 @@ function wrapper(signature: FunctionSignature): string {
   return `${description(signature)}static inline ${type} virtio_${name}(${list.join(", ")}) {\n  ${statement};\n}`;
 }
 
+/** Exports of one driver or transport, or of all modules. */
+interface Group {
+  readonly part: string | undefined;
+  readonly exports: ExportedFunction[];
+}
+
+/** The exports in their order, with those together that come with the same part. */
+function groupsOf(exports: readonly ExportedFunction[]): Group[] {
+  const groups: Group[] = [];
+  for (const item of exports) {
+    const last = groups.at(-1);
+    if (last !== undefined && last.part === item.part) last.exports.push(item);
+    else groups.push({ part: item.part, exports: [item] });
+  }
+  return groups;
+}
+
+/** A group that is not there when the file that includes the header says that the module is made without it. */
+function guarded({ part, exports }: Group, textOf: (exports: readonly ExportedFunction[]) => string): string {
+  const text = textOf(exports);
+  return part === undefined ? text : `#ifndef VIRTIO_${flagOf(part)}\n\n${text}\n\n#endif`;
+}
+
+/** What the modules in `build/` are made of, a line each. */
+function contents(): string {
+  const lineOf = ({ output, parts = allParts() }: ModuleTarget): string =>
+    ` * - ${output}.wasm: ${parts.drivers.join(", ")} over ${parts.transports.join(", ")}`;
+  const lines = moduleTargets.filter(({ isRelease }) => isRelease).map(lineOf);
+  const [example = ""] = allParts().drivers;
+  return `/*
+ * Which drivers and transports are in which module:
+ *
+${lines.join("\n")}
+ *
+ * Before this header is included, define what the module is made without: VIRTIO_${flagOf(example)}
+ * for the driver ${example}, and so on.
+ */`;
+}
+
 /** Makes the text of `build/virtio-abi.h`. */
 export function cHeader(abi: Abi): string {
   const mapped = new Set(importsOf(abi, "mapped"));
   const sections = [
     header,
+    contents(),
     preamble,
     ...abi.enumerations.map(enumeration),
     ...constants(abi),
@@ -164,9 +207,11 @@ struct w2c_virtio;`,
     ...abi.imports.filter((item) => mapped.has(item)).map(importDeclaration),
     ...abi.imports.filter((item) => !mapped.has(item)).map(importDeclaration),
     `/* Exports: what the module supplies, as wasm2c declares it. There every 32-bit number is unsigned. */`,
-    abi.exports.map((item) => declaration(item, "w2c_virtio_", "w2c_virtio")).join("\n"),
+    ...groupsOf(abi.exports).map((group) =>
+      guarded(group, (items) => items.map((item) => declaration(item, "w2c_virtio_", "w2c_virtio")).join("\n")),
+    ),
     `/* The same with the types that they have, for use: errors are below zero. */`,
-    ...abi.exports.map(wrapper),
+    ...groupsOf(abi.exports).map((group) => guarded(group, (items) => items.map(wrapper).join("\n\n"))),
     ending,
   ];
   return sections.join("\n\n") + "\n";

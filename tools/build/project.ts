@@ -2,7 +2,8 @@
 
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { ModuleReport } from "./report.js";
+import type { Addition, ModuleReport } from "./report.js";
+import { sizeLimit } from "./size.js";
 
 /** The project's folder. */
 export const projectFolder = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
@@ -13,6 +14,12 @@ export const outputFolder = join(projectFolder, "build");
 /** How a module reaches the memory that it shares with devices. */
 export type Build = "mapped" | "ported";
 
+/** What a module is made of, by the names that `parts.ts` finds in the sources. */
+export interface Parts {
+  readonly drivers: readonly string[];
+  readonly transports: readonly string[];
+}
+
 /** One module that the build makes. */
 export interface ModuleTarget {
   /** The target's name in `asconfig.json`. */
@@ -22,11 +29,22 @@ export interface ModuleTarget {
   readonly isRelease: boolean;
   /** Its files, without `.wasm` and `.wat`, relative to the output folder. */
   readonly output: string;
+  /** What it is made of; everything when left out. */
+  readonly parts?: Parts;
+  /** The most bytes that it may have; any number when left out. */
+  readonly sizeLimit?: number;
 }
+
+const small: Pick<ModuleTarget, "parts" | "sizeLimit"> = {
+  parts: { drivers: ["block", "net"], transports: ["legacy-pci"] },
+  sizeLimit,
+};
 
 export const moduleTargets: readonly ModuleTarget[] = [
   { name: "release", build: "mapped", isRelease: true, output: "virtio" },
   { name: "release-ported", build: "ported", isRelease: true, output: "virtio-ported" },
+  { name: "release", build: "mapped", isRelease: true, output: "virtio-small", ...small },
+  { name: "release-ported", build: "ported", isRelease: true, output: "virtio-small-ported", ...small },
   { name: "debug", build: "mapped", isRelease: false, output: "debug/virtio" },
   { name: "debug-ported", build: "ported", isRelease: false, output: "debug/virtio-ported" },
 ];
@@ -50,6 +68,8 @@ export interface BuildRecord {
   /** All that came out, relative to the output folder, each with the number that `hashOf` makes of its contents. */
   readonly outputs: Readonly<Record<string, string>>;
   readonly reports: readonly ModuleReport[];
+  /** What each driver and transport adds to `virtio.wasm`, if that was measured. */
+  readonly additions?: readonly Addition[];
 }
 
 export const recordFile = join(outputFolder, "build.json");

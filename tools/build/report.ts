@@ -1,24 +1,39 @@
 /** What the build prints about the modules. */
 
 import Table from "cli-table3";
-import { fold, indent, WIDTH, wrap } from "../command/layout.js";
+import { columns, fold, indent, WIDTH, wrap } from "../command/layout.js";
+import type { Parts } from "./project.js";
 import { sizeBudget, sizeLimit } from "./size.js";
 
 /** What the table says about a module. */
 export interface ModuleReport {
-  /** Relative to the project's folder. */
+  /** Relative to the project's folder, or as the command line names it. */
   readonly file: string;
-  readonly isRelease: boolean;
+  /** What it is made of. */
+  readonly parts: Parts;
+  /** Whether the budget of the small modules is its own. */
+  readonly hasBudget: boolean;
   readonly bytes: number;
   readonly imports: readonly string[];
   readonly exports: readonly string[];
 }
 
-export function describeModule(file: string, isRelease: boolean, binary: Uint8Array): ModuleReport {
+/** What a driver or transport adds to the full module. */
+export interface Addition {
+  readonly part: string;
+  readonly bytes: number;
+}
+
+export function describeModule(
+  file: string,
+  { parts, hasBudget }: Pick<ModuleReport, "parts" | "hasBudget">,
+  binary: Uint8Array,
+): ModuleReport {
   const module = new WebAssembly.Module(Uint8Array.from(binary));
   return {
     file,
-    isRelease,
+    parts,
+    hasBudget,
     bytes: binary.length,
     imports: WebAssembly.Module.imports(module).map(({ module: from, name }) => `${from}.${name}`),
     exports: WebAssembly.Module.exports(module).map(({ name }) => name),
@@ -27,35 +42,72 @@ export function describeModule(file: string, isRelease: boolean, binary: Uint8Ar
 
 const kibibytes = (bytes: number) => `${(bytes / 1024).toFixed(1)} KiB`;
 
-/** A table of modules, and below it what each imports and exports. */
+/** A table of modules, and below it what each is made of, imports and exports. */
 export function formatReports(reports: readonly ModuleReport[]): string {
   const table = new Table({
-    head: ["module", "bytes", "of the budget", "imports", "exports"],
+    head: ["module", "bytes", "of budget", "imports", "exports"],
     colAligns: ["left", "right", "right", "right", "right"],
     style: { head: [], border: [] },
   });
-  for (const { file, isRelease, bytes, imports, exports } of reports) {
-    const share = isRelease ? `${String(Math.round((100 * bytes) / sizeBudget))} %` : "";
+  for (const { file, hasBudget, bytes, imports, exports } of reports) {
+    const share = hasBudget ? `${String(Math.round((100 * bytes) / sizeBudget))} %` : "";
     table.push([file, bytes, share, imports.length, exports.length]);
   }
-  const limits = `The budget of a release module is ${kibibytes(sizeBudget)}, the limit ${kibibytes(sizeLimit)}.`;
-  return [table.toString(), limits, ...groups(reports, "imports"), ...groups(reports, "exports")].join("\n");
+  const limits = `The budget of a small module is ${kibibytes(sizeBudget)}, the limit ${kibibytes(sizeLimit)}.`;
+  return [
+    table.toString(),
+    ...(reports.some(({ hasBudget }) => hasBudget) ? [limits] : []),
+    ...groups(
+      reports,
+      ({ parts }) => parts.drivers,
+      (owners) => `Drivers in ${owners}:`,
+    ),
+    ...groups(
+      reports,
+      ({ parts }) => parts.transports,
+      (owners) => `Transports in ${owners}:`,
+    ),
+    ...groups(
+      reports,
+      ({ imports }) => imports,
+      (owners) => `Imported by ${owners}:`,
+    ),
+    ...groups(
+      reports,
+      ({ exports }) => exports,
+      (owners) => `Exported by ${owners}:`,
+    ),
+  ].join("\n");
 }
 
 /** What the modules have in common, and what only some of them have. */
-function groups(reports: readonly ModuleReport[], kind: "imports" | "exports"): string[] {
+function groups(
+  reports: readonly ModuleReport[],
+  namesIn: (report: ModuleReport) => readonly string[],
+  headingOf: (owners: string) => string,
+): string[] {
   const modulesOf = new Map<string, string[]>();
   for (const report of reports) {
-    for (const name of report[kind]) modulesOf.set(name, [...(modulesOf.get(name) ?? []), report.file]);
+    for (const name of namesIn(report)) modulesOf.set(name, [...(modulesOf.get(name) ?? []), report.file]);
   }
   const namesOf = new Map<string, string[]>();
   for (const [name, files] of modulesOf) {
-    const owners = files.length === reports.length ? "all" : files.join(", ");
+    const owners = files.length === reports.length ? "all of them" : `only ${files.join(", ")}`;
     namesOf.set(owners, [...(namesOf.get(owners) ?? []), name]);
   }
-  const verb = kind === "imports" ? "Imported" : "Exported";
-  return Array.from(namesOf, ([owners, names]) => {
-    const heading = owners === "all" ? `${verb} by all of them:` : fold(`${verb} only by ${owners}:`);
-    return [heading, ...indent(wrap(names, WIDTH - 2, " ").split("\n"))].join("\n");
-  });
+  return Array.from(namesOf, ([owners, names]) =>
+    [fold(headingOf(reports.length === 1 ? "it" : owners)), ...indent(wrap(names, WIDTH - 2, " ").split("\n"))].join(
+      "\n",
+    ),
+  );
+}
+
+/** What each part adds, and what is left: what they share, and what every build has. */
+export function formatAdditions(additions: readonly Addition[] | undefined, full: ModuleReport | undefined): string {
+  if (additions === undefined || full === undefined) {
+    return fold("To measure what each driver and transport adds: npm run build -- --sizes");
+  }
+  const rest = additions.reduce((left, { bytes }) => left - bytes, full.bytes);
+  const rows = [...additions.map(({ part, bytes }) => [part, String(bytes)]), ["everything else", String(rest)]];
+  return [`Bytes that each adds to ${full.file}:`, ...indent(columns(rows, [1]))].join("\n");
 }

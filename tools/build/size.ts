@@ -1,6 +1,6 @@
-/** How large a release module may be. */
+/** How large the small modules may be. */
 
-/** What a module with net, block and the legacy transport should take, bytes of wasm. */
+/** What they should take, bytes of wasm. */
 export const sizeBudget = 22 * 1024;
-/** What it may take. */
+/** What they may take. */
 export const sizeLimit = 24 * 1024;

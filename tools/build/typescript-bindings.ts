@@ -8,6 +8,8 @@ import {
   type Scalar,
   type ValueType,
 } from "./abi-model.js";
+import { allParts } from "./parts.js";
+import { moduleTargets } from "./project.js";
 
 const header = `/**
  * The boundary of the virtio modules: numbers, records, imports and exports.
@@ -86,6 +88,32 @@ function recordLayout({ name, fields, size, alignment }: RecordLayout): string {
   );
 }
 
+/** The exports of each driver and transport that has any. */
+function exportsOfParts(abi: Abi): string {
+  const { drivers, transports } = allParts();
+  const lines = [...drivers, ...transports].flatMap((part) => {
+    const names = abi.exports.filter((item) => item.part === part).map(({ name }) => JSON.stringify(name));
+    return names.length === 0 ? [] : [`  ${JSON.stringify(part)}: [${names.join(", ")}],\n`];
+  });
+  return (
+    `/** The exports that come with a driver or transport: a module that is made without it does not have them. */\n` +
+    `export const exportsOfParts: Readonly<Record<string, readonly (keyof VirtioExports)[]>> = {\n${lines.join("")}};`
+  );
+}
+
+/** What the modules in `build/` are made of. */
+function builtModules(): string {
+  const targets = moduleTargets.filter(({ isRelease }) => isRelease);
+  const lines = targets.map(({ output, build, parts = allParts() }) => {
+    const { drivers, transports } = parts;
+    return `  ${JSON.stringify(`${output}.wasm`)}: ${JSON.stringify({ memory: build, drivers, transports })},\n`;
+  });
+  return (
+    `/** The modules that \`npm run build\` makes, each with its drivers and transports. */\n` +
+    `export const builtModules = {\n${lines.join("")}} as const;`
+  );
+}
+
 /** Makes the text of `build/abi.ts`. */
 export function typescriptBindings(abi: Abi): string {
   const portedNames = importsOf(abi, "ported").map(({ name }) => name);
@@ -115,9 +143,11 @@ export interface KernelImports {
 ${abi.imports.map(method).join("").replace(/^\n/, "")}}`,
     `/** The functions of \`KernelImports\` that only the ported module may import. */
 export const portedKernelImports = [${portedOnly.map((name) => `"${name}"`).join(", ")}] as const;`,
-    `/** What the modules export. */
+    `/** What the modules export, in \`virtio.wasm\` all of it. */
 export interface VirtioExports {
 ${abi.exports.map(method).join("")}}`,
+    exportsOfParts(abi),
+    builtModules(),
   ];
   return sections.join("\n\n") + "\n";
 }
