@@ -16,8 +16,8 @@ const compiled = new Map<Build, WebAssembly.Module>();
  * Puts the stack on a machine: instantiates the module, gives it private memory and initialises it. Any number of
  * machines can have one at the same time.
  *
- * `wasm` replaces the built module by other bytes or an already compiled one; it must be the build that
- * `machine.build` names.
+ * `wasm` replaces the built module, which has every driver and transport, by other bytes or an already compiled one; it must
+ * be the build that `machine.build` names. Opening a device whose driver it is made without throws.
  */
 export function loadStack(
   machine: Machine,

@@ -27,6 +27,7 @@ import { BlockDevice } from "./block-device.js";
 import type { StackContext } from "./context.js";
 import type { Device, ServicedDevice } from "./device.js";
 import { VirtioError, check } from "./error.js";
+import { exportsOf } from "./exports.js";
 import { NetDevice } from "./net-device.js";
 import { PrivateMemory, RecordArray } from "./private-memory.js";
 import type { RecordOf } from "./records.js";
@@ -75,7 +76,7 @@ export class VirtioStack implements StackContext<Device> {
     const { memory } = machine;
     const kernel = machine.kernel as unknown as WebAssembly.ModuleImports;
     const instance = new WebAssembly.Instance(module, { kernel, env: { memory } });
-    this.exports = instance.exports as unknown as VirtioExports;
+    this.exports = exportsOf(instance);
     this.view = new DataView(memory.buffer);
     machine.setHeapBase(this.exports.heap_base() >>> 0);
     this.privateMemory = new PrivateMemory(machine);

@@ -7,9 +7,23 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import * as bindings from "../../build/abi.js";
-import { AbiError, importsOf, readAbi, type RecordLayout, type ValueType } from "../../tools/build/abi-model.js";
+import {
+  AbiError,
+  exportsOf,
+  importsOf,
+  readAbi,
+  type RecordLayout,
+  type ValueType,
+} from "../../tools/build/abi-model.js";
 import { cHeader } from "../../tools/build/c-header.js";
-import { outputFolder, projectFolder, recordFile, type BuildRecord } from "../../tools/build/project.js";
+import {
+  abiFiles,
+  moduleTargets,
+  outputFolder,
+  projectFolder,
+  recordFile,
+  type BuildRecord,
+} from "../../tools/build/project.js";
 import { typescriptBindings } from "../../tools/build/typescript-bindings.js";
 import { abiOf, compileScratch } from "./scratch.js";
 
@@ -34,12 +48,18 @@ function assertCompiles(program: string, parameters: string[]): void {
 async function compiledLayouts(records: readonly RecordLayout[]): Promise<Map<string, number>> {
   const names = records.map(({ name }) => name);
   const functions = records.flatMap(({ name, fields }) => [
-    `export function ${name}(): u32 { return offsetof<records.${name}>(); }`,
+    `export function ${name}(): u32 { return offsetof<records_${name}>(); }`,
     ...fields.map(
-      (field) => `export function ${name}_${field.name}(): u32 { return offsetof<records.${name}>("${field.name}"); }`,
+      (field) => `export function ${name}_${field.name}(): u32 { return offsetof<records_${name}>("${field.name}"); }`,
     ),
   ]);
-  const source = `import * as records from "./abi/records";\n${functions.join("\n")}`;
+  const imports = abiFiles.flatMap((file) =>
+    Array.from(readSource(file).matchAll(/^export class (\w+)/gm), ([, name = ""]) => {
+      const module = file.replace(/^assembly\/(.*)\.ts$/, "./$1");
+      return `import { ${name} as records_${name} } from "${module}";`;
+    }),
+  );
+  const source = [...imports, ...functions].join("\n");
   const { binary } = await compileScratch(source);
   const memory = new WebAssembly.Memory({ initial: 2, maximum: 65536 });
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(Uint8Array.from(binary)), { env: { memory } });
@@ -75,15 +95,13 @@ test("numbers are those of the source", () => {
 });
 
 test("the modules import and export what the bindings say", () => {
-  for (const [file, build] of [
-    ["virtio.wasm", "mapped"],
-    ["virtio-ported.wasm", "ported"],
-  ] as const) {
-    const module = new WebAssembly.Module(readFileSync(join(projectFolder, "build", file)));
+  for (const { output, build, parts } of moduleTargets.filter(({ isRelease }) => isRelease)) {
+    const module = new WebAssembly.Module(readFileSync(join(outputFolder, `${output}.wasm`)));
     const exported = WebAssembly.Module.exports(module).map(({ name }) => name);
-    assert.deepEqual(exported.sort(), abi.exports.map(({ name }) => name).sort());
+    const wanted = exportsOf(abi, parts).map(({ name }) => name);
+    assert.deepEqual(exported.sort(), wanted.sort());
     const imports = WebAssembly.Module.imports(module).filter(({ module: from }) => from === "kernel");
-    const allowed = importsOf(abi, build).map(({ name }) => name);
+    const allowed = importsOf(abi, build, parts).map(({ name }) => name);
     for (const { name } of imports) assert.ok(allowed.includes(name), name);
   }
 });
@@ -141,7 +159,7 @@ test("the C header agrees with what wasm2c declares", (context) => {
     join(folder, "wasm-rt.h"),
     "#include <stdint.h>\ntypedef struct { int unused; } wasm_rt_memory_t;\ntypedef const void *wasm_rt_func_type_t;\n",
   );
-  for (const module of ["virtio", "virtio-ported"]) {
+  for (const { output: module } of moduleTargets.filter(({ isRelease }) => isRelease)) {
     const wasm2c = join(projectFolder, "node_modules", "wabt", "bin", "wasm2c");
     const output = join(folder, `${module}.c`);
     assertCompiles(process.execPath, [

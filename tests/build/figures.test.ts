@@ -5,7 +5,7 @@ import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { format, resolveConfig } from "prettier";
-import { sizeBudget } from "../../tools/build/size.js";
+import { sizeLimit } from "../../tools/build/size.js";
 import { MarkerError, sectionOf } from "../../tools/build/marked-section.js";
 import { outputFolder, projectFolder } from "../../tools/build/project.js";
 import {
@@ -39,12 +39,12 @@ suite("the figures in documents", () => {
     assert.ok(reliabilityPage.includes(`takes the ${deviceChecks.length} checks`));
   });
 
-  test("the modules are as small as the first lines say", () => {
+  test("the small modules are as small as the first lines say", () => {
     const [, kibibytes = ""] = /in one module of under (\d+) KiB/.exec(page.replaceAll("\n", " ")) ?? [];
-    for (const file of ["virtio.wasm", "virtio-ported.wasm"]) {
+    for (const file of ["virtio-small.wasm", "virtio-small-ported.wasm"]) {
       assert.ok(statSync(join(outputFolder, file)).size < 1024 * Number(kibibytes), file);
     }
-    assert.equal(1024 * Number(kibibytes), sizeBudget);
+    assert.ok(1024 * Number(kibibytes) <= sizeLimit);
   });
 
   test(

@@ -24,8 +24,8 @@ export function loadSubjects(modules: BenchModules): Subjects {
     machineCounted: load(modules.machineCounted),
     loops: load(modules.loops),
     stack: {
-      mapped: load(join(outputFolder, "virtio.wasm")),
-      ported: load(join(outputFolder, "virtio-ported.wasm")),
+      mapped: load(join(outputFolder, "virtio-small.wasm")),
+      ported: load(join(outputFolder, "virtio-small-ported.wasm")),
     },
     reference: { mapped: load(modules.reference), ported: load(modules.referencePorted) },
   };

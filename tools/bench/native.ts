@@ -56,7 +56,7 @@ async function translate(memoryBase: MemoryBase): Promise<string> {
   const folder = join(benchFolder, `translated-${memoryBase}`);
   mkdirSync(folder, { recursive: true });
   const path = join(folder, "module.c");
-  await runScript("wabt/bin/wasm2c", [join(outputFolder, "virtio.wasm"), "--module-name=virtio", "-o", path]);
+  await runScript("wabt/bin/wasm2c", [join(outputFolder, "virtio-small.wasm"), "--module-name=virtio", "-o", path]);
   if (memoryBase === "constant") writeFileSync(path, withMemoryAt(readFileSync(path, "utf8"), `${constantBase}u`));
   return path;
 }

@@ -4,7 +4,7 @@
  */
 
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { format, resolveConfig } from "prettier";
 import { AbiError, readAbi, type Abi } from "./abi-model.js";
 import { measureAdditions } from "./additions.js";
@@ -145,7 +145,7 @@ export async function makeChosen(parts: Parts, build: Build, path: string, file:
     const compiled = await compileTarget(target);
     const problems = problemsOf(file, compiled, readProjectAbi(), target);
     if (problems.length === 0) replaceFile(path, compiled.binary);
-    return { problems, reports: [reportOf(file, compiled, target)] };
+    return { problems, reports: [reportOf(basename(path), compiled, target)] };
   } catch (error) {
     return { problems: [mistakeIn(error)], reports: [] };
   }

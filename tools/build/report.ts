@@ -7,7 +7,7 @@ import { sizeBudget, sizeLimit } from "./size.js";
 
 /** What the table says about a module. */
 export interface ModuleReport {
-  /** Relative to the project's folder, or as the command line names it. */
+  /** Relative to the project's folder; of one that lies elsewhere, its name alone. */
   readonly file: string;
   /** What it is made of. */
   readonly parts: Parts;
@@ -44,19 +44,20 @@ const kibibytes = (bytes: number) => `${(bytes / 1024).toFixed(1)} KiB`;
 
 /** A table of modules, and below it what each is made of, imports and exports. */
 export function formatReports(reports: readonly ModuleReport[]): string {
+  const isAnyLimited = reports.some(({ hasBudget }) => hasBudget);
   const table = new Table({
-    head: ["module", "bytes", "of budget", "imports", "exports"],
+    head: ["module", "bytes", ...(isAnyLimited ? ["of budget"] : []), "imports", "exports"],
     colAligns: ["left", "right", "right", "right", "right"],
     style: { head: [], border: [] },
   });
   for (const { file, hasBudget, bytes, imports, exports } of reports) {
     const share = hasBudget ? `${String(Math.round((100 * bytes) / sizeBudget))} %` : "";
-    table.push([file, bytes, share, imports.length, exports.length]);
+    table.push([file, bytes, ...(isAnyLimited ? [share] : []), imports.length, exports.length]);
   }
   const limits = `The budget of a small module is ${kibibytes(sizeBudget)}, the limit ${kibibytes(sizeLimit)}.`;
   return [
     table.toString(),
-    ...(reports.some(({ hasBudget }) => hasBudget) ? [limits] : []),
+    ...(isAnyLimited ? [limits] : []),
     ...groups(
       reports,
       ({ parts }) => parts.drivers,
