@@ -16,8 +16,8 @@ const transportsFolder = "assembly/virtio/transport";
 
 /** The transport that came first, which every build has as long as no source asks for its flag. */
 const firstTransport = "legacy-pci";
-/** Ways to interrupt that can be left out like a transport, but are none. */
-const noTransports = ["msix"];
+/** Chosen like transports, and none: without them, devices interrupt in another way. */
+export const waysToInterrupt: readonly string[] = ["msix"];
 
 /** The name by which the sources ask whether a part is left out. */
 export function flagOf(part: string): string {
@@ -112,8 +112,8 @@ export function chooseParts(drivers: string | undefined, transports: string | un
     drivers: chosen(drivers, "driver", all.drivers),
     transports: chosen(transports, "transport", all.transports),
   };
-  if (parts.transports.every((name) => noTransports.includes(name))) {
-    const names = all.transports.filter((name) => !noTransports.includes(name));
+  if (parts.transports.every((name) => waysToInterrupt.includes(name))) {
+    const names = all.transports.filter((name) => !waysToInterrupt.includes(name));
     throw new CommandError(`a build needs a transport: one or more of ${names.join(", ")}`);
   }
   const needed = missingFrom(parts).find((name) => !canLeaveOut(name));
