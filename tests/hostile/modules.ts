@@ -1,7 +1,4 @@
-/**
- * The modules that these tests run: those in `build/`, or in the folder that VIRTIO_MODULES names, which is how
- * `npm run mutants` puts others in their place.
- */
+/** The modules that these tests run: those in `build/`. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Build } from "../../kernel-shim/machine.js";
@@ -15,8 +12,7 @@ const compiled = new Map<Build, WebAssembly.Module>();
 export function moduleOf(build: Build): WebAssembly.Module {
   let module = compiled.get(build);
   if (module === undefined) {
-    const folder = process.env["VIRTIO_MODULES"] ?? outputFolder;
-    module = new WebAssembly.Module(readFileSync(join(folder, files[build])));
+    module = new WebAssembly.Module(readFileSync(join(outputFolder, files[build])));
     compiled.set(build, module);
   }
   return module;

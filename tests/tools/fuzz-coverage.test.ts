@@ -5,12 +5,14 @@ import { describe, it } from "node:test";
 import { compile, unoptimised } from "../../tools/build/compile.js";
 import { Coverage } from "../../tools/fuzz/coverage/coverage.js";
 import { COVERAGE_IMPORT, COVERAGE_MODULE, instrument } from "../../tools/fuzz/coverage/instrument.js";
+import { parseSources } from "../../tools/fuzz/coverage/stack-sources.js";
 
 const file = "sample.ts";
 
 /** Each function with the ways that its conditions can go. */
 const source = `/** A comment stays in its line. */
 const table = isDefined(PORTED) ? 1 : 2;
+const limit: u32 = 100;
 
 export function decide(value: i32): i32 {
   if (value > 10) return 1;
@@ -22,7 +24,7 @@ export function decide(value: i32): i32 {
 
 export function both(left: i32, right: i32): i32 {
   if (left > 1 && right > 1) return 1;
-  return left == 0 || right == 0 ? 2 : 3;
+  return left == 0 || !(right != 0) ? 2 : 3;
 }
 
 export function count(limit: i32): i32 {
@@ -59,8 +61,25 @@ function find(wanted: bool): Box | null {
 
 export function unbox(wanted: bool, limit: i32): i32 {
   const found = find(wanted);
-  if (!found || found.value > limit) return 0;
-  return found.value;
+  const value = found ? found.value : 0;
+  if (!found || value > limit) return 0;
+  return value;
+}
+
+export function flags(value: u64): i32 {
+  const isLarge = value > 0xffff_ffff;
+  if (value & 0x1_0000_0000) return isLarge ? 1 : 2;
+  if (isDefined(PORTED) || limit == 7) return 3;
+  return value ? 4 : 5;
+}
+
+export function clamp(value: u32): u32 {
+  return max(min<u32>(value, limit), 3);
+}
+
+export function bits(value: u64): u32 {
+  if ((value & 0xff) != 0) return <u32>(value >> 4 & 3);
+  return <u32>((value & ~0xfff & 0xffff_ffff) >> 12);
 }
 `;
 
@@ -70,6 +89,9 @@ interface Sample {
   count(limit: number): number;
   choose(value: number): number;
   unbox(wanted: number, limit: number): number;
+  flags(value: bigint): number;
+  clamp(value: number): number;
+  bits(value: bigint): number;
 }
 
 async function load(text: string, reached: (branch: number) => number): Promise<Sample> {
@@ -81,13 +103,16 @@ async function load(text: string, reached: (branch: number) => number): Promise<
   return instance.exports as unknown as Sample;
 }
 
-const first = 100;
-const instrumented = instrument(file, source, first);
+const parsed = parseSources(new Map([[file, source]]));
+const instrumented = instrument(parsed);
+const text = instrumented.sources.get(file) ?? "";
 const hits: string[] = [];
-const sample = await load(instrumented.source, (branch) => {
-  const { line, kind } = instrumented.branches[branch - first] ?? { line: 0, kind: "unknown" };
+/** The branch that is not to be taken. */
+let refused: string | undefined;
+const sample = await load(text, (branch) => {
+  const { line, kind } = instrumented.branches[branch] ?? { line: 0, kind: "unknown" };
   hits.push(`${line} ${kind}`);
-  return 0;
+  return refused === `${line} ${kind}` ? 1 : 0;
 });
 
 /** Lines and kinds of the branches that a call reaches, in order. */
@@ -97,79 +122,92 @@ function reachedBy(call: () => unknown): string[] {
   return [...hits];
 }
 
+/** What a call returns where one branch is never taken. */
+function without(branch: string, call: () => number): number {
+  refused = branch;
+  try {
+    return call();
+  } finally {
+    refused = undefined;
+  }
+}
+
 describe("the coverage of a campaign", () => {
   it("knows every way that a condition can go, and where it stands", () => {
+    const bothWays = (...lines: number[]): string[] => lines.flatMap((line) => [`${line} true`, `${line} false`]);
     assert.deepEqual(
-      instrumented.branches.map(({ line, kind }) => `${line} ${kind}`),
-      [
-        ["5 then", "6 else", "6 no else", "6 then", "9 ?", "9 :"],
-        ["13 no else", "13 then", "13 right of && skipped", "13 right of &&"],
-        ["14 ?", "14 :", "14 right of || skipped", "14 right of ||"],
-        ["19 loop's end", "19 loop's body", "20 loop's end", "20 loop's body", "22 loop's end", "22 loop again"],
-        ["23 loop's body", "24 no else", "24 then"],
-        ["32 case", "34 case", "30 no case"],
-        ["46 ?", "46 :", "51 no else", "51 then", "51 right of ||"],
-      ].flat(),
+      new Set(instrumented.branches.map(({ line, kind }) => `${line} ${kind}`)),
+      new Set([
+        ...bothWays(6, 7, 10, 14, 15, 20, 21, 23, 25, 47, 53, 58, 59, 61, 69),
+        ...["33 case", "35 case", "31 no case", "52 then", "52 else", "53 then", "53 no else"],
+        ...["65 first", "65 second", "69 cut", "70 cut"],
+      ]),
     );
+    // Two conditions in a line, two choices, and the same again.
+    assert.equal(instrumented.branches.filter(({ line }) => line === 14).length, 4);
+    assert.equal(instrumented.branches.filter(({ line }) => line === 59).length, 4);
+    assert.equal(instrumented.branches.filter(({ line }) => line === 65).length, 4);
     assert.ok(instrumented.branches.every((branch) => branch.file === file && branch.column > 0));
   });
 
   it("sees exactly those that a call goes", () => {
-    assert.deepEqual(
-      reachedBy(() => sample.decide(11)),
-      ["5 then"],
-    );
-    assert.deepEqual(
-      reachedBy(() => sample.decide(6)),
-      ["6 else", "6 then"],
-    );
-    assert.deepEqual(
-      reachedBy(() => sample.decide(0)),
-      ["6 else", "6 no else", "9 ?"],
-    );
-    assert.deepEqual(
-      reachedBy(() => sample.both(0, 5)),
-      ["13 right of && skipped", "13 no else", "14 right of || skipped", "14 ?"],
-    );
-    assert.deepEqual(
-      reachedBy(() => sample.both(2, 2)),
-      ["13 right of &&", "13 then"],
-    );
-    assert.deepEqual(
-      reachedBy(() => sample.both(2, 1)),
-      ["13 right of &&", "13 no else", "14 right of ||", "14 :"],
-    );
+    const cases: [call: () => unknown, reached: string[]][] = [
+      [() => sample.decide(11), ["6 true"]],
+      [() => sample.decide(6), ["6 false", "7 true"]],
+      [() => sample.decide(0), ["6 false", "7 false", "10 true"]],
+      [() => sample.both(0, 5), ["14 false", "15 true"]],
+      [() => sample.both(2, 2), ["14 true", "14 true"]],
+      [() => sample.both(2, 1), ["14 true", "14 false", "15 false", "15 true"]],
+      [() => sample.both(1, 0), ["14 false", "15 false", "15 false"]],
+      [() => sample.choose(0), ["33 case"]],
+      [() => sample.choose(1), ["33 case"]],
+      [() => sample.choose(9), ["31 no case"]],
+      [() => sample.unbox(0, 9), ["47 false", "52 else", "53 then"]],
+      [() => sample.unbox(1, 9), ["47 true", "52 then", "53 false", "53 no else"]],
+      [() => sample.flags(0n), ["58 false", "59 false", "61 false"]],
+      [() => sample.flags(1n << 32n), ["58 true", "59 true", "59 true"]],
+      [() => sample.clamp(1), ["65 first", "65 second"]],
+      [() => sample.bits(0x30n), ["69 true"]],
+      [() => sample.bits(0x41n), ["69 true", "69 cut"]],
+      [() => sample.bits(1n << 33n), ["69 false", "70 cut"]],
+      [() => sample.clamp(101), ["65 second", "65 first"]],
+    ];
+    for (const [call, reached] of cases) assert.deepEqual(reachedBy(call), reached);
     assert.deepEqual(
       new Set(reachedBy(() => sample.count(0))),
-      new Set([
-        "19 loop's end",
-        "20 loop's end",
-        "22 loop again",
-        "22 loop's end",
-        "23 loop's body",
-        "24 no else",
-        "24 then",
-      ]),
+      new Set(["20 false", "21 false", "23 true", "23 false", "25 false", "25 true"]),
     );
-    assert.deepEqual(
-      reachedBy(() => sample.choose(0)),
-      ["32 case"],
+  });
+
+  it("sends a condition the other way where it is told to", () => {
+    assert.equal(
+      without("6 true", () => sample.decide(11)),
+      2,
     );
-    assert.deepEqual(
-      reachedBy(() => sample.choose(1)),
-      ["32 case"],
+    assert.equal(
+      without("10 false", () => sample.decide(1)),
+      3,
     );
-    assert.deepEqual(
-      reachedBy(() => sample.choose(9)),
-      ["30 no case"],
+    assert.equal(
+      without("53 false", () => sample.unbox(1, 9)),
+      0,
     );
-    assert.deepEqual(
-      reachedBy(() => sample.unbox(0, 9)),
-      ["46 :", "51 then"],
+    assert.equal(
+      without("59 true", () => sample.flags(1n << 32n)),
+      4,
     );
-    assert.deepEqual(
-      reachedBy(() => sample.unbox(1, 9)),
-      ["46 ?", "51 right of ||", "51 no else"],
+    assert.equal(
+      without("69 cut", () => sample.bits(0x41n)),
+      4,
+    );
+    // Neither of the two is limited to what it says.
+    assert.equal(
+      without("65 second", () => sample.clamp(101)),
+      101,
+    );
+    assert.equal(
+      without("65 second", () => sample.clamp(1)),
+      1,
     );
   });
 
@@ -181,14 +219,19 @@ describe("the coverage of a campaign", () => {
       assert.equal(sample.count(value), plain.count(value));
       assert.equal(sample.choose(value), plain.choose(value));
       assert.equal(sample.unbox(value & 1, value), plain.unbox(value & 1, value));
+      assert.equal(sample.clamp(value), plain.clamp(value));
+      const large = BigInt(value & 3) << 32n;
+      assert.equal(sample.flags(large), plain.flags(large));
+      assert.equal(sample.bits(large + BigInt(value)), plain.bits(large + BigInt(value)));
     }
-    const lines = (text: string): number => text.split("\n").length;
-    assert.equal(lines(instrumented.source), lines(source));
+    const lines = (of: string): number => of.split("\n").length;
+    assert.equal(lines(text), lines(source));
   });
 
   it("leaves a source without branches alone", () => {
-    const text = "export const one = isDefined(PORTED) ? 1 : 2;\n";
-    assert.deepEqual(instrument(file, text, 0), { source: text, branches: [] });
+    const plain = "export const one = isDefined(PORTED) ? 1 : 2;\n";
+    const sources = new Map([[file, plain]]);
+    assert.deepEqual(instrument(parseSources(sources)), { sources, branches: [] });
   });
 
   it("counts the stack's own files, in which nothing is reached before anything runs", async () => {

@@ -9,13 +9,14 @@ import { MarkerError, withSection } from "../build/marked-section.js";
 import { sizeBudget } from "../build/size.js";
 import { moduleTargets, outputFolder, type Build } from "../build/project.js";
 import type { FuzzResult } from "../fuzz/result.js";
-import { deviceChecks } from "../mutants/device-checks.js";
+import { acceptanceOf } from "../mutants/accepted.js";
+import { findMutants } from "../mutants/mutants.js";
 
 /** The document with the sizes of the modules. */
 export const sizesFile = "README.md";
 /** What the markers of the sizes begin with. */
 export const sizesSection = "sizes";
-/** The document with the result of a campaign and the number of checks. */
+/** The document with the result of a campaign and the number of mutants. */
 export const reliabilityFile = "tests/hostile/README.md";
 /** What the markers of the campaign begin with. */
 export const campaignSection = "campaign";
@@ -42,8 +43,8 @@ function sizes(): string {
   ].join("\n");
 }
 
-/** How many checks `npm run mutants` takes out; the sentence says so once. */
-const checks = /takes the [\d,]+ checks/;
+/** How many mutants `npm run mutants` knows, and how many it does not try; the sentence says so once. */
+const mutants = /knows\s[\d,]+\ssuch\smutants,\sand\saccepts\s[\d,]+/;
 
 /**
  * `README.md` with the sizes of the modules in `build/`, not yet in the project's layout. Throws `MarkerError` when it does
@@ -53,11 +54,13 @@ export function documentSizes(document: string): string {
   return withSection(document, sizesFile, sizesSection, sizes());
 }
 
-/** The document on reliability with the number of checks. Throws `MarkerError` when it does not have the place. */
-export function documentChecks(document: string): string {
-  if (!checks.test(document))
-    throw new MarkerError(`${reliabilityFile} does not say that mutants "takes the N checks"`);
-  return document.replace(checks, `takes the ${number(deviceChecks.length)} checks`);
+/** The document on reliability with the number of mutants. Throws `MarkerError` when it does not have the place. */
+export function documentMutants(document: string): string {
+  if (!mutants.test(document)) throw new MarkerError(`${reliabilityFile} does not say how many mutants there are`);
+  const { list } = findMutants();
+  const accepted = list.filter((mutant) => acceptanceOf(mutant) !== undefined);
+  const text = `knows ${number(list.length)} such mutants, and accepts ${number(accepted.length)}`;
+  return document.replace(mutants, text);
 }
 
 /** The document on reliability with the result of a campaign. Throws `MarkerError` when it does not have the place. */

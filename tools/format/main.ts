@@ -15,7 +15,7 @@ import { onSignal } from "../command/cleanup.js";
 import { commandLine, readCommandLine } from "../command/command-line.js";
 import { beginStep, type Step } from "../command/progress.js";
 import { EXIT_PROBLEM, runCommand } from "../command/run-command.js";
-import { documentChecks, documentSizes, reliabilityFile, sizesFile } from "../figures/document.js";
+import { documentMutants, documentSizes, reliabilityFile, sizesFile } from "../figures/document.js";
 import { makeSchema, schemas } from "../schema/make.js";
 import { documentFile as listFile, documentReliability, readParts } from "../reliability/document.js";
 import { TestNamesError } from "../reliability/test-names.js";
@@ -62,7 +62,7 @@ async function format(files: readonly string[]): Promise<number> {
     for (const schema of schemas) writeSource(schema.file, makeSchema(schema));
     step.begin("the list of tests");
     const isListed = updateList(step);
-    writeSource(reliabilityFile, documentChecks(readSource(reliabilityFile)));
+    writeSource(reliabilityFile, documentMutants(readSource(reliabilityFile)));
     writeSource(sizesFile, documentSizes(readSource(sizesFile)));
     step.begin("all files");
     const generated = [documentFile, listFile, sizesFile, ...schemas.map(({ file }) => file)];

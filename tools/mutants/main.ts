@@ -1,126 +1,132 @@
 /**
- * `npm run mutants`: takes the stack's checks of what devices tell it away, one at a time, and sees whether the tests
- * on hostile devices notice.
+ * `npm run mutants`: takes away what the stack makes of a device's word, one way of one condition at a time, and sees
+ * whether a test misses it.
  *
- * Exit status 0 when every check is missed, 1 when one is not, 2 when a check is not in the source any more or the tests
- * fail anyway.
+ * Exit status 0 when all of them are missed or accepted, 1 when one is not, 2 when nothing can be told.
  */
 
-import { spawn } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
-import { compileUnoptimised } from "../build/compile.js";
-import { moduleTargets, projectFolder } from "../build/project.js";
-import { onSignal, TemporaryFolder } from "../command/cleanup.js";
+import { type Build, projectFolder } from "../build/project.js";
+import { TemporaryFolder } from "../command/cleanup.js";
 import { CommandError } from "../command/command-error.js";
-import { commandLine, readCommandLine } from "../command/command-line.js";
 import { count } from "../command/count.js";
+import { STANDARD_OUTPUT, writeJson } from "../command/json-file.js";
 import { fold } from "../command/layout.js";
-import { beginStep, type Step } from "../command/progress.js";
+import { beginStep } from "../command/progress.js";
 import { EXIT_PROBLEM, runCommand } from "../command/run-command.js";
 import { testFilesIn } from "../reliability/test-names.js";
-import { type DeviceCheck, deviceChecks } from "./device-checks.js";
+import { acceptanceOf, outdatedAcceptances } from "./accepted.js";
+import { type Group, Hunt, type Verdict } from "./hunt.js";
+import { describeMutant, findMutants, type Mutant, type Mutants } from "./mutants.js";
+import { type Options, parseOptions } from "./options.js";
+import type { MutantsResult } from "./result.js";
 
-const LIST = "tools/mutants/device-checks.ts";
-const fixedCases = testFilesIn(["tests/hostile/fixed"]);
-const moduleCases = testFilesIn(["tests/emulator/module"]);
-const campaign = join(projectFolder, "tests/hostile/campaign.test.ts");
-/** Without a check, the stack may loop for ever. */
-const TEST_TIMEOUT = 120_000;
+const inProject = (...names: string[]): string[] => names.map((name) => join(projectFolder, name));
 
-/** The source of a check's file without the check; null when its text is not there exactly once. */
-function mutate({ file, find, replacement }: DeviceCheck): string | null {
-  const parts = readFileSync(join(projectFolder, file), "utf8").split(find);
-  return parts.length === 2 ? parts.join(replacement) : null;
-}
+/** Who is asked, in this order. */
+const groups: readonly Group[] = [
+  { name: "fixed cases", files: testFilesIn(["tests/hostile/fixed"]) },
+  { name: "cases of the module", files: testFilesIn(["tests/emulator/module"]) },
+  { name: "hostile kernels and callers", files: testFilesIn(["tests/hostile/kernels", "tests/hostile/records"]) },
+  {
+    name: "behaviours",
+    files: inProject("tests/emulator/mapped.test.ts", "tests/emulator/ported.test.ts"),
+    // A host with all ring features, and one with none.
+    only: /profile (qemu|minimal), immediate/,
+  },
+  { name: "limits", files: testFilesIn(["tests/emulator/limits"]) },
+  { name: "the campaign", files: inProject("tests/hostile/campaign.test.ts") },
+];
 
-/** Compiles both builds with these sources replaced. Not optimised: that takes longer than it helps. */
-async function compileWith(sources: ReadonlyMap<string, string>, folder: string): Promise<void> {
-  for (const { build, output, isRelease } of moduleTargets) {
-    if (!isRelease) continue;
-    const { binary } = await compileUnoptimised(build, sources);
-    writeFileSync(join(folder, `${output}.wasm`), binary);
-  }
-}
-
-/** Whether a test fails with the modules in `folder`. All files run in one process: most of the time goes into starting. */
-async function isNoticed(files: readonly string[], folder: string): Promise<boolean> {
-  const script = files.map((file) => `import ${JSON.stringify(pathToFileURL(file).href)};`).join("\n");
-  const parameters = ["--import", "tsx", "--input-type=module", "--eval", script];
-  const child = spawn(process.execPath, parameters, {
-    cwd: projectFolder,
-    env: { ...process.env, VIRTIO_MODULES: folder },
-    stdio: "ignore",
-    timeout: TEST_TIMEOUT,
-    killSignal: "SIGKILL",
-  });
-  const forget = onSignal(() => child.kill("SIGKILL"));
+/** Compiles the modules that know all mutants, and returns their files. */
+async function compileAll(mutants: Mutants, folder: string): Promise<[mapped: string, ported: string]> {
+  const step = beginStep({ what: "Compiling the module that knows all mutants", isLong: true });
+  const compile = async (build: Build): Promise<string> => {
+    const file = join(folder, `${build}.wasm`);
+    writeFileSync(file, await mutants.compile(build));
+    return file;
+  };
   try {
-    return await new Promise((resolve, reject) => {
-      child.on("error", reject);
-      child.on("close", (status) => resolve(status !== 0));
-    });
+    return [await compile("mapped"), await compile("ported")];
   } finally {
-    forget();
+    step.end();
   }
 }
 
-/** What notices that these sources are others; null when nothing does. */
-async function whatNotices(sources: ReadonlyMap<string, string>, folder: string): Promise<string | null> {
-  await compileWith(sources, folder);
-  if (await isNoticed(fixedCases, folder)) return "a fixed case";
-  if (await isNoticed(moduleCases, folder)) return "a case of the module";
-  return (await isNoticed([campaign], folder)) ? "the campaign" : null;
-}
-
-/** Takes one check after the other away. Returns those that nobody misses. */
-async function survivorsOf(chosen: readonly DeviceCheck[], folder: string, step: Step): Promise<DeviceCheck[]> {
-  const survivors: DeviceCheck[] = [];
-  for (const check of chosen) {
-    const noticed = await whatNotices(new Map([[check.file, mutate(check) ?? ""]]), folder);
-    if (noticed === null) survivors.push(check);
-    const verdict = noticed === null ? `NOT MISSED: ${check.name}` : `missed: ${check.name}, by ${noticed}`;
-    step.aside(() => {
-      console.log(fold(verdict));
-    });
-    step.advance();
-  }
-  return survivors;
-}
-
-async function removeChecks(chosen: readonly DeviceCheck[]): Promise<number> {
-  const outdated = chosen.filter((check) => mutate(check) === null);
-  if (outdated.length > 0) {
-    const [{ name, file } = { name: "", file: "" }, ...others] = outdated;
-    const more = others.length === 0 ? "" : `, and ${others.length} more of the list`;
-    throw new CommandError(`${file} does not contain the text of "${name}" exactly once${more}; mend ${LIST}`);
-  }
+/** Tries mutants; `found` is called with each verdict. */
+async function tryOut(
+  mutants: Mutants,
+  chosen: readonly Mutant[],
+  found: (verdict: Verdict) => void,
+): Promise<Verdict[]> {
   const folder = new TemporaryFolder("virtio-mutants-");
-  const step = beginStep({ what: "Removing checks", total: chosen.length, unit: "checks", isLong: true });
+  const verdicts: Verdict[] = [];
+  let hunt: Hunt | undefined;
   try {
-    const failing = await whatNotices(new Map(), folder.path);
-    if (failing !== null) {
-      throw new CommandError(`with all checks in place, ${failing} fails, so nothing can be told; run npm test`);
-    }
-    const { length } = await survivorsOf(chosen, folder.path, step);
-    step.end();
-    console.log(`${count(chosen.length - length, "check is", "checks are")} missed when gone, ${length} not.`);
-    return length > 0 ? EXIT_PROBLEM : 0;
+    hunt = new Hunt(groups, await compileAll(mutants, folder.path));
+    await hunt.judge(chosen, (verdict) => {
+      verdicts.push(verdict);
+      found(verdict);
+    });
   } finally {
-    step.end();
+    hunt?.end();
     folder.remove();
   }
+  return verdicts.sort((first, second) => first.mutant.branch - second.mutant.branch);
 }
 
-await runCommand("npm run mutants", () => {
-  const program = commandLine(
-    "mutants",
-    "Removes the checks of what devices say, one by one, and reports those that no test misses.",
-  ).argument("[text]", "only the checks whose name or file contains this", "");
-  if (!readCommandLine(program, "mutants", process.argv.slice(2))) return 0;
-  const text = program.args[0] ?? "";
-  const chosen = deviceChecks.filter(({ name, file }) => name.includes(text) || file.includes(text));
-  if (chosen.length === 0) throw new CommandError(`no check has "${text}" in its name or file; see ${LIST}`);
-  return removeChecks(chosen);
+function toDocument(verdicts: readonly Verdict[], accepted: readonly Mutant[], seconds: number): MutantsResult {
+  return {
+    version: 1,
+    seconds,
+    missed: verdicts.flatMap(({ mutant, by, test }) => (test === null ? [] : [{ ...mutant, by, test }])),
+    accepted: accepted.map((mutant) => ({ ...mutant, why: acceptanceOf(mutant)?.why ?? "" })),
+    notMissed: verdicts.flatMap(({ mutant, test, tests }) => (test === null ? [{ ...mutant, tests }] : [])),
+  };
+}
+
+/** Prints a verdict that nobody wants. */
+function complain({ mutant, test, tests }: Verdict): void {
+  if (test !== null) return;
+  const where = tests === 0 ? "no test gets there" : `${count(tests, "test goes", "tests go")} there`;
+  console.log(fold(`NOT MISSED: ${describeMutant(mutant)} (${where})`));
+}
+
+/** Returns whether all was well. */
+async function examine(mutants: Mutants, chosen: readonly Mutant[], { json }: Options): Promise<boolean> {
+  const accepted = chosen.filter((mutant) => acceptanceOf(mutant) !== undefined);
+  const others = chosen.filter((mutant) => acceptanceOf(mutant) === undefined);
+  const outdated = outdatedAcceptances(mutants.list);
+  const started = performance.now();
+  const isQuiet = json === STANDARD_OUTPUT;
+  const verdicts = await tryOut(mutants, others, isQuiet ? () => undefined : complain);
+  const document = toDocument(verdicts, accepted, (performance.now() - started) / 1000);
+  if (json !== undefined) writeJson(json, document);
+  if (!isQuiet) {
+    for (const { function: name, condition } of outdated) {
+      console.log(fold(`ACCEPTED, BUT NOT THERE: ${name}: ${condition}; see tools/mutants/accepted.ts`));
+    }
+    const { missed, notMissed } = document;
+    console.log(
+      fold(
+        `${count(missed.length, "mutant is", "mutants are")} missed, ${accepted.length} accepted without a try, ` +
+          `${notMissed.length} not missed.`,
+      ),
+    );
+  }
+  return document.notMissed.length === 0 && outdated.length === 0;
+}
+
+await runCommand("npm run mutants", async () => {
+  const options = parseOptions(process.argv.slice(2));
+  if (options === null) return 0;
+  const mutants = findMutants();
+  const chosen = mutants.list.filter((mutant) => describeMutant(mutant).includes(options.only));
+  if (chosen.length === 0) throw new CommandError(`no mutant has "${options.only}" in its line; see --list`);
+  if (options.list) {
+    for (const mutant of chosen) console.log(describeMutant(mutant));
+    return 0;
+  }
+  return (await examine(mutants, chosen, options)) ? 0 : EXIT_PROBLEM;
 });

@@ -5,7 +5,7 @@
 
 /** Suites around the one that is being described. */
 const path = [];
-/** All tests so far, each with the suites that it is in. */
+/** All tests so far, each with the suites that it is in, what runs it, and whether it is to be left out. */
 export const tests = [];
 
 function lastFunction(parameters) {
@@ -21,7 +21,9 @@ export function describe(name, ...parameters) {
 }
 
 export function test(name, ...parameters) {
-  if (lastFunction(parameters) !== undefined) tests.push({ path: [...path], name });
+  const run = lastFunction(parameters);
+  const options = parameters.find((parameter) => typeof parameter === "object");
+  if (run !== undefined) tests.push({ path: [...path], name, run, isSkipped: Boolean(options?.skip) });
 }
 
 function nothing() {}

@@ -36,6 +36,12 @@ export const schemas: readonly DocumentType[] = [
     type: "FuzzResult",
     file: "tools/fuzz/result.schema.json",
   },
+  {
+    command: "npm run mutants",
+    source: "tools/mutants/result.ts",
+    type: "MutantsResult",
+    file: "tools/mutants/result.schema.json",
+  },
 ];
 
 /** The schema, in JSON that is not yet in the project's layout. Throws when the type is not there. */

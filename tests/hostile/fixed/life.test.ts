@@ -146,6 +146,19 @@ describe("a reset", () => {
     ground.recovers();
   });
 
+  onBothBuilds("of a device that goes meanwhile ends at once: the device is gone", (build) => {
+    for (const ground of [new DiskGround(build), new CardGround(build)]) {
+      const device = ground instanceof DiskGround ? ground.disk : ground.card;
+      ground.device.faults.readRegister = (offset, _, right) => (offset === STATUS ? 0xff : right);
+      const before = ground.machine.counters.portReads;
+      assert.equal(ground.stack.exports.reset(device.handle), Result.E_GONE);
+      assert.ok(ground.machine.counters.portReads - before < 50, "nobody waits for it");
+      assert.equal(device.events() & Event.GONE, Event.GONE);
+      assert.equal(ground.device.canReachMemory, false);
+      ground.recovers();
+    }
+  });
+
   onBothBuilds("makes completions of the time before it invalid", (build) => {
     const ground = new DiskGround(build);
     ground.submitReads(3);
@@ -291,6 +304,7 @@ describe("base address 0", () => {
   for (const [name, address, size] of [
     ["has 16 ports", 0xc001, 0xffff_fff1],
     ["lies beyond the last port", 0x1_c001, 0xffff_ff81],
+    ["lies over the registers of PCI configuration", 0xce1, 0xffff_ffe1],
     ["is memory at its second reading", 0x4000, 0xffff_f000],
   ] as const) {
     onBothBuilds(`that ${name} is refused`, (build) => {

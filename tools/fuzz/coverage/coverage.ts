@@ -3,13 +3,11 @@
  * of the source is one of the module, with calls that say which of them were reached.
  */
 
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import type { Build } from "../../../kernel-shim/machine.js";
 import { unoptimisedStack } from "../../build/compile.js";
 import { compileCached } from "../../build/compile-cache.js";
-import { projectFolder } from "../../build/project.js";
 import { type Branch, COVERAGE_IMPORT, COVERAGE_MODULE, instrument } from "./instrument.js";
+import { parseSources, readStack } from "./stack-sources.js";
 
 /** A module with more imports than the kernel's. */
 export interface InstrumentedModule {
@@ -32,29 +30,9 @@ export interface CoverageReport {
   readonly files: readonly FileCoverage[];
 }
 
-/** The folder of the stack's sources. */
-const folder = "assembly";
-
-/** Instrumented sources by name, and their branches by number. */
-function instrumentAll(): { sources: Map<string, string>; branches: Branch[] } {
-  const sources = new Map<string, string>();
-  const branches: Branch[] = [];
-  const names = readdirSync(join(projectFolder, folder), { recursive: true, encoding: "utf8" })
-    .map((name) => `${folder}/${name.replaceAll("\\", "/")}`)
-    .filter((name) => name.endsWith(".ts"))
-    .sort();
-  for (const name of names) {
-    const source = readFileSync(join(projectFolder, name), "utf8");
-    const instrumented = instrument(name, source, branches.length);
-    branches.push(...instrumented.branches);
-    sources.set(name, instrumented.source);
-  }
-  return { sources, branches };
-}
-
 /** How many branches the stack's sources have. */
 export function countBranches(): number {
-  return instrumentAll().branches.length;
+  return instrument(parseSources(readStack())).branches.length;
 }
 
 /** Branches of both builds, reached in any of them: what one build leaves out, the other one has. */
@@ -67,7 +45,7 @@ export class Coverage {
 
   /** Compiles the stack for these builds. */
   static async create(builds: readonly Build[]): Promise<Coverage> {
-    const { sources, branches } = instrumentAll();
+    const { sources, branches } = instrument(parseSources(readStack()));
     const wasReached = new Uint8Array(branches.length);
     const reached = (branch: number): number => {
       wasReached[branch] = 1;
@@ -92,11 +70,11 @@ export class Coverage {
   /** What has been reached so far. */
   report(): CoverageReport {
     const files = new Map<string, { branches: number; unreached: Branch[] }>();
-    this.branches.forEach((branch, number) => {
-      const file = files.get(branch.file) ?? { branches: 0, unreached: [] };
-      files.set(branch.file, file);
+    this.branches.forEach(({ file: name, line, column, kind }, number) => {
+      const file = files.get(name) ?? { branches: 0, unreached: [] };
+      files.set(name, file);
       file.branches++;
-      if (this.wasReached[number] === 0) file.unreached.push(branch);
+      if (this.wasReached[number] === 0) file.unreached.push({ file: name, line, column, kind });
     });
     const list = Array.from(files, ([file, { branches, unreached }]) => ({
       file,

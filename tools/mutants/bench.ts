@@ -1,0 +1,107 @@
+/**
+ * A process that runs tests on mutants, over and over: `node --import tsx bench.ts MAPPED PORTED FILES`. The first two
+ * are the modules of both builds that know all mutants; they stand in for the stack's, wherever a test has them from. The
+ * tests are those of the other files, run here one after the other by their numbers.
+ */
+
+import { readFileSync } from "node:fs";
+import { register } from "node:module";
+import { pathToFileURL } from "node:url";
+import { COVERAGE_IMPORT, COVERAGE_MODULE } from "../fuzz/coverage/instrument.js";
+
+/** Runs one test on the stack as it is, or on a mutant. */
+export interface Order {
+  readonly test: number;
+  /** The branch that is never taken; null: none. */
+  readonly mutant: number | null;
+  /** How many branches the stack may take before it counts as going on for ever. */
+  readonly branchesMax: number;
+}
+
+/** What came of it. */
+export interface Report {
+  /** The failure's message; null where the test did not fail. */
+  readonly failure: string | null;
+  readonly milliseconds: number;
+  /** How many branches were taken. */
+  readonly taken: number;
+  /** Which ones. */
+  readonly branches: readonly number[];
+}
+
+/** A test that can be run: the first message says which there are. */
+export interface KnownTest {
+  readonly file: string;
+  /** With the suites that it is in. */
+  readonly name: string;
+  /** It is not for this build or host. */
+  readonly isSkipped: boolean;
+}
+
+interface RecordedTest {
+  readonly path: readonly string[];
+  readonly name: string;
+  readonly run: () => unknown;
+  readonly isSkipped: boolean;
+}
+
+register("../reliability/hooks.mjs", import.meta.url);
+const recorder = (await import(new URL("../reliability/recorder.mjs", import.meta.url).href)) as {
+  tests: RecordedTest[];
+};
+
+let order: Order = { test: 0, mutant: null, branchesMax: 0 };
+let taken = 0;
+const branches = new Set<number>();
+
+function reached(branch: number): number {
+  branches.add(branch);
+  if (++taken > order.branchesMax) throw new Error("the stack goes on and on");
+  return branch === order.mutant ? 1 : 0;
+}
+
+const [mapped = "", ported = "", ...files] = process.argv.slice(2);
+const mappedMutants = new WebAssembly.Module(readFileSync(mapped));
+const portedMutants = new WebAssembly.Module(readFileSync(ported));
+
+/** The same build of the stack, with all mutants; anything else as it is. */
+function withMutants(module: WebAssembly.Module): WebAssembly.Module {
+  const imports = WebAssembly.Module.imports(module);
+  if (!imports.some((each) => each.module === "kernel")) return module;
+  return imports.some(({ name }) => name.startsWith("phys_")) ? portedMutants : mappedMutants;
+}
+
+WebAssembly.Instance = class extends WebAssembly.Instance {
+  constructor(module: WebAssembly.Module, imports?: WebAssembly.Imports) {
+    super(withMutants(module), { ...imports, [COVERAGE_MODULE]: { [COVERAGE_IMPORT]: reached } });
+  }
+};
+
+const known: KnownTest[] = [];
+for (const file of files) {
+  await import(pathToFileURL(file).href);
+  for (const { path, name, isSkipped } of recorder.tests.slice(known.length)) {
+    known.push({ file, name: [...path, name].join(": "), isSkipped });
+  }
+}
+
+process.on("message", (message: Order) => {
+  void run(message).then((report) => process.send?.(report));
+});
+process.on("disconnect", () => process.exit());
+process.send?.(known);
+
+async function run(wanted: Order): Promise<Report> {
+  order = wanted;
+  taken = 0;
+  branches.clear();
+  const started = performance.now();
+  let failure: string | null = null;
+  try {
+    await recorder.tests[wanted.test]?.run();
+  } catch (error) {
+    failure = error instanceof Error ? error.message : String(error);
+  }
+  const milliseconds = performance.now() - started;
+  return { failure, milliseconds, taken, branches: wanted.mutant === null ? [...branches] : [] };
+}

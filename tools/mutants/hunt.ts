@@ -1,0 +1,179 @@
+/**
+ * Looks which test misses which mutant, group by group of tests: what one group misses, the next ones are not asked
+ * about. First every test of a group is run on the stack as it is, to learn which branches it takes: only those that take
+ * a mutant's branch can tell it from the stack.
+ */
+
+import { cpus } from "node:os";
+import { CommandError } from "../command/command-error.js";
+import { beginStep } from "../command/progress.js";
+import type { KnownTest, Report } from "./bench.js";
+import { BenchProcess } from "./bench-process.js";
+import type { Mutant } from "./mutants.js";
+
+/** Tests that are asked together. */
+export interface Group {
+  /** What they are: "fixed cases". */
+  readonly name: string;
+  readonly files: readonly string[];
+  /** Which of the tests in them: those with this in their names. */
+  readonly only?: RegExp;
+}
+
+/** What became of a mutant. */
+export interface Verdict {
+  readonly mutant: Mutant;
+  /** The group of the test that missed it; empty when none did. */
+  readonly by: string;
+  /** That test; null when none did. */
+  readonly test: string | null;
+  /** How many tests take the branch, of those that were asked. */
+  readonly tests: number;
+}
+
+/** What a test does on the stack as it is. */
+interface Trial {
+  readonly number: number;
+  readonly name: string;
+  readonly milliseconds: number;
+  readonly branchesMax: number;
+  readonly branches: ReadonlySet<number>;
+  /** How many mutants it missed so far. */
+  successes: number;
+}
+
+/** More branches than the stack itself takes, by so much, are an endless loop. */
+const BRANCHES_FACTOR = 20;
+const BRANCHES_SPARE = 2_000_000;
+
+export class Hunt {
+  private readonly processes: readonly BenchProcess[];
+  private tests: readonly KnownTest[] = [];
+
+  /** @param modules files of the modules that know all mutants: mapped, ported */
+  constructor(
+    private readonly groups: readonly Group[],
+    modules: readonly [mapped: string, ported: string],
+  ) {
+    const files = groups.flatMap((group) => group.files);
+    this.processes = cpus().map(() => new BenchProcess(modules, files));
+  }
+
+  /**
+   * Tries mutants. Throws `CommandError` when a test fails without any.
+   *
+   * @param found called with each verdict
+   */
+  async judge(mutants: readonly Mutant[], found: (verdict: Verdict) => void): Promise<void> {
+    const started = await Promise.all(this.processes.map((each) => each.start()));
+    this.tests = started[0] ?? [];
+    let left: readonly Verdict[] = mutants.map((mutant) => ({ mutant, by: "", test: null, tests: 0 }));
+    for (const group of this.groups) {
+      if (left.length > 0) left = await this.judgeBy(group, left, found);
+    }
+    left.forEach(found);
+  }
+
+  end(): void {
+    for (const each of this.processes) each.end();
+  }
+
+  /** Returns the verdicts on those that the group does not miss. */
+  private async judgeBy(
+    group: Group,
+    verdicts: readonly Verdict[],
+    found: (verdict: Verdict) => void,
+  ): Promise<Verdict[]> {
+    const trials = await this.prepare(group);
+    const left: Verdict[] = [];
+    const step = beginStep({ what: `Trying mutants on ${group.name}`, total: verdicts.length, unit: "mutants" });
+    try {
+      await this.share(verdicts, async ({ mutant, tests }, bench) => {
+        const fit = trials.filter(({ branches }) => branches.has(mutant.branch));
+        const test = await this.whatMisses(mutant, fit, bench);
+        const verdict = { mutant, by: test === null ? "" : group.name, test, tests: tests + fit.length };
+        step.aside(() => (test === null ? left.push(verdict) : found(verdict)));
+        step.advance();
+      });
+    } finally {
+      step.end();
+    }
+    return left;
+  }
+
+  /** Runs a group's tests on the stack as it is. */
+  private async prepare({ name, files, only = /./ }: Group): Promise<Trial[]> {
+    const numbers = [...this.tests.entries()]
+      .filter(([, test]) => !test.isSkipped && files.includes(test.file) && only.test(test.name))
+      .map(([number]) => number);
+    const trials: Trial[] = [];
+    const step = beginStep({ what: `Running ${name} without a mutant`, total: numbers.length, unit: "tests" });
+    try {
+      await this.share(numbers, async (number, bench) => {
+        const test = this.tests[number]?.name ?? "";
+        const report = await bench.run({ test: number, mutant: null, branchesMax: Number.MAX_SAFE_INTEGER });
+        if (report?.failure !== null) {
+          const [why = ""] = report?.failure.split("\n") ?? ["it hangs"];
+          throw new CommandError(`"${test}" fails without a mutant (${why}); see npm test`);
+        }
+        trials.push(trial(number, test, report));
+        step.advance();
+      });
+    } finally {
+      step.end();
+    }
+    return trials;
+  }
+
+  /** The name of the first test that misses a mutant; null when none does. */
+  private async whatMisses(mutant: Mutant, trials: readonly Trial[], bench: BenchProcess): Promise<string | null> {
+    for (const each of [...trials].sort((first, second) => rate(second) - rate(first))) {
+      if (!(await this.misses(mutant, each, bench))) continue;
+      each.successes++;
+      return each.name;
+    }
+    return null;
+  }
+
+  private async misses({ branch }: Mutant, { number, branchesMax }: Trial, bench: BenchProcess): Promise<boolean> {
+    const onMutant = await bench.run({ test: number, mutant: branch, branchesMax });
+    if (onMutant === null) return true;
+    if (onMutant.failure === null) return false;
+    const onStack = await bench.run({ test: number, mutant: null, branchesMax });
+    if (onStack?.failure === null) return true;
+    // A mutant left something behind in the process: what fails in a fresh one counts.
+    bench.end();
+    const again = await bench.run({ test: number, mutant: branch, branchesMax });
+    bench.end();
+    return again?.failure !== null;
+  }
+
+  /** Works through a list, with all processes at once. */
+  private async share<Item>(
+    items: readonly Item[],
+    work: (item: Item, bench: BenchProcess) => Promise<void>,
+  ): Promise<void> {
+    const left = [...items].reverse();
+    await Promise.all(
+      this.processes.map(async (bench) => {
+        try {
+          for (let item = left.pop(); item !== undefined; item = left.pop()) await work(item, bench);
+        } catch (error) {
+          // The others end, too.
+          left.length = 0;
+          throw error;
+        }
+      }),
+    );
+  }
+}
+
+function trial(number: number, name: string, { milliseconds, taken, branches }: Report): Trial {
+  const branchesMax = taken * BRANCHES_FACTOR + BRANCHES_SPARE;
+  return { number, name, milliseconds, branchesMax, branches: new Set(branches), successes: 0 };
+}
+
+/** Tests that missed much in little time are asked first. */
+function rate({ successes, milliseconds }: Trial): number {
+  return (successes + 0.1) / (milliseconds + 1);
+}

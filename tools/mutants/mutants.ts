@@ -1,0 +1,76 @@
+/**
+ * The mutants of the stack: for every way that a condition can go, where a device has a say in it, the stack that never
+ * goes that way. One module holds them all, and is told at run time which of them it is.
+ */
+
+import ts from "typescript";
+import type { Build } from "../build/project.js";
+import { unoptimisedStack } from "../build/compile.js";
+import { compileCached } from "../build/compile-cache.js";
+import { type FoundBranch, instrument } from "../fuzz/coverage/instrument.js";
+import { parseSources, readStack } from "../fuzz/coverage/stack-sources.js";
+import { DeviceData } from "./device-data.js";
+
+/** What never comes of a condition in a mutant; of `&`, that it cuts something off. */
+export type Never = "true" | "false" | "first" | "second" | "cut";
+
+export interface Mutant {
+  /** The number of the branch that is never taken. */
+  readonly branch: number;
+  /** Relative to the project's folder. */
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  /** The function that the condition is in. */
+  readonly function: string;
+  /** The condition as it is written, in one line. */
+  readonly condition: string;
+  readonly never: Never;
+}
+
+export interface Mutants {
+  /** In the order of the sources. */
+  readonly list: readonly Mutant[];
+  /** Compiles the module of one build. */
+  compile(build: Build): Promise<Uint8Array>;
+}
+
+/** Finds the mutants of the stack. */
+export function findMutants(): Mutants {
+  const parsed = parseSources(readStack());
+  const { sources, branches } = instrument(parsed);
+  const data = new DeviceData(parsed);
+  const list = branches.flatMap((branch, number) => {
+    const { condition } = branch;
+    return condition !== null && data.decides(condition) ? [mutant(branch, condition, number)] : [];
+  });
+  return {
+    list,
+    // It is the module that tells a campaign which branches it reaches.
+    compile: (build) => compileCached(`coverage-${build}`, unoptimisedStack(build, sources)),
+  };
+}
+
+function mutant({ file, line, column, kind }: FoundBranch, condition: ts.Expression, branch: number): Mutant {
+  const text = condition.getText().replaceAll(/\s+/g, " ");
+  return { branch, file, line, column, function: functionOf(condition), condition: text, never: kind as Never };
+}
+
+/** The name of the function around a node, a method's without its class. */
+function functionOf(node: ts.Node): string {
+  const found = ts.findAncestor(node, (each) => ts.isFunctionLike(each));
+  return found?.name?.getText() ?? "";
+}
+
+const NEVER: Readonly<Record<Never, string>> = {
+  true: "is never true",
+  false: "is never false",
+  first: "is never the first operand",
+  second: "is never the second operand",
+  cut: "never cuts anything off",
+};
+
+/** "assembly/virtio/virtqueue.ts:127:9: allocate: size < sizeMin is never true" */
+export function describeMutant({ file, line, column, function: name, condition, never }: Mutant): string {
+  return `${file}:${line}:${column}: ${name}: ${condition} ${NEVER[never]}`;
+}
