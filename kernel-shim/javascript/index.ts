@@ -11,6 +11,8 @@ export type { BlockRequest, Submitted } from "./block-device.js";
 export type { Completion } from "./completions.js";
 export { Device, DeviceTimeout } from "./device.js";
 export type { ServicedDevice } from "./device.js";
+export { EntropyDevice } from "./entropy-device.js";
+export type { EntropyRequest } from "./entropy-device.js";
 export { VirtioError, resultMeaning, resultName } from "./error.js";
 export { featureName, featureNames } from "./feature-names.js";
 export { NetDevice } from "./net-device.js";

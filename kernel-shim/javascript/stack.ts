@@ -8,6 +8,7 @@
 import type { Machine } from "../machine.js";
 import {
   BlockOptionsLayout,
+  EntropyOptionsLayout,
   NetOptionsLayout,
   PciBarLayout,
   PciCapabilityLayout,
@@ -15,6 +16,7 @@ import {
   PciRangesLayout,
   Result,
   type BlockOptions,
+  type EntropyOptions,
   type NetOptions,
   type PciBar,
   type PciCapability,
@@ -26,6 +28,7 @@ import {
 import { BlockDevice } from "./block-device.js";
 import type { StackContext } from "./context.js";
 import type { Device, ServicedDevice } from "./device.js";
+import { EntropyDevice } from "./entropy-device.js";
 import { VirtioError, check } from "./error.js";
 import { exportsOf } from "./exports.js";
 import { NetDevice } from "./net-device.js";
@@ -181,6 +184,22 @@ export class VirtioStack implements StackContext<Device> {
       () => {
         const given = options && { features: ALL_FEATURES, ...options };
         return this.withOptions("net_open", NetOptionsLayout, given, (pointer) => exports.net_open(address, pointer));
+      },
+    );
+  }
+
+  /** Opens an entropy device and grants it the ports of its first base address register. Interrupts are off at first. */
+  openEntropy(address: number, options?: Partial<EntropyOptions>): EntropyDevice {
+    const { exports } = this;
+    return this.open(
+      "entropy_open",
+      address,
+      (pciFunction, handle) => new EntropyDevice(this, pciFunction, handle),
+      () => {
+        const given = options && { features: ALL_FEATURES, ...options };
+        return this.withOptions("entropy_open", EntropyOptionsLayout, given, (pointer) =>
+          exports.entropy_open(address, pointer),
+        );
       },
     );
   }

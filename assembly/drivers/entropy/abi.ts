@@ -23,4 +23,6 @@ export class EntropyRequest {
   length: u32;
   /** Written by the stack: OK when accepted, otherwise why the request was refused. */
   result: i32;
+  /** Not used: makes the size a multiple of 8. */
+  padding: u32;
 }
