@@ -7,4 +7,4 @@ import { pathToFileURL } from "node:url";
 register("./hooks.mjs", import.meta.url);
 const { tests } = await import("./recorder.mjs");
 for (const file of argv.slice(2)) await import(pathToFileURL(file).href);
-stdout.write(JSON.stringify(tests));
+stdout.write(JSON.stringify(tests.map(({ path, name }) => ({ path, name }))));
