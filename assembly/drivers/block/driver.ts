@@ -1,9 +1,7 @@
 /** What virtio-block adds to the life that all devices have, see `virtio/lifecycle.ts`. [virtio-1.2 §5.2] */
-import { QUEUE_BYTES } from "../../virtio/device";
 import { VIRTIO_F_ANY_LAYOUT, VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC } from "../../virtio/features";
-import { CHAIN_STATE_BYTES } from "../../virtio/queue/chain-state";
 import { readConfiguration, updateCapacity, withoutCacheChange } from "./configuration";
-import { BlockDevice, RequestQueue, RequestState } from "./device";
+import { BlockDevice } from "./device";
 import { prepareLimits } from "./limits";
 import { CHAIN_MIN } from "./requests";
 import {
@@ -56,7 +54,6 @@ export class BlockDriver extends BlockDevice {
   }
 
   allocate(): i32 {
-    if (offsetof<RequestState>() > CHAIN_STATE_BYTES || offsetof<RequestQueue>() > QUEUE_BYTES) ERROR("too large");
     this.queue.timeout = this.timeout;
     return this.queue.allocate(this, REQUEST_QUEUE, CHAIN_MIN, FRAMING_BYTES, TABLE_ENTRIES);
   }

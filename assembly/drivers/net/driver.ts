@@ -1,9 +1,9 @@
 /** What virtio-net adds to the life that all devices have, see `virtio/lifecycle.ts`. [virtio-1.2 §5.1] */
 import { Result } from "../../abi/results";
-import { DeviceState, QUEUE_BYTES } from "../../virtio/device";
+import { DeviceState } from "../../virtio/device";
 import { VIRTIO_F_ANY_LAYOUT, VIRTIO_F_EVENT_IDX } from "../../virtio/features";
 import { announceLink, readConfiguration, statedMtu, updateLink } from "./configuration";
-import { NetDevice, ReceiveQueue, TransmitQueue, TransmitWish } from "./device";
+import { NetDevice, TransmitWish } from "./device";
 import {
   allocateReceive,
   frameIsHeldBack,
@@ -46,7 +46,6 @@ export class NetDriver extends NetDevice {
   }
 
   allocate(): i32 {
-    if (offsetof<ReceiveQueue>() > QUEUE_BYTES || offsetof<TransmitQueue>() > QUEUE_BYTES) ERROR("too large");
     this.transmitQueue.timeout = this.timeout;
     const result = allocateReceive(this, this.receiveQueue, this.bufferCountWanted, this.bufferBytesWanted);
     return result == Result.OK ? allocateTransmit(this, this.transmitQueue) : result;
