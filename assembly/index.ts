@@ -1,11 +1,21 @@
 /** The module's exports. No logic; the meaning of each call is written where it is implemented. */
 
 export { abi_version, heap_base, initialize, forget_translations } from "./stack";
-export { interrupt, events, enable_interrupts, disable_interrupts, reset, close } from "./drivers/calls";
+export {
+  interrupt,
+  interrupt_vector,
+  events,
+  enable_interrupts,
+  disable_interrupts,
+  reset,
+  close,
+} from "./drivers/calls";
 export { pci_scan } from "./virtio/transport/scan";
 export { pci_bar } from "./pci/bar";
 export { pci_capabilities } from "./pci/capabilities";
 export { pci_assign } from "./pci/assign";
+export { pci_msix } from "./pci/msix";
+export { mmio_identify } from "./virtio/transport/mmio";
 export {
   net_open,
   net_information,

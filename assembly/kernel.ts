@@ -21,6 +21,22 @@
 @external("kernel", "out16") export declare function out16(port: u32, value: u32): void;
 @external("kernel", "out32") export declare function out32(port: u32, value: u32): void;
 
+// Builds with a transport whose registers lie in memory only.
+/**
+ * Grants the registers of a device: `bytes` of them from physical address `address` on, a multiple of 4. Returns a window:
+ * the register at byte `o` is accessed at window + o. 0: the kernel does not grant them. What is mapped twice is ended twice.
+ */
+@external("kernel", "mmio_map") export declare function mmio_map(address: u64, bytes: u32): u32;
+/** Ends exactly what one `mmio_map` granted. */
+@external("kernel", "mmio_unmap") export declare function mmio_unmap(window: u32, bytes: u32): void;
+// Exactly one access of exactly that width, naturally aligned, little-endian. `pointer` is a window + an offset.
+@external("kernel", "mmio_read8") export declare function mmio_read8(pointer: u32): u32;
+@external("kernel", "mmio_read16") export declare function mmio_read16(pointer: u32): u32;
+@external("kernel", "mmio_read32") export declare function mmio_read32(pointer: u32): u32;
+@external("kernel", "mmio_write8") export declare function mmio_write8(pointer: u32, value: u32): void;
+@external("kernel", "mmio_write16") export declare function mmio_write16(pointer: u32, value: u32): void;
+@external("kernel", "mmio_write32") export declare function mmio_write32(pointer: u32, value: u32): void;
+
 /** Lends `pages` pages of 4096 bytes: zeroed, page-aligned, physically contiguous. Returns a pointer, or 0. */
 @external("kernel", "dma_alloc") export declare function dma_alloc(pages: u32): u32;
 /** Gives back exactly what one `dma_alloc` lent. No device reaches it any more. */

@@ -106,16 +106,66 @@ export class Completion {
   length: u32;
 }
 
+/** What is in a slot for memory-mapped devices. [virtio-1.2 §4.2.2] */
+@unmanaged
+export class MmioIdentity {
+  /** The virtio device type (1 net, 2 block, …). */
+  type: u32;
+  /** 1: legacy; 2. */
+  version: u32;
+  vendor: u32;
+}
+
+/** Where a function's MSI-X table is, which the kernel programs. [PCI 3.0 §6.8.2] */
+@unmanaged
+export class PciMsix {
+  /** Entries of the table, 16 bytes each. */
+  vectors: u32;
+  /** Base address register that the table lies behind, and the offset there. */
+  table_bar: u32;
+  table_offset: u32;
+  /** The same for the pending bits. */
+  pending_bar: u32;
+  pending_offset: u32;
+}
+
+/** How to open a device of any type: what the option record of each begins with. */
+@unmanaged
+export class DeviceOptions {
+  /**
+   * The optional features that may be accepted; a feature whose bit is 0 is refused even if offered. ACCESS_PLATFORM
+   * (bit 33) says that the addresses which `dma_address` answers are bus addresses.
+   */
+  features: u64;
+  /** Nanoseconds that a request may take; 0: any time. */
+  timeout_ns: u64;
+  /** MMIO only: physical address of the registers. */
+  mmio_base: u64;
+  /** MMIO only: how many bytes of registers there are. */
+  mmio_bytes: u32;
+  /** One of `TransportWanted`. */
+  transport: u32;
+  /** MSI-X vectors that the kernel has programmed, from the first entry of the table on; 0: the interrupt pin. */
+  vectors: u32;
+  /** Most entries of a queue, where the device leaves that to the driver; 0: as many as the device can have. */
+  queue_size_max: u32;
+}
+
 /** How to open a disk. A null pointer in its place means all features and defaults. */
 @unmanaged
 export class BlockOptions {
-  /** The optional features that may be accepted; a feature whose bit is 0 is refused even if offered. */
+  /** These are the fields of `DeviceOptions`. The optional features that may be accepted; others are refused if offered. */
   features: u64;
   /**
    * Nanoseconds that a request may take. When one takes longer, at most twice as long, and `block_poll` finds nothing,
    * the device counts as broken. 0: any time.
    */
   timeout_ns: u64;
+  mmio_base: u64;
+  mmio_bytes: u32;
+  transport: u32;
+  vectors: u32;
+  queue_size_max: u32;
 }
 
 /** Operations of a `BlockRequest`. [virtio-1.2 §5.2.6] */
@@ -216,8 +266,18 @@ export class BlockStatistics {
 /** How to open a network card. A null pointer in its place means all features and defaults. */
 @unmanaged
 export class NetOptions {
-  /** The optional features that may be accepted; a feature whose bit is 0 is refused even if offered. */
+  /** These are the fields of `DeviceOptions`. The optional features that may be accepted; others are refused if offered. */
   features: u64;
+  /**
+   * Nanoseconds that sending a frame may take. When one takes longer, at most twice as long, and `net_reclaim` finds
+   * nothing, the device counts as broken. 0: any time.
+   */
+  timeout_ns: u64;
+  mmio_base: u64;
+  mmio_bytes: u32;
+  transport: u32;
+  vectors: u32;
+  queue_size_max: u32;
   /**
    * How many receive buffers to post; 0: as many as the ring holds. With MRG_RXBUF, all of them together must hold the
    * largest frame that hosts deliver, 69,632 bytes and its header: a device without room for a frame waits for ever.
@@ -225,11 +285,6 @@ export class NetOptions {
   receive_buffers: u32;
   /** Bytes of each, virtio-net header included, a multiple of 64; 0: 2048, or as much as the MTU and the above require. */
   receive_buffer_bytes: u32;
-  /**
-   * Nanoseconds that sending a frame may take. When one takes longer, at most twice as long, and `net_reclaim` finds
-   * nothing, the device counts as broken. 0: any time.
-   */
-  timeout_ns: u64;
 }
 
 /** One Ethernet frame to send: header fields of the wire format and where the frame lies. [virtio-1.2 §5.1.6] */

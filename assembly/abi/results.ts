@@ -23,11 +23,11 @@ export const enum Result {
   E_DMA_MEMORY = -5,
   /** No PCI function answers at that address. */
   E_NOT_FOUND = -6,
-  /** The function is not a legacy or transitional virtio device of the kind asked for. */
+  /** What is there is no virtio device of the kind asked for, or has none of the transports that are wanted and built in. */
   E_NOT_VIRTIO = -7,
   /**
    * The BAR with the device's registers is missing, too small, has no address, or lies over the configuration ports or
-   * the registers of another open device. From `reset`: it is not where it was.
+   * the registers of another open device; or the kernel does not grant it. From `reset`: it is not where it was.
    */
   E_BAR = -8,
   /** The device is open already, or there is no room for one more open device. */
@@ -77,6 +77,33 @@ export const enum Result {
   E_GONE = -29,
 }
 
+/** How a device's registers are reached. */
+export const enum Transport {
+  /** Not at all yet, or no more. */
+  NONE = 0,
+  LEGACY_PCI = 1,
+  /** Modern PCI: a BAR of ports. */
+  MODERN_PCI_PORTS = 2,
+  /** Modern PCI: a BAR of memory. */
+  MODERN_PCI_MEMORY = 3,
+  /** Modern PCI: its configuration space alone, which is slow. */
+  MODERN_PCI_WINDOW = 4,
+  /** Memory-mapped, version 1: legacy. */
+  MMIO_1 = 5,
+  /** Memory-mapped, version 2. */
+  MMIO_2 = 6,
+}
+
+/** Which transports an open call may use. */
+export const enum TransportWanted {
+  /** Modern PCI where a BAR leads to it, otherwise legacy PCI, otherwise modern PCI by configuration space. */
+  PCI = 0,
+  LEGACY_PCI = 1,
+  MODERN_PCI = 2,
+  /** Memory-mapped, at the address that the options name. */
+  MMIO = 3,
+}
+
 /** What `log` reports. */
 export const enum Message {
   /** first: device handle, second: queue. The device completed a descriptor that is not an outstanding head. */
@@ -93,6 +120,8 @@ export const enum Message {
   TIMED_OUT = 6,
   /** first: device handle, second: PCI address. The device was removed: all ones or something else is in its place. */
   DEVICE_GONE = 7,
+  /** first: device handle, second: its status. The device found an error from which only a reset helps. */
+  NEEDS_RESET = 8,
 }
 
 /** Bits of `events`. Reading them clears them. */

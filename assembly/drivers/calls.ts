@@ -13,6 +13,17 @@ class HandleInterrupt {
   }
 }
 
+/** What `interrupt_vector` was asked for. */
+let vectorAsked: u32 = 0;
+
+
+@unmanaged
+class InterruptVector {
+  on<D>(device: D): i32 {
+    return lifecycle.interruptVector<D>(device, vectorAsked);
+  }
+}
+
 
 @unmanaged
 class EnableInterrupts {
@@ -59,6 +70,20 @@ export function interrupt(handle: u32): i32 {
   if (!device || device.state == DeviceState.CLOSING) return Result.E_HANDLE;
   if (device.state == DeviceState.GONE) return Result.E_GONE;
   return forDriver<HandleInterrupt>(device);
+}
+
+/**
+ * The same for a message vector of a device that was opened with `vectors`, which is nobody else's. Touches no register
+ * unless the vector may tell of configuration changes.
+ *
+ * @returns bits of Interrupt, 0 when the vector tells nothing, E_HANDLE also while the device is being closed, E_GONE
+ */
+export function interrupt_vector(handle: u32, vector: u32): i32 {
+  const device = deviceOf(handle);
+  if (!device || device.state == DeviceState.CLOSING) return Result.E_HANDLE;
+  if (device.state == DeviceState.GONE) return Result.E_GONE;
+  vectorAsked = vector;
+  return isDefined(WITHOUT_MSIX) ? 0 : forDriver<InterruptVector>(device);
 }
 
 /**

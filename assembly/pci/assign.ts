@@ -12,10 +12,10 @@
  * registers. Only behind a bridge that got its number here does everything count as unassigned, for nobody can have
  * reached it before.
  */
-import { PciBar, PciRanges } from "../abi/records";
+import { PciRanges } from "../abi/records";
 import { Result } from "../abi/results";
 import { checkRecords } from "../memory/records";
-import { barCount, barRegister, is64Bit, sizeBar } from "./bar";
+import { barBase, barCount, barIs64Bit, barIsIo, barRegister, barSize, is64Bit, sizeBar } from "./bar";
 import { closePrefetchableWindow, closeWindow, readWindow, windowIsOpen, windowShift, writeWindow } from "./bridge";
 import { read16, read32, read8, write32, write8 } from "./configuration";
 import { changeCommand } from "./function";
@@ -44,9 +44,6 @@ const BRIDGE_CLASS: u32 = 0x06;
 
 /** What may be handed out: the caller's record, which a device may write, read once. */
 const ranges = memory.data(16, 4);
-
-/** The register that is being sized. */
-const sized = memory.data(24, 8);
 
 /** What a bridge needs to let accesses pass both ways. */
 const FORWARDING: u32 = Command.IO_SPACE | Command.MEMORY_SPACE | Command.BUS_MASTER;
@@ -140,7 +137,6 @@ function assignBars(address: u32, granted: PciRanges): bool {
   const bus = address >> 8;
   const isNew = busIsMarked(bus, BusMark.NUMBERED);
   if (!isNew && isInUse(address)) return true;
-  const bar = changetype<PciBar>(sized);
   const count = barCount(header & HeaderType.LAYOUT);
   let complete = true;
   for (let index: u32 = 0; index < count; index++) {
@@ -148,12 +144,12 @@ function assignBars(address: u32, granted: PciRanges): bool {
     const value = read32(address, register);
     const isAssigned = !isNew && (value & ~BaseAddress.MEMORY_FLAGS) != 0;
     if (!isAssigned) {
-      sizeBar(address, index, count, bar);
-      if (bar.size && (isNew || bar.base == 0)) {
-        const base = place(bus, bar.size, bar.is_io != 0, granted);
+      sizeBar(address, index, count);
+      if (barSize != 0 && (isNew || barBase == 0)) {
+        const base = place(bus, barSize, barIsIo, granted);
         if (!base) complete = false;
         write32(address, register, base);
-        if (bar.is_64bit) write32(address, register + 4, 0);
+        if (barIs64Bit) write32(address, register + 4, 0);
       }
     }
     if (is64Bit(value)) index++;

@@ -5,6 +5,17 @@ import { checkRecords } from "../memory/records";
 import { functionExists, read16, read32, read8, write16, write32 } from "./configuration";
 import { BaseAddress, Command, HeaderType, Register } from "./registers";
 
+/**
+ * What `findBar` or `sizeBar` found last. Written by this file only.
+ *
+ * Base: physical address, or port; 0 when not assigned. Size: bytes; 0 when the register does not exist.
+ */
+export let barBase: u64 = 0;
+export let barSize: u64 = 0;
+export let barIsIo: bool = false;
+export let barIs64Bit: bool = false;
+let barIsPrefetchable: bool = false;
+
 /** What a size is computed from when the register has fewer bits than it. */
 const UPPER_32_BITS: u64 = 0xffff_ffff_0000_0000;
 const UPPER_48_BITS: u64 = 0xffff_ffff_ffff_0000;
@@ -21,13 +32,27 @@ const UPPER_48_BITS: u64 = 0xffff_ffff_ffff_0000;
  */
 export function pci_bar(address: u32, index: u32, record: u32): i32 {
   if (!checkRecords(record, 1, offsetof<PciBar>())) return Result.E_ARGUMENT;
+  const result = findBar(address, index);
+  if (result != Result.OK) return result;
+  memory.fill(record, 0, offsetof<PciBar>());
+  const bar = changetype<PciBar>(record);
+  bar.base = barBase;
+  bar.size = barSize;
+  bar.is_io = <u8>barIsIo;
+  bar.is_64bit = <u8>barIs64Bit;
+  bar.is_prefetchable = <u8>barIsPrefetchable;
+  return Result.OK;
+}
+
+/** The same for use within the stack: what it finds is in the variables above. */
+export function findBar(address: u32, index: u32): i32 {
   if (!functionExists(address)) return Result.E_NOT_FOUND;
   const count = barCount(read8(address, Register.HEADER_TYPE) & HeaderType.LAYOUT);
   if (index >= count) return Result.E_ARGUMENT;
   let first: u32 = 0;
   while (first < index) first += is64Bit(read32(address, barRegister(first))) ? 2 : 1;
-  if (first == index) sizeBar(address, index, count, changetype<PciBar>(record));
-  else memory.fill(record, 0, offsetof<PciBar>());
+  if (first == index) sizeBar(address, index, count);
+  else setBar(0, 0, false, false, false);
   return Result.OK;
 }
 
@@ -46,6 +71,14 @@ export function is64Bit(value: u32): bool {
   return (value & (BaseAddress.IO_SPACE | BaseAddress.RESERVED | BaseAddress.TYPE_64_BIT)) == BaseAddress.TYPE_64_BIT;
 }
 
+/** Where base address register `index` leads: port or physical address. Writes nothing. */
+export function readBase(address: u32, index: u32): u64 {
+  const low = read32(address, barRegister(index));
+  if (low & BaseAddress.IO_SPACE) return low & ~BaseAddress.IO_FLAGS;
+  const high = is64Bit(low) ? read32(address, barRegister(index + 1)) : 0;
+  return ((<u64>high) << 32) | (low & ~BaseAddress.MEMORY_FLAGS);
+}
+
 /**
  * Sizes base address register `index` of the `count` that the function at `address` has, which is not the upper half
  * of a 64-bit one. [PCI 3.0 §6.2.5.1 implementation note]
@@ -53,7 +86,7 @@ export function is64Bit(value: u32): bool {
  * A size is believed if it is a power of two and the type bits kept still: then it is 4 or more for ports, 16 or
  * more for memory, and the base is a multiple of it. Otherwise size and base are 0.
  */
-export function sizeBar(address: u32, index: u32, count: u32, bar: PciBar): void {
+export function sizeBar(address: u32, index: u32, count: u32): void {
   const register = barRegister(index);
   // While ones stand in the register, the function must not answer at that address.
   const command = read16(address, Register.COMMAND);
@@ -84,11 +117,15 @@ export function sizeBar(address: u32, index: u32, count: u32, bar: PciBar): void
 
   const size = 0 - mask;
   valid = valid && (size & (size - 1)) == 0;
-  bar.base = valid ? base & mask : 0;
-  bar.size = valid ? size : 0;
-  bar.is_io = <u8>isIo;
-  bar.is_64bit = <u8>wide;
-  bar.is_prefetchable = <u8>(!isIo && (low & BaseAddress.PREFETCHABLE) != 0);
+  setBar(valid ? base & mask : 0, valid ? size : 0, isIo, wide, !isIo && (low & BaseAddress.PREFETCHABLE) != 0);
+}
+
+function setBar(base: u64, size: u64, isIo: bool, is64Bit: bool, isPrefetchable: bool): void {
+  barBase = base;
+  barSize = size;
+  barIsIo = isIo;
+  barIs64Bit = is64Bit;
+  barIsPrefetchable = isPrefetchable;
 }
 
 /** What a base address register reads after ones were written; then it has its `original` value again. */

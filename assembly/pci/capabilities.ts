@@ -26,9 +26,7 @@ export function pci_capabilities(address: u32, records: u32, capacity: u32): i32
   if (capacity && !checkRecords(records, capacity, offsetof<PciCapability>())) return Result.E_ARGUMENT;
   if (!functionExists(address)) return Result.E_NOT_FOUND;
   let found: u32 = 0;
-  let visited: u64 = 0;
-  let offset = firstCapability(address);
-  while (offset) {
+  for (let offset = firstCapability(address); offset != 0;) {
     const entry = read32(address, offset);
     if (found < capacity) {
       const record = changetype<PciCapability>(records + found * offsetof<PciCapability>());
@@ -37,37 +35,44 @@ export function pci_capabilities(address: u32, records: u32, capacity: u32): i32
       record.value = <u16>(entry >> 16);
     }
     found++;
-    visited |= dwordBit(offset);
-    offset = follow(entry >> 8, visited);
+    offset = nextCapability(offset, entry);
   }
   return found;
 }
 
 /** Offset of the first capability with this ID in an existing function's configuration space, 0 if there is none. */
 export function findCapability(address: u32, id: u32): u32 {
-  let visited: u64 = 0;
   let offset = firstCapability(address);
   while (offset) {
     const entry = read32(address, offset);
-    if ((entry & 0xff) == id) return offset;
-    visited |= dwordBit(offset);
-    offset = follow(entry >> 8, visited);
+    if ((entry & 0xff) == id) break;
+    offset = nextCapability(offset, entry);
   }
-  return 0;
+  return offset;
 }
 
-function firstCapability(address: u32): u32 {
+/** Where the list has been, a bit for each of the 64 doublewords of configuration space. One walk at a time. */
+let visited: u64 = 0;
+
+/** Begins a walk over the capabilities of an existing function. Returns the offset of the first, 0 without any. */
+export function firstCapability(address: u32): u32 {
+  visited = 0;
   const status = read32(address, Register.COMMAND) >> 16;
-  return status & Status.CAPABILITIES_LIST ? follow(read8(address, Register.CAPABILITIES_POINTER), 0) : 0;
+  return status & Status.CAPABILITIES_LIST ? follow(read8(address, Register.CAPABILITIES_POINTER)) : 0;
+}
+
+/** Offset of the capability behind the one at `offset`, whose first doubleword is `entry`; 0 at the end of the list. */
+export function nextCapability(offset: u32, entry: u32): u32 {
+  visited |= dwordBit(offset);
+  return follow(entry >> 8);
 }
 
 /** The offset that the low byte of `link` leads to, 0 at the end of the list. The two lowest bits mean nothing. */
-function follow(link: u32, visited: u64): u32 {
+function follow(link: u32): u32 {
   const offset = link & 0xfc;
   return offset >= FIRST_OFFSET && (visited & dwordBit(offset)) == 0 ? offset : 0;
 }
 
-/** The bit that stands for the doubleword at `offset` among the 64 of configuration space. */
 function dwordBit(offset: u32): u64 {
   return (<u64>1) << (offset >> 2);
 }

@@ -6,7 +6,7 @@
  * addresses that callers give. Reads have no side effects and go by doubleword. Writes have the width of the
  * register, because its neighbour may be one where ones clear bits.
  */
-import { in32, out16, out32, out8 } from "../kernel";
+import { in16, in32, in8, out16, out32, out8 } from "../kernel";
 import { Register } from "./registers";
 
 const CONFIG_ADDRESS: u32 = 0xcf8;
@@ -34,6 +34,14 @@ export function read16(address: u32, offset: u32): u32 {
 
 export function read8(address: u32, offset: u32): u32 {
   return (read32(address, offset) >> ((offset & 3) << 3)) & 0xff;
+}
+
+/** One read of exactly `width` bytes, 1, 2 or 4, for a register where reads have side effects. */
+export function readExactly(address: u32, offset: u32, width: u32): u32 {
+  const port = select(address, offset);
+  if (width == 1) return in8(port) & 0xff;
+  if (width == 2) return in16(port) & 0xffff;
+  return in32(port);
 }
 
 /** @param offset a multiple of 4 */

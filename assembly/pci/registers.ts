@@ -81,8 +81,17 @@ export const enum BaseAddress {
 
 /** Capability IDs, and what this stack touches of a capability. [PCI 3.0 §6.8.2, appendix H] */
 export const enum Capability {
+  /** What it is, its vendor decides. */
+  VENDOR_SPECIFIC = 0x09,
   MSI_X = 0x11,
   /** Where the Message Control register of MSI-X lies in the capability. */
   MSI_X_MESSAGE_CONTROL = 0x02,
   MSI_X_ENABLE = 0x8000,
+  MSI_X_FUNCTION_MASK = 0x4000,
+  /** In Message Control: number of the last entry of the table. */
+  MSI_X_TABLE_SIZE = 0x07ff,
+  /** 32 bits each, the lowest three of which name a base address register, the others an offset behind it. */
+  MSI_X_TABLE = 0x04,
+  MSI_X_PENDING_BITS = 0x08,
+  MSI_X_BAR = 0x07,
 }

@@ -34,11 +34,31 @@ export class Device {
   state: u32;
   /** virtio device type: 1 net, 2 block, … [virtio-1.2 §5] */
   type: u32;
+  /** PCI address of its function; of a memory-mapped device, the low half of where its registers lie. */
   pciAddress: u32;
-  /** Port of the first register; 0 until it is known. */
+
+  /** What the caller asked for: one of TransportWanted, message vectors, largest size of a queue; 0 each: nothing special. */
+  transportWanted: u32;
+  vectorsWanted: u32;
+  queueSizeMax: u32;
+  /** Memory-mapped devices: physical address of the registers, and how many bytes of them there are. */
+  mmioBase: u64;
+  mmioBytes: u32;
+
+  /** How its registers are reached, one of Transport; NONE until they were found. */
+  transport: u32;
+  /** Legacy PCI: port of the first register. Memory-mapped: window that they are accessed in. */
   registers: u32;
-  /** How many ports the BAR covers. */
+  /** How many ports the BAR covers, or bytes the window. */
   registerBytes: u32;
+  /** Modern PCI: where its structures are. */
+  structures: u32;
+  /** MSI-X: how many message vectors are in use; 0: interrupts come by the interrupt pin. */
+  vectors: u32;
+  /** A bit for each vector that tells of used buffers. */
+  queueVectors: u64;
+  /** The configuration's, when a vector that may tell of either was asked about last. */
+  generation: u32;
   /** Command register of the function and MSI-X Message Control, 0 without one, as they were before it was opened. */
   commandFound: u16;
   msixFound: u16;
@@ -125,14 +145,10 @@ export function isAnother(device: Device, handle: u32, type: u32): u32 {
   return (device.handle ^ handle) | (device.type ^ type);
 }
 
-/** Whether an open device other than this one has registers among the `bytes` ports from `first` on. */
-export function portsAreTaken(device: Device, first: u32, bytes: u32): bool {
-  for (let index: u32 = 0; index < MAXIMUM_OPEN_DEVICES; index++) {
-    const other = changetype<Device | null>(load<u32>(slot(index)));
-    if (!other || other == device || other.state == DeviceState.CLOSING) continue;
-    if (first < other.registers + other.registerBytes && other.registers < first + bytes) return true;
-  }
-  return false;
+/** The open device in place `index` of MAXIMUM_OPEN_DEVICES that has registers, or null. */
+export function connectedDevice(index: u32): Device | null {
+  const device = deviceInSlot(index);
+  return device && device.state != DeviceState.CLOSING ? device : null;
 }
 
 /**

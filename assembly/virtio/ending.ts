@@ -1,5 +1,5 @@
 /** The end of a device's work: failed, or closed. Afterwards it reaches no memory. [virtio-1.2 §3.1.1] */
-import { Message, Result } from "../abi/results";
+import { Message, Result, Transport } from "../abi/results";
 import { log } from "../kernel";
 import { Device, DeviceState } from "./device";
 import {
@@ -27,7 +27,7 @@ export function fail(device: Device, result: i32): i32 {
 
 /** `fail` for a device that is being opened, and is left as it was found. */
 export function failOpening(device: Device, result: i32): i32 {
-  if (device.registers == 0) return result;
+  if (device.transport == Transport.NONE) return result;
   const reason = giveUp(device, result);
   disconnect(device, reason != Result.E_RESET_TIMEOUT && reason != Result.E_GONE);
   return reason;

@@ -1,16 +1,33 @@
 /** Device initialisation, up to the configuration and behind the queues. [virtio-1.2 §3.1.1, §3.1.2] */
-import { Result } from "../abi/results";
+import { DeviceOptions } from "../abi/records";
+import { Result, TransportWanted } from "../abi/results";
 import { Device, DeviceState } from "./device";
+import { VIRTIO_F_ACCESS_PLATFORM, VIRTIO_F_VERSION_1 } from "./features";
 import {
   acceptFeatures,
   addStatus,
   allowMemoryAccess,
   connect,
   deviceStatus,
+  isModern,
   offeredFeatures,
   resetDevice,
+  setConfigurationVector,
   Status,
 } from "./transport/transport";
+
+/** What may be accepted unless the caller says otherwise: only it knows whether its addresses are bus addresses. */
+export const FEATURES_BY_DEFAULT: u64 = ~VIRTIO_F_ACCESS_PLATFORM;
+
+/** Notes what the caller wants of the transport, before `start`. */
+export function takeOptions(device: Device, options: DeviceOptions): void {
+  device.transportWanted = options.transport;
+  device.vectorsWanted = options.vectors;
+  device.queueSizeMax = options.queue_size_max;
+  device.mmioBase = options.mmio_base;
+  device.mmioBytes = options.mmio_bytes;
+  if (device.transportWanted == TransportWanted.MMIO) device.pciAddress = <u32>device.mmioBase;
+}
 
 /**
  * Finds the device, then steps 1 to 3 and the first half of 4: reset, ACKNOWLEDGE, DRIVER, read the features.
@@ -25,6 +42,7 @@ export function start(device: Device): i32 {
   allowMemoryAccess(device);
   addStatus(device, Status.ACKNOWLEDGE);
   addStatus(device, Status.DRIVER);
+  setConfigurationVector(device);
   device.featuresOffered = offeredFeatures(device);
   return Result.OK;
 }
@@ -33,19 +51,22 @@ export function start(device: Device): i32 {
  * Steps 4 to 6: accepts features, and asks the device whether it agrees.
  *
  * A device that is purely legacy has no FEATURES_OK and may not latch it, so a missing bit is no refusal; FAILED, or
- * a register file that reads as all ones, is.
+ * a register file that reads as all ones, is. Others must offer VERSION_1, and keep the bit.
  *
  * @param minimal features without which the driver cannot work
  * @param optional features that the driver can use
  * @returns OK or E_FEATURES
  */
 export function negotiate(device: Device, minimal: u64, optional: u64): i32 {
-  if ((device.featuresOffered & minimal) != minimal) return Result.E_FEATURES;
-  device.featuresAccepted = device.featuresOffered & (minimal | optional);
+  const needed = isModern(device) ? minimal | VIRTIO_F_VERSION_1 : minimal;
+  if ((device.featuresOffered & needed) != needed) return Result.E_FEATURES;
+  device.featuresAccepted = device.featuresOffered & (needed | optional);
   acceptFeatures(device, device.featuresAccepted);
   addStatus(device, Status.FEATURES_OK);
+  const status = deviceStatus(device);
   // All ones contain FAILED; `fail` tells a device that is gone from one that refused.
-  return deviceStatus(device) & (Status.FAILED | Status.DEVICE_NEEDS_RESET) ? Result.E_FEATURES : Result.OK;
+  if (status & (Status.FAILED | Status.DEVICE_NEEDS_RESET)) return Result.E_FEATURES;
+  return isModern(device) && !(status & Status.FEATURES_OK) ? <i32>Result.E_FEATURES : Result.OK;
 }
 
 /** Step 8: the device is live. Its queues have been set up. */

@@ -15,13 +15,13 @@
  * - `configurationChanged()`, `interrupted()`: on an interrupt
  * - `enableInterrupts()`, `disableInterrupts()`: as the calls of these names
  */
-import { Interrupt, Result } from "../abi/results";
+import { Interrupt, Message, Result } from "../abi/results";
 import { allocatePrivate, freePrivate } from "../memory/arena";
 import { Device, DeviceState, QUEUE_BYTES, unregisterDevice } from "./device";
 import { fail, failOpening, shutDown } from "./ending";
 import { negotiate, run, start } from "./initialization";
 import { Virtqueue } from "./queue/virtqueue";
-import { readInterruptStatus } from "./transport/transport";
+import { meaningOfVector, modernStatus, readInterruptStatus, Status } from "./transport/transport";
 
 
 @inline
@@ -136,9 +136,22 @@ function freePrivateQueues(device: Device): void {
 export function interrupt<D extends Device>(device: D): i32 {
   const bits = readInterruptStatus(device);
   if (bits < 0) device.vanish();
-  if (bits <= 0) return bits;
+  return bits > 0 ? serve<D>(device, bits) : bits;
+}
+
+/** Does what follows from a message of the device. Bits of Interrupt, 0. */
+export function interruptVector<D extends Device>(device: D, vector: u32): i32 {
+  const bits = meaningOfVector(device, vector);
+  return bits != 0 ? serve<D>(device, bits) : 0;
+}
+
+function serve<D extends Device>(device: D, bits: u32): u32 {
   device.interrupts++;
-  if (bits & Interrupt.CONFIGURATION) device.configurationChanged();
+  if (bits & Interrupt.CONFIGURATION) {
+    const status = modernStatus(device);
+    if (status & Status.DEVICE_NEEDS_RESET) device.break(Message.NEEDS_RESET, status);
+    device.configurationChanged();
+  }
   if (device.state == DeviceState.RUNNING) device.interrupted();
   return bits;
 }

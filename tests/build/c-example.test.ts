@@ -42,7 +42,7 @@ suite("the shim in C", () => {
     writeFileSync(source, `#include "port-instructions.h"\n${readFileSync(join(exampleFolder, "shim.c"), "utf8")}`);
     const runtime = join(projectFolder, "kernel-shim/unikernel/wasm");
     const wasm2c = join(projectFolder, "node_modules/wabt/bin/wasm2c");
-    const module = join(projectFolder, "build/virtio.wasm");
+    const module = join(projectFolder, "build/virtio-small.wasm");
     run(process.execPath, [wasm2c, module, "--module-name=virtio", "-o", join(folder, "virtio.c")], folder);
     const includes = [exampleFolder, folder, runtime, join(runtime, "include"), join(projectFolder, "build")];
     const parameters = [

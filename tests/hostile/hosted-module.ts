@@ -24,7 +24,7 @@ const MOVES_MEMORY = /open|close|reset|reclaim|release|poll/;
 const MOVES_DATA = /open|close|reset|reclaim|release|poll|submit|transmit|receive|pci/;
 
 /** The exports that return a result. */
-export type CheckedCall = Exclude<keyof VirtioExports, "forget_translations">;
+export type CheckedCall = Exclude<keyof VirtioExports, "forget_translations" | "mmio_identify">;
 
 export interface HostedModuleOptions {
   /** Where the machine lends pages from, in linear memory; only in the mapped build. */

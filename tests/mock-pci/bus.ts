@@ -56,7 +56,7 @@ export class MockPciBus {
   private isPluggedIn = false;
 
   /** A kernel with this bus in the place of its own, from the first `pci_clear` on. */
-  before(kernel: KernelImports): KernelImports {
+  before<Kernel extends KernelImports>(kernel: Kernel): Kernel {
     const isMine = (port: number): boolean => this.isPluggedIn && port >= CONFIG_ADDRESS && port < CONFIG_DATA + 4;
     return {
       ...kernel,

@@ -4,7 +4,8 @@
  *
  * `tests/unit/scripted/script.ts` declares what they call.
  */
-import type { Build, KernelImports } from "../../kernel-shim/machine.js";
+import type { Build, KernelImports, MmioImports } from "../../kernel-shim/machine.js";
+import { ScriptedBlocks } from "./blocks.js";
 import { LentMemory } from "./memory.js";
 import { ScriptedRegisters } from "./registers.js";
 import { Trace, TraceKind } from "./trace.js";
@@ -31,6 +32,7 @@ export class ScriptedMachine {
   private readonly trace = new Trace();
   private readonly memory: LentMemory;
   private devices: ScriptedRegisters[] = [];
+  private readonly blocks = new ScriptedBlocks();
   private ambush: Ambush | undefined;
   private selected = 0;
   private clock = 0n;
@@ -43,7 +45,7 @@ export class ScriptedMachine {
 
   private isPluggedIn = false;
 
-  private readonly kernel: KernelImports = {
+  private readonly kernel: KernelImports & MmioImports = {
     in8: (port) => this.in(port, 1),
     in16: (port) => this.in(port, 2),
     in32: (port) => this.in(port, 4),
@@ -79,14 +81,29 @@ export class ScriptedMachine {
     phys_write8: (pointer, value) => this.memory.write(pointer >>> 0, 1, value),
     phys_write16: (pointer, value) => this.memory.write(pointer >>> 0, 2, value),
     phys_write32: (pointer, value) => this.memory.write(pointer >>> 0, 4, value),
+    mmio_map: (address, bytes) => {
+      const window = this.blocks.map(BigInt.asUintN(64, address), bytes >>> 0);
+      this.trace.add(TraceKind.map, window, bytes);
+      return window;
+    },
+    mmio_unmap: (window, bytes) => {
+      this.trace.add(TraceKind.unmap, window, bytes);
+      this.blocks.unmap(window >>> 0, bytes >>> 0);
+    },
+    mmio_read8: (pointer) => this.readBlock(pointer >>> 0, 1),
+    mmio_read16: (pointer) => this.readBlock(pointer >>> 0, 2),
+    mmio_read32: (pointer) => this.readBlock(pointer >>> 0, 4),
+    mmio_write8: (pointer, value) => this.writeBlock(pointer >>> 0, 1, value),
+    mmio_write16: (pointer, value) => this.writeBlock(pointer >>> 0, 2, value),
+    mmio_write32: (pointer, value) => this.writeBlock(pointer >>> 0, 4, value),
   };
 
   /**
    * A kernel with this machine in the place of its own, from the first `script_clear` on. PCI configuration space stays
    * the other kernel's; writes to it are traced.
    */
-  before(kernel: KernelImports): KernelImports {
-    const mine = (): KernelImports => (this.isPluggedIn ? this.kernel : kernel);
+  before(kernel: KernelImports & MmioImports): KernelImports & MmioImports {
+    const mine = (): KernelImports & MmioImports => (this.isPluggedIn ? this.kernel : kernel);
     const ports = (port: number): KernelImports => (isConfiguration(port) ? kernel : mine());
     return {
       in8: (port) => ports(port).in8(port),
@@ -119,6 +136,14 @@ export class ScriptedMachine {
       phys_write8: (pointer, value) => mine().phys_write8(pointer, value),
       phys_write16: (pointer, value) => mine().phys_write16(pointer, value),
       phys_write32: (pointer, value) => mine().phys_write32(pointer, value),
+      mmio_map: (address, bytes) => mine().mmio_map(address, bytes),
+      mmio_unmap: (window, bytes) => mine().mmio_unmap(window, bytes),
+      mmio_read8: (pointer) => mine().mmio_read8(pointer),
+      mmio_read16: (pointer) => mine().mmio_read16(pointer),
+      mmio_read32: (pointer) => mine().mmio_read32(pointer),
+      mmio_write8: (pointer, value) => mine().mmio_write8(pointer, value),
+      mmio_write16: (pointer, value) => mine().mmio_write16(pointer, value),
+      mmio_write32: (pointer, value) => mine().mmio_write32(pointer, value),
     };
   }
 
@@ -128,6 +153,7 @@ export class ScriptedMachine {
     script_clear: (): undefined => {
       this.isPluggedIn = true;
       this.devices = [];
+      this.blocks.clear();
       this.ambush = undefined;
       this.memory.reset();
       this.clock = 1_000_000_000n;
@@ -181,6 +207,22 @@ export class ScriptedMachine {
       this.device(name).gone = gone !== 0;
     },
 
+    /** Puts registers that only remember at ports, or in memory. */
+    block_add: (isIo: number, address: bigint, bytes: number): undefined => {
+      this.blocks.add(isIo !== 0, BigInt.asUintN(64, address), bytes);
+    },
+    block_set: (isIo: number, address: bigint, width: number, value: number): undefined => {
+      this.blocks.write(isIo !== 0, BigInt.asUintN(64, address), width, value);
+    },
+    block_get: (isIo: number, address: bigint, width: number): number =>
+      this.blocks.read(isIo !== 0, BigInt.asUintN(64, address), width),
+    /** The next read at `address` answers `value`, once; several such answers wait in line. */
+    block_answer: (isIo: number, address: bigint, value: number): undefined => {
+      this.blocks.answer(isIo !== 0, BigInt.asUintN(64, address), value);
+    },
+    /** Windows that the stack has mapped and not given back. */
+    block_windows: (): number => this.blocks.openWindows,
+
     /** Lends memory to the test. */
     memory_lend: (pages: number): number => this.memory.lend(pages),
     memory_take_back: (pointer: number): undefined => {
@@ -225,6 +267,8 @@ export class ScriptedMachine {
     },
     trace_count: (kind: number): number => this.trace.count(kind),
     trace_find: (kind: number, first: number, from: number): number => this.trace.find(kind, first, from),
+    /** Place of the next entry of that kind, from `from` on; -1: there is none. */
+    trace_next: (kind: number, from: number): number => this.trace.next(kind, from),
     trace_number: (place: number, which: number): number => this.trace.number(place, which),
     /** Notes the 16 bits at `pointer` with every entry from now on. */
     trace_watch: (pointer: number): undefined => {
@@ -240,14 +284,30 @@ export class ScriptedMachine {
     this.ambush = undefined;
   }
 
+  private readBlock(pointer: number, width: Width): number {
+    const address = this.blocks.addressOf(pointer, width);
+    const value = this.blocks.read(false, address, width);
+    this.trace.add(TraceKind.in, Number(BigInt.asUintN(32, address)), value, width);
+    return value;
+  }
+
+  private writeBlock(pointer: number, width: Width, value: number): void {
+    const address = this.blocks.addressOf(pointer, width);
+    this.blocks.write(false, address, width, value);
+    this.trace.add(TraceKind.out, Number(BigInt.asUintN(32, address)), value, width);
+  }
+
   private in(port: number, width: Width): number {
-    const value = this.registers(port).read(port, width);
-    this.trace.add(TraceKind.in, port, value);
+    const value = this.blocks.hasPort(port)
+      ? this.blocks.read(true, BigInt(port), width)
+      : this.registers(port).read(port, width);
+    this.trace.add(TraceKind.in, port, value, width);
     return width === 4 ? value : value & (width === 1 ? 0xff : 0xffff);
   }
 
   private out(port: number, value: number, width: Width): void {
-    this.registers(port).write(port, value >>> 0, width);
+    if (this.blocks.hasPort(port)) this.blocks.write(true, BigInt(port), width, value);
+    else this.registers(port).write(port, value >>> 0, width);
     this.trace.add(TraceKind.out, port, value, width);
   }
 

@@ -8,9 +8,9 @@
 
 /** What an entry is about, and what its numbers are. `tests/unit/scripted/script.ts` has the same list. */
 export const TraceKind = {
-  /** Port, value. */
+  /** Port, or low half of a physical address; value, width in bytes. */
   in: 1,
-  /** Port, value, width in bytes. */
+  /** The same. */
   out: 2,
   /** PCI address × 256 + offset, value, width in bytes. */
   configurationWrite: 3,
@@ -26,6 +26,10 @@ export const TraceKind = {
   translate: 10,
   /** Message, and its two numbers. */
   log: 11,
+  /** Window, bytes. */
+  map: 12,
+  /** Window, bytes. */
+  unmap: 13,
 } as const;
 
 interface Entry {
@@ -67,6 +71,11 @@ export class Trace {
     return this.entries.findIndex(
       (entry, place) => place >= from && entry.kind === kind && (entry.numbers[0] ?? 0) === first >>> 0,
     );
+  }
+
+  /** Place of the next entry of a kind, whatever it is about; -1: there is none. */
+  next(kind: number, from: number): number {
+    return this.entries.findIndex((entry, place) => place >= from && entry.kind === kind);
   }
 
   /** A number of an entry, 0 where it has none. */

@@ -6,7 +6,7 @@
  * `script_clear`.
  */
 
-import type { KernelImports } from "../../kernel-shim/machine.js";
+import type { KernelImports, MmioImports } from "../../kernel-shim/machine.js";
 import type { Build } from "../../tools/build/project.js";
 import { MockPciBus } from "../mock-pci/bus.js";
 import { ScriptedMachine } from "../scripted-machine/machine.js";
@@ -19,7 +19,7 @@ export const memoryPages = 1024;
 export type MockFunction = (...values: never[]) => number | bigint | undefined;
 
 export interface UnitImports {
-  readonly kernel: KernelImports;
+  readonly kernel: KernelImports & MmioImports;
   readonly mock: Readonly<Record<string, MockFunction>>;
 }
 

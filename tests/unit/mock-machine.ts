@@ -9,7 +9,7 @@ import type { Completion } from "../../kernel-shim/emulated-pc/completion.js";
 import { EmulatedPc } from "../../kernel-shim/emulated-pc/machine.js";
 import { NetDevice } from "../../kernel-shim/emulated-pc/net/device.js";
 import { profileNames } from "../../kernel-shim/emulated-pc/profiles.js";
-import type { KernelImports } from "../../kernel-shim/machine.js";
+import type { KernelImports, MmioImports } from "../../kernel-shim/machine.js";
 import type { Build } from "../../tools/build/project.js";
 
 /** What may be lent to devices in the mapped build; the tests' own code and data lie behind it. */
@@ -22,7 +22,7 @@ const completions: readonly Completion[] = ["immediate", "deferred", "shuffled"]
 
 export class MockMachine {
   /** Passes every call on to the machine of the moment. */
-  readonly kernel: KernelImports;
+  readonly kernel: KernelImports & MmioImports;
   private pc: EmulatedPc;
 
   constructor(
@@ -52,6 +52,14 @@ export class MockMachine {
       phys_write8: (pointer, value) => this.pc.kernel.phys_write8(pointer, value),
       phys_write16: (pointer, value) => this.pc.kernel.phys_write16(pointer, value),
       phys_write32: (pointer, value) => this.pc.kernel.phys_write32(pointer, value),
+      mmio_map: (address, bytes) => this.pc.kernel.mmio_map(address, bytes),
+      mmio_unmap: (window, bytes) => this.pc.kernel.mmio_unmap(window, bytes),
+      mmio_read8: (pointer) => this.pc.kernel.mmio_read8(pointer),
+      mmio_read16: (pointer) => this.pc.kernel.mmio_read16(pointer),
+      mmio_read32: (pointer) => this.pc.kernel.mmio_read32(pointer),
+      mmio_write8: (pointer, value) => this.pc.kernel.mmio_write8(pointer, value),
+      mmio_write16: (pointer, value) => this.pc.kernel.mmio_write16(pointer, value),
+      mmio_write32: (pointer, value) => this.pc.kernel.mmio_write32(pointer, value),
     };
   }
 

@@ -62,7 +62,7 @@ async function fingerprint(application: string, compiler: Compiler, ...options: 
   const hash = createHash("sha256").update(await runProgram(compiler, ["--version"]));
   hash.update([application, ...options].join(" "));
   const folders = ["assembly", "kernel-shim/unikernel", "tools/unikernel", dirname(application)];
-  const files = [...folders.flatMap(filesIn), "package-lock.json", "build/virtio.wasm", "build/virtio-abi.h"];
+  const files = [...folders.flatMap(filesIn), "package-lock.json", "build/virtio-small.wasm", "build/virtio-abi.h"];
   for (const file of files) hash.update(file).update(readFileSync(join(projectFolder, file)));
   return hash.digest("hex");
 }

@@ -3,7 +3,7 @@
  *
  * - `library`: AssemblyScript compiles both together. Calls are inlined, what is not used disappears.
  * - `merged`: the application is compiled alone against the stack's exports, and wasm-merge joins it with
- *   `build/virtio.wasm`. The application owns the memory; the stack imports it.
+ *   `build/virtio-small.wasm`. The application owns the memory; the stack imports it.
  *
  * Either way the module has a memory of fixed size, imports `kernel` and `unikernel`, and exports `main` and the calls
  * of the stack that the kernel makes itself.
@@ -67,7 +67,7 @@ export async function link(application: string, linking: Linking, folder: string
 
   const merged = join(folder, "merged.wasm");
   // The application goes by the name under which the stack imports its memory.
-  const modules = [applicationFile, "env", join(projectFolder, "build/virtio.wasm"), "virtio"];
+  const modules = [applicationFile, "env", join(projectFolder, "build/virtio-small.wasm"), "virtio"];
   await runScript("binaryen/bin/wasm-merge", [...modules, "--enable-bulk-memory", "-o", merged]);
   return merged;
 }

@@ -1,5 +1,12 @@
 /** The calls of virtio-block: open, describe, submit, poll. [virtio-1.2 §5.2] */
-import { BlockInformation, BlockOptions, BlockRequest, BlockStatistics, Completion } from "../../abi/records";
+import {
+  BlockInformation,
+  BlockOptions,
+  BlockRequest,
+  BlockStatistics,
+  Completion,
+  DeviceOptions,
+} from "../../abi/records";
 import { Result } from "../../abi/results";
 import { checkRecords, recordsFit } from "../../memory/records";
 import {
@@ -12,6 +19,7 @@ import {
   registerDevice,
   runningResult,
 } from "../../virtio/device";
+import { FEATURES_BY_DEFAULT, takeOptions } from "../../virtio/initialization";
 import { finishClosing, open } from "../../virtio/lifecycle";
 import { completeDrained, completeOne, completeRun } from "./complete";
 import { BLOCK_DEVICE_BYTES, BlockDevice } from "./device";
@@ -29,7 +37,7 @@ import { VIRTIO_ID_BLOCK } from "./wire";
  *   E_RESET_TIMEOUT, E_FEATURES, E_CONFIGURATION, E_QUEUE_SIZE, E_QUEUE_LIVE, E_DMA_MEMORY, E_GONE
  */
 export function block_open(address: u32, options: u32): i32 {
-  let allowed = u64.MAX_VALUE;
+  let allowed = FEATURES_BY_DEFAULT;
   let timeout: u64 = 0;
   if (options != 0) {
     if (!checkRecords(options, 1, offsetof<BlockOptions>())) return Result.E_ARGUMENT;
@@ -40,6 +48,7 @@ export function block_open(address: u32, options: u32): i32 {
   if (handle < 0) return handle;
   const device = changetype<BlockDriver>(deviceOf(handle));
   device.timeout = timeout;
+  if (options != 0) takeOptions(device, changetype<DeviceOptions>(options));
   return open<BlockDriver>(device, MINIMAL, OPTIONAL & allowed);
 }
 

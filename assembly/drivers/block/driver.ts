@@ -1,5 +1,10 @@
 /** What virtio-block adds to the life that all devices have, see `virtio/lifecycle.ts`. [virtio-1.2 §5.2] */
-import { VIRTIO_F_ANY_LAYOUT, VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC } from "../../virtio/features";
+import {
+  VIRTIO_F_ACCESS_PLATFORM,
+  VIRTIO_F_ANY_LAYOUT,
+  VIRTIO_F_EVENT_IDX,
+  VIRTIO_F_INDIRECT_DESC,
+} from "../../virtio/features";
 import { readConfiguration, updateCapacity, withoutCacheChange } from "./configuration";
 import { BlockDevice } from "./device";
 import { prepareLimits } from "./limits";
@@ -28,6 +33,7 @@ export const OPTIONAL: u64 =
   VIRTIO_BLK_F_FLUSH |
   VIRTIO_BLK_F_TOPOLOGY |
   VIRTIO_BLK_F_CONFIG_WCE |
+  VIRTIO_F_ACCESS_PLATFORM |
   VIRTIO_F_ANY_LAYOUT |
   VIRTIO_F_INDIRECT_DESC |
   VIRTIO_F_EVENT_IDX;

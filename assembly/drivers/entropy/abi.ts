@@ -3,13 +3,18 @@
 /** How to open an entropy device. A null pointer in its place means all features and defaults. */
 @unmanaged
 export class EntropyOptions {
-  /** The optional features that may be accepted; a feature whose bit is 0 is refused even if offered. */
+  /** These are the fields of `DeviceOptions`. The optional features that may be accepted; others are refused if offered. */
   features: u64;
   /**
    * Nanoseconds that a request may take. When one takes longer, at most twice as long, and `entropy_poll` finds nothing,
    * the device counts as broken. 0: any time.
    */
   timeout_ns: u64;
+  mmio_base: u64;
+  mmio_bytes: u32;
+  transport: u32;
+  vectors: u32;
+  queue_size_max: u32;
 }
 
 /** One request for random bytes. */

@@ -1,8 +1,9 @@
 /** The calls of virtio-entropy: open, request, poll. [virtio-1.2 §5.4.6] */
-import { Completion } from "../../abi/records";
+import { Completion, DeviceOptions } from "../../abi/records";
 import { Result } from "../../abi/results";
 import { checkRecords } from "../../memory/records";
 import { deviceOf, deviceOfType, registerDevice, runningResult } from "../../virtio/device";
+import { FEATURES_BY_DEFAULT, takeOptions } from "../../virtio/initialization";
 import { finishClosing, open } from "../../virtio/lifecycle";
 import { addWritable, pollBuffers } from "../../virtio/queue/buffers";
 import { EntropyOptions, EntropyRequest } from "./abi";
@@ -22,10 +23,11 @@ export function entropy_open(address: u32, options: u32): i32 {
   const handle = registerDevice(address, VIRTIO_ID_ENTROPY, offsetof<EntropyDriver>());
   if (handle < 0) return handle;
   const device = changetype<EntropyDriver>(deviceOf(handle));
-  let allowed = u64.MAX_VALUE;
+  let allowed = FEATURES_BY_DEFAULT;
   if (options != 0) {
     allowed = changetype<EntropyOptions>(options).features;
     device.timeout = changetype<EntropyOptions>(options).timeout_ns;
+    takeOptions(device, changetype<DeviceOptions>(options));
   }
   return open<EntropyDriver>(device, MINIMAL, OPTIONAL & allowed);
 }

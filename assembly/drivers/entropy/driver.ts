@@ -1,12 +1,12 @@
 /** What virtio-entropy adds to the life that all devices have, see `virtio/lifecycle.ts`. [virtio-1.2 §5.4] */
 import { Result } from "../../abi/results";
 import { Device } from "../../virtio/device";
-import { VIRTIO_F_ANY_LAYOUT, VIRTIO_F_EVENT_IDX } from "../../virtio/features";
+import { VIRTIO_F_ACCESS_PLATFORM, VIRTIO_F_ANY_LAYOUT, VIRTIO_F_EVENT_IDX } from "../../virtio/features";
 import { Virtqueue } from "../../virtio/queue/virtqueue";
 import { REQUEST_QUEUE } from "./wire";
 
 export const MINIMAL: u64 = 0;
-export const OPTIONAL: u64 = VIRTIO_F_ANY_LAYOUT | VIRTIO_F_EVENT_IDX;
+export const OPTIONAL: u64 = VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_ANY_LAYOUT | VIRTIO_F_EVENT_IDX;
 
 /** Descriptors of the smallest request. */
 const CHAIN_MIN: u32 = 1;

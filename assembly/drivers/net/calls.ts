@@ -1,6 +1,7 @@
 /** The calls of virtio-net: open, describe, transmit, reclaim, receive, release. [virtio-1.2 §5.1] */
 import {
   Completion,
+  DeviceOptions,
   NetInformation,
   NetOptions,
   NetStatistics,
@@ -19,6 +20,7 @@ import {
   registerDevice,
   runningResult,
 } from "../../virtio/device";
+import { FEATURES_BY_DEFAULT, takeOptions } from "../../virtio/initialization";
 import { finishClosing, open } from "../../virtio/lifecycle";
 import { describeCard } from "./configuration";
 import { NET_DEVICE_BYTES, NetDevice } from "./device";
@@ -37,7 +39,7 @@ import { VIRTIO_ID_NET } from "./wire";
  *   E_RESET_TIMEOUT, E_FEATURES, E_QUEUE_SIZE, E_QUEUE_LIVE, E_DMA_MEMORY, E_GONE
  */
 export function net_open(address: u32, options: u32): i32 {
-  let allowed = u64.MAX_VALUE;
+  let allowed = FEATURES_BY_DEFAULT;
   let timeout: u64 = 0;
   let bufferCount: u32 = 0;
   let bufferBytes: u32 = 0;
@@ -53,6 +55,7 @@ export function net_open(address: u32, options: u32): i32 {
   if (handle < 0) return handle;
   const device = changetype<NetDriver>(deviceOf(handle));
   device.timeout = timeout;
+  if (options != 0) takeOptions(device, changetype<DeviceOptions>(options));
   device.bufferCountWanted = bufferCount;
   device.bufferBytesWanted = bufferBytes;
   return open<NetDriver>(device, MINIMAL, OPTIONAL & allowed);

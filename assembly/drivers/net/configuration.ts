@@ -20,7 +20,7 @@ import {
   VIRTIO_NET_F_STATUS,
   VIRTIO_NET_S_LINK_UP,
 } from "./wire";
-import { VIRTIO_F_ANY_LAYOUT } from "../../virtio/features";
+import { VIRTIO_F_ANY_LAYOUT, VIRTIO_F_VERSION_1 } from "../../virtio/features";
 
 /** In the first octet of a MAC address: a group of stations, and not given out by a maker. */
 const MULTICAST: u64 = 1;
@@ -35,9 +35,12 @@ export function statedMtu(device: NetDevice): u32 {
 
 /** Takes over what follows from the accepted features; the MTU was read before. */
 export function readConfiguration(device: NetDevice): void {
-  device.anyLayout = device.accepted(VIRTIO_F_ANY_LAYOUT);
+  device.anyLayout = device.accepted(VIRTIO_F_ANY_LAYOUT | VIRTIO_F_VERSION_1);
   device.mergeable = device.accepted(VIRTIO_NET_F_MRG_RXBUF);
-  device.headerBytes = device.mergeable ? HEADER_BYTES_MERGEABLE : HEADER_BYTES;
+  // With VERSION_1 there is always room for num_buffers. [virtio-1.2 §5.1.6.1]
+  device.headerBytes = device.accepted(VIRTIO_NET_F_MRG_RXBUF | VIRTIO_F_VERSION_1)
+    ? HEADER_BYTES_MERGEABLE
+    : HEADER_BYTES;
   device.mtu = device.accepted(VIRTIO_NET_F_MTU) ? device.mtuStated : MTU_DEFAULT;
   device.linkUp = readLink(device);
   // An address made up before a reset stays the card's own.

@@ -1,7 +1,7 @@
 /** What virtio-net adds to the life that all devices have, see `virtio/lifecycle.ts`. [virtio-1.2 §5.1] */
 import { Result } from "../../abi/results";
 import { DeviceState } from "../../virtio/device";
-import { VIRTIO_F_ANY_LAYOUT, VIRTIO_F_EVENT_IDX } from "../../virtio/features";
+import { VIRTIO_F_ACCESS_PLATFORM, VIRTIO_F_ANY_LAYOUT, VIRTIO_F_EVENT_IDX } from "../../virtio/features";
 import { announceLink, readConfiguration, statedMtu, updateLink } from "./configuration";
 import { NetDevice, TransmitWish } from "./device";
 import {
@@ -22,6 +22,7 @@ export const OPTIONAL: u64 =
   VIRTIO_NET_F_MAC |
   VIRTIO_NET_F_MRG_RXBUF |
   VIRTIO_NET_F_STATUS |
+  VIRTIO_F_ACCESS_PLATFORM |
   VIRTIO_F_ANY_LAYOUT |
   VIRTIO_F_EVENT_IDX;
 

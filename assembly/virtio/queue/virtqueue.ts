@@ -23,11 +23,15 @@ import { Device } from "../device";
 import { VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC } from "../features";
 import {
   deviceIsGone,
+  doorbell,
+  doorbellSpace,
+  findDoorbell,
   notify,
   queueAddressFits,
+  queueCanBeSmaller,
   queueIsLive,
   queueSize,
-  setQueueAddress,
+  setQueue,
 } from "../transport/transport";
 import { CHAIN_STATE_BYTES, ChainState } from "./chain-state";
 import {
@@ -58,6 +62,9 @@ export class Virtqueue {
   device: Device;
   /** The device's number for this queue. */
   index: u32;
+  /** Where the device is notified, and how: for `notify`. */
+  doorbell: u32;
+  doorbellSpace: u32;
   /** Number of descriptors, a power of two. */
   size: u32;
   /** Pointers to the parts of the ring. */
@@ -132,7 +139,8 @@ export class Virtqueue {
   }
 
   /**
-   * Takes memory for a queue of the size that the device states. The device learns nothing of it yet.
+   * Takes memory for a queue of the size that the device states, or a smaller one if the caller wants that and the device
+   * agrees. The device learns nothing of it yet.
    *
    * @param index the device's number for the queue
    * @param sizeMin fewest descriptors that the driver can work with
@@ -141,7 +149,10 @@ export class Virtqueue {
    * @returns OK, E_QUEUE_SIZE, E_MEMORY, E_DMA_MEMORY; after an error `freeShared` and `freePrivate` are due all the same
    */
   allocate(device: Device, index: u32, sizeMin: u32, headerBytes: u32, tableEntries: u32): i32 {
-    const size = queueSize(device, index);
+    let size = queueSize(device, index);
+    if (device.queueSizeMax != 0 && queueCanBeSmaller(device)) {
+      while (size > device.queueSizeMax) size >>= 1;
+    }
     // A power of two that fits 16 bits is 32768, the largest size there is, or less. [virtio-1.2 §2.7]
     if (size < sizeMin || (size & (size - 1)) != 0) return Result.E_QUEUE_SIZE;
     this.device = device;
@@ -215,25 +226,30 @@ export class Virtqueue {
   /**
    * Empties the ring and tells the device where it lies. [virtio-1.2 §4.1.5.1.3, §4.1.5.1.3.1]
    *
-   * The memory is zero before the device knows its address: `setQueueAddress` is an import, behind which no store
-   * of ours is left.
+   * The memory is zero before the device knows its address: `setQueue` calls imports, behind which no store of ours is
+   * left.
    *
-   * @returns OK; E_QUEUE_SIZE when the size is not the one memory was taken for; E_QUEUE_LIVE; E_DMA_MEMORY when the
-   *   ring lies where the device cannot be pointed to
+   * @returns OK; E_QUEUE_SIZE when the device would not have a queue of the size that memory was taken for; E_QUEUE_LIVE;
+   *   E_DMA_MEMORY when the ring lies where the device cannot be pointed to; E_BAR when there is no way to notify it
    */
   activate(): i32 {
     const device = this.device;
-    if (queueSize(device, this.index) != this.size) return Result.E_QUEUE_SIZE;
+    const index = this.index;
+    const offered = queueSize(device, index);
+    if (offered != this.size && (offered < this.size || !queueCanBeSmaller(device))) return Result.E_QUEUE_SIZE;
     if (queueIsLive(device)) return Result.E_QUEUE_LIVE;
     const address = physicalAddress(this.descriptors);
-    if (!queueAddressFits(address)) return Result.E_DMA_MEMORY;
+    if (!queueAddressFits(device, address)) return Result.E_DMA_MEMORY;
+    if (!findDoorbell(device)) return Result.E_BAR;
+    this.doorbell = doorbell;
+    this.doorbellSpace = doorbellSpace;
     zero(this.descriptors, ringBytes(this.size));
     this.available = 0;
     this.published = 0;
     this.used = 0;
     this.stop();
     if (!this.draining) this.freeAll();
-    setQueueAddress(device, address);
+    setQueue(device, index, this.size, address, address + availableOffset(this.size), address + usedOffset(this.size));
     // What was asked for holds after a reset.
     if (this.callbacks) this.enableCallbacks(0);
     else this.disableCallbacks();
@@ -374,7 +390,7 @@ export class Virtqueue {
       return;
     }
     this.notifications++;
-    notify(this.device, this.index);
+    notify(this.device, this.doorbellSpace, this.doorbell, this.index);
   }
 
   /** The same as a call, where it is made too rarely to be worth its size. */

@@ -6,12 +6,15 @@ import {
   BlockRequest,
   BlockStatistics,
   Completion,
+  DeviceOptions,
+  MmioIdentity,
   NetInformation,
   NetOptions,
   NetStatistics,
   PciBar,
   PciCapability,
   PciFunction,
+  PciMsix,
   PciRanges,
   ReceivedBuffer,
   Segment,
@@ -23,13 +26,16 @@ describe("records", () => {
     expect(offsetof<PciFunction>()).toBe(52);
     expect(offsetof<PciCapability>()).toBe(4);
     expect(offsetof<PciRanges>()).toBe(16);
+    expect(offsetof<PciMsix>()).toBe(20);
+    expect(offsetof<MmioIdentity>()).toBe(12);
     expect(offsetof<Segment>()).toBe(8);
     expect(offsetof<Completion>()).toBe(16);
-    expect(offsetof<BlockOptions>()).toBe(16);
+    expect(offsetof<DeviceOptions>()).toBe(40);
+    expect(offsetof<BlockOptions>()).toBe(40);
     expect(offsetof<BlockRequest>()).toBe(32);
     expect(offsetof<BlockInformation>()).toBe(68);
     expect(offsetof<BlockStatistics>()).toBe(88);
-    expect(offsetof<NetOptions>()).toBe(24);
+    expect(offsetof<NetOptions>()).toBe(48);
     expect(offsetof<TransmitFrame>()).toBe(32);
     expect(offsetof<ReceivedBuffer>()).toBe(24);
     expect(offsetof<NetStatistics>()).toBe(104);

@@ -4,7 +4,9 @@ import {
   disableBusMaster,
   disableMsix,
   enableBusMaster,
-  enablePorts,
+  enableDecoding,
+  enableMsix,
+  msixTableSize,
 } from "../../../assembly/pci/function";
 import { addCapability, addVirtio, pci_clear, pci_faults, pci_get, pci_set, pci_writable, pci_writes } from "./machine";
 
@@ -19,8 +21,10 @@ describe("a function that is opened", () => {
 
   it("answers at its ports and interrupts", () => {
     pci_set(device, 0x04, 0xf910_0400);
-    enablePorts(ADDRESS);
+    enableDecoding(ADDRESS, 1);
     expect(pci_get(device, 0x04)).toBe(0xf910_0001);
+    enableDecoding(ADDRESS, 2);
+    expect(pci_get(device, 0x04)).toBe(0xf910_0003);
     expect(pci_faults()).toBe(0);
   });
 
@@ -35,7 +39,7 @@ describe("a function that is opened", () => {
 
   it("keeps all other bits of its command register", () => {
     pci_set(device, 0x04, 0x0000_0142);
-    enablePorts(ADDRESS);
+    enableDecoding(ADDRESS, 1);
     expect(pci_get(device, 0x04)).toBe(0x0000_0143);
     changeCommand(ADDRESS, 0x0040, 0x0400);
     expect(pci_get(device, 0x04)).toBe(0x0000_0503);
@@ -47,6 +51,19 @@ describe("a function that is opened", () => {
     pci_set(device, 0x34, 0x98);
     disableMsix(ADDRESS);
     expect(pci_get(device, 0x98)).toBe(0x4003_0011);
+  });
+
+  it("has MSI-X switched on, with no mask over all of it", () => {
+    addCapability(device, 0x98, 0x11, 0x00, 0x4003);
+    pci_writable(device, 0x98, 0xc000_0000);
+    pci_set(device, 0x34, 0x98);
+    enableMsix(ADDRESS);
+    expect(pci_get(device, 0x98)).toBe(0x8003_0011);
+    expect(msixTableSize(ADDRESS)).toBe(4);
+  });
+
+  it("has no vectors without MSI-X", () => {
+    expect(msixTableSize(ADDRESS)).toBe(0);
   });
 
   it("is not touched when it has no MSI-X", () => {

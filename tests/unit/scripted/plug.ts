@@ -1,4 +1,5 @@
 /** Virtio devices on the mock PCI bus, with registers of the scripted machine behind BAR 0. */
+import { Transport } from "../../../assembly/abi/results";
 import { forget_translations } from "../../../assembly/memory/addresses";
 import { Device, deviceOf, unregisterDevice } from "../../../assembly/virtio/device";
 import { addBar, addVirtio, IO, pci_clear, pci_get } from "../pci/machine";
@@ -105,6 +106,7 @@ export function bareDevice(type: u32): Device {
   device.handle = 0x1234;
   device.type = type;
   device.pciAddress = ADDRESS;
+  device.transport = Transport.LEGACY_PCI;
   device.registers = PORTS;
   device.commandFound = <u16>command();
   device.registerBytes = PORTS_BYTES;

@@ -57,6 +57,21 @@
 @external("mock", "device_gone") export declare function device_gone(name: u32, gone: u32): void;
 
 
+@external("mock", "block_add") export declare function block_add(isIo: u32, address: u64, bytes: u32): void;
+
+
+@external("mock", "block_set") export declare function block_set(isIo: u32, address: u64, width: u32, value: u32): void;
+
+
+@external("mock", "block_get") export declare function block_get(isIo: u32, address: u64, width: u32): u32;
+
+
+@external("mock", "block_answer") export declare function block_answer(isIo: u32, address: u64, value: u32): void;
+
+
+@external("mock", "block_windows") export declare function block_windows(): u32;
+
+
 @external("mock", "memory_lend") export declare function memory_lend(pages: u32): u32;
 
 
@@ -114,6 +129,9 @@
 @external("mock", "trace_find") export declare function trace_find(kind: u32, first: u32, from: u32): i32;
 
 
+@external("mock", "trace_next") export declare function trace_next(kind: u32, from: u32): i32;
+
+
 @external("mock", "trace_number") export declare function trace_number(place: u32, which: u32): u32;
 
 
@@ -124,9 +142,9 @@
 
 /** What an entry of the trace is about, and what its numbers are. */
 export const enum Trace {
-  /** Port, value. */
+  /** Port, or low half of a physical address; value, width in bytes. */
   IN = 1,
-  /** Port, value, width in bytes. */
+  /** The same. */
   OUT = 2,
   /** PCI address × 256 + offset, value, width in bytes. */
   CONFIGURATION_WRITE = 3,
@@ -142,4 +160,8 @@ export const enum Trace {
   TRANSLATE = 10,
   /** Message, and its two numbers. */
   LOG = 11,
+  /** Window, bytes. */
+  MAP = 12,
+  /** Window, bytes. */
+  UNMAP = 13,
 }

@@ -1,5 +1,5 @@
 /** The steps from a device that somebody left behind to one that runs, and to one that is gone. */
-import { Message, Result } from "../../../assembly/abi/results";
+import { Message, Result, Transport } from "../../../assembly/abi/results";
 import { DeviceState, nothingTaken, runningResult } from "../../../assembly/virtio/device";
 import { fail, failOpening, shutDown } from "../../../assembly/virtio/ending";
 import { negotiate, run, start } from "../../../assembly/virtio/initialization";
@@ -175,7 +175,7 @@ describe("failOpening", () => {
 
   it("touches no register of a device that was not found", () => {
     const device = bareDevice(2);
-    device.registers = 0;
+    device.transport = Transport.NONE;
     expect(failOpening(device, Result.E_NOT_FOUND)).toBe(Result.E_NOT_FOUND);
     expect(trace_count(Trace.OUT)).toBe(0);
     expect(trace_count(Trace.IN)).toBe(0);

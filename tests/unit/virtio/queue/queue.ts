@@ -1,4 +1,5 @@
 /** A device and a queue of it, without any driver, for the tests of the queue. */
+import { Transport } from "../../../../assembly/abi/results";
 import { forget_translations } from "../../../../assembly/memory/addresses";
 import { Device } from "../../../../assembly/virtio/device";
 import { Virtqueue } from "../../../../assembly/virtio/queue/virtqueue";
@@ -28,6 +29,7 @@ export function newDevice(size: u32, features: u64): void {
   memory.fill(changetype<usize>(device), 0, 256);
   memory.fill(changetype<usize>(queue), 0, 256);
   device.handle = HANDLE;
+  device.transport = Transport.LEGACY_PCI;
   device.registers = REGISTERS;
   device.featuresAccepted = features;
   registers = device_add(REGISTERS, 32, <u32>features);

@@ -1,5 +1,10 @@
 /** Telling virtio devices and their interfaces from everything else. */
-import { hasLegacyInterface, identifyVirtio, virtioType } from "../../../../assembly/virtio/transport/identity";
+import {
+  hasLegacyInterface,
+  identifyLegacy,
+  identifyVirtio,
+  virtioType,
+} from "../../../../assembly/virtio/transport/identity";
 import { addBar, addVirtio, IO, MEMORY, pci_clear, pci_set } from "../../pci/machine";
 
 describe("virtio identity", () => {
@@ -37,21 +42,30 @@ describe("virtio identity", () => {
     expect(hasLegacyInterface(0x1041_1af4, 0xc001)).toBe(false);
   });
 
-  it("names the type of a device that can be driven", () => {
+  it("names the type of a device with the legacy interface", () => {
     addVirtio(0, 0x18, 1);
     addVirtio(0, 0x20, 2);
+    expect(identifyLegacy(0x18)).toBe(1);
+    expect(identifyLegacy(0x20)).toBe(2);
+    expect(identifyLegacy(0x28)).toBe(0);
+    expect(identifyLegacy(0x1_0018)).toBe(0);
+  });
+
+  it("names the type of a device whatever its interface", () => {
+    addVirtio(0, 0x18, 1);
+    pci_set(addVirtio(0, 0x20, 2), 0, 0x1042_1af4);
     expect(identifyVirtio(0x18)).toBe(1);
     expect(identifyVirtio(0x20)).toBe(2);
     expect(identifyVirtio(0x28)).toBe(0);
     expect(identifyVirtio(0x1_0018)).toBe(0);
   });
 
-  it("names none for a device without ports, and for a modern one", () => {
+  it("does not take a device without ports for a legacy one, nor a modern one with some", () => {
     addBar(addVirtio(0, 0x18, 1), 0, MEMORY, 4096);
     const modern = addVirtio(0, 0x20, 2);
     pci_set(modern, 0, 0x1042_1af4);
     addBar(modern, 0, IO, 32);
-    expect(identifyVirtio(0x18)).toBe(0);
-    expect(identifyVirtio(0x20)).toBe(0);
+    expect(identifyLegacy(0x18)).toBe(0);
+    expect(identifyLegacy(0x20)).toBe(0);
   });
 });

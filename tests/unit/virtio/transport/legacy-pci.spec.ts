@@ -1,5 +1,5 @@
 /** The legacy PCI transport, register by register. */
-import { Message, Result } from "../../../../assembly/abi/results";
+import { Message, Result, Transport } from "../../../../assembly/abi/results";
 import { Device, deviceOf, DeviceState, registerDevice } from "../../../../assembly/virtio/device";
 import {
   acceptFeatures,
@@ -11,6 +11,9 @@ import {
   connect,
   deviceStatus,
   disconnect,
+  doorbell,
+  doorbellSpace,
+  findDoorbell,
   forbidMemoryAccess,
   hasConfiguration,
   notify,
@@ -20,7 +23,7 @@ import {
   queueSize,
   readInterruptStatus,
   resetDevice,
-  setQueueAddress,
+  setQueue,
 } from "../../../../assembly/virtio/transport/transport";
 import {
   addBar,
@@ -104,16 +107,17 @@ function openWithBar(size: u64, base: u64): i32 {
 /** A device whose registers are still to be found. */
 function newDevice(): Device {
   const device = bareDevice(2);
-  device.registers = 0;
+  device.transport = Transport.NONE;
   return device;
 }
 
 describe("connect", () => {
   it("finds the registers, and how much configuration there is behind them", () => {
-    const device = bareDevice(2);
+    const device = newDevice();
     device.registers = 0;
     device.registerBytes = 0;
     expect(connect(device)).toBe(Result.OK);
+    expect(device.transport).toBe(Transport.LEGACY_PCI);
     expect(device.registers).toBe(PORTS);
     expect(device.registerBytes).toBe(PORTS_BYTES);
     expect(trace_count(Trace.OUT)).toBe(0, "no register was touched");
@@ -133,6 +137,7 @@ describe("connect", () => {
 
   it("refuses ports that are another open device's, or the configuration ports", () => {
     const other = changetype<Device>(deviceOf(opens(registerDevice(ADDRESS + 8, 1, offsetof<Device>()))));
+    other.transport = Transport.LEGACY_PCI;
     other.registers = 0xc000;
     other.registerBytes = 32;
     const free: u32[] = [0xbfe0, 0xc020];
@@ -331,7 +336,7 @@ describe("registers", () => {
     expect(queueSize(device, 2)).toBe(0xffff);
     expect(writesTo(QUEUE_SEL).join()).toBe("0,1,2");
     expect(queueIsLive(device)).toBe(false);
-    setQueueAddress(device, 0x0fff_ffff_f000);
+    setQueue(device, 2, 0xffff, 0x0fff_ffff_f000, 0, 0);
     expect(writesTo(QUEUE_PFN)[0]).toBe(0xffff_ffff);
     expect(device_queue_page(name, 2)).toBe(0xffff_ffff);
     expect(queueIsLive(device)).toBe(true);
@@ -340,7 +345,9 @@ describe("registers", () => {
   });
 
   it("of notifications", () => {
-    notify(bareDevice(2), 5);
+    const device = bareDevice(2);
+    expect(findDoorbell(device)).toBe(true);
+    notify(device, doorbellSpace, doorbell, 5);
     expect(writesTo(QUEUE_NOTIFY).join()).toBe("5");
     expect(trace_count(Trace.OUT)).toBe(1);
   });
@@ -372,10 +379,11 @@ describe("registers", () => {
 
 describe("limits", () => {
   it("of a queue's address: 32 bits of page numbers", () => {
-    expect(queueAddressFits(0)).toBe(true);
-    expect(queueAddressFits(0x0fff_ffff_ffff)).toBe(true);
-    expect(queueAddressFits(0x1000_0000_0000)).toBe(false);
-    expect(queueAddressFits(u64.MAX_VALUE)).toBe(false);
+    const device = bareDevice(2);
+    expect(queueAddressFits(device, 0)).toBe(true);
+    expect(queueAddressFits(device, 0x0fff_ffff_ffff)).toBe(true);
+    expect(queueAddressFits(device, 0x1000_0000_0000)).toBe(false);
+    expect(queueAddressFits(device, u64.MAX_VALUE)).toBe(false);
   });
 
   it("of the configuration: what the BAR covers", () => {
