@@ -302,6 +302,11 @@ export class EmulatedPc implements Machine {
     return virtioFunction.pciFunction;
   }
 
+  /** How a device is plugged in. */
+  transportOf(device: VirtioDevice): Transport {
+    return this.pluggedAs(device).transport;
+  }
+
   /** The slot of a memory-mapped device. */
   slotOf(device: VirtioDevice): MmioSlot {
     const { slot } = this.pluggedAs(device);

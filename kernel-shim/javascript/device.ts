@@ -23,6 +23,8 @@ const GRACE_MILLISECONDS = 100;
 export abstract class Device implements CompletionSource {
   /** The interrupt line the function's pin is wired to; `undefined` when it has no pin, so must be polled. */
   readonly interruptLine: number | undefined;
+  /** The numbers under which the machine reports its messages, by vector; none when it was opened without `vectors`. */
+  messages: readonly number[] = [];
   /** How long the blocking calls wait for the device, in the machine's time. */
   timeoutMilliseconds = 10_000;
 
@@ -40,7 +42,9 @@ export abstract class Device implements CompletionSource {
   ) {
     const { address, interrupt_pin } = pciFunction;
     this.completions = new CompletionReader(context.view, context.privateMemory, this);
-    this.interruptLine = interrupt_pin === 0 ? undefined : context.machine.interruptLine(address, interrupt_pin);
+    const { machine } = context;
+    const slot = machine.mmioSlots?.find(({ base }) => Number(BigInt.asUintN(32, base)) === address);
+    this.interruptLine = interrupt_pin === 0 ? slot?.interrupt : machine.interruptLine(address, interrupt_pin);
   }
 
   /** Names the device in raw calls of `VirtioStack.exports`; throws once it is gone. */
@@ -68,6 +72,17 @@ export abstract class Device implements CompletionSource {
   pendingInterrupt(): number {
     const bits = this.context.exports.interrupt(this.handle);
     return bits === Result.E_GONE ? 0 : check("interrupt", bits);
+  }
+
+  /**
+   * What an interrupt means that the machine reports under this number: bits of `Interrupt`, and `undefined` when it is
+   * none of this device's. A removed device has nothing pending.
+   */
+  claim(number: number): number | undefined {
+    const vector = this.messages.indexOf(number);
+    if (vector < 0) return number === this.interruptLine ? this.pendingInterrupt() : undefined;
+    const bits = this.context.exports.interrupt_vector(this.handle, vector);
+    return bits === Result.E_GONE ? 0 : check("interrupt_vector", bits);
   }
 
   /** Bits of `Event` since the last call. To be looked at before every wait: some are raised without an interrupt. */
@@ -162,7 +177,7 @@ export abstract class Device implements CompletionSource {
           this.interrupt();
           return false;
         }
-        if (this.interruptLine === undefined) {
+        if (this.interruptLine === undefined && this.messages.length === 0) {
           machine.waitForInterrupt(Math.min(left, POLL_MILLISECONDS));
         } else if (this.armInterrupts()) {
           idleTurns++;

@@ -5,7 +5,7 @@
  * Runs in any JavaScript host; `load.ts` adds finding the module in `build/`.
  */
 
-import type { Machine } from "../machine.js";
+import type { Machine, MmioImports } from "../machine.js";
 import {
   BlockOptionsLayout,
   EntropyOptionsLayout,
@@ -13,9 +13,12 @@ import {
   PciBarLayout,
   PciCapabilityLayout,
   PciFunctionLayout,
+  PciMsixLayout,
   PciRangesLayout,
   Result,
+  TransportWanted,
   type BlockOptions,
+  type DeviceOptions,
   type EntropyOptions,
   type NetOptions,
   type PciBar,
@@ -47,11 +50,28 @@ const CAPABILITIES = 48;
 const BARS_OF_A_DEVICE = 6;
 const BARS_OF_A_BRIDGE = 2;
 const HEADER_TYPE_BRIDGE = 1;
-const ALL_FEATURES = 0xffff_ffff_ffff_ffffn;
+/** Bits of a base address register. [PCI 3.0 §6.2.5.1] */
+const IO_SPACE = 0x1;
+const MEMORY_TYPE = 0x7;
+const MEMORY_64_BIT = 0x4;
+/** All but ACCESS_PLATFORM: a machine's `dma_address` answers physical addresses. */
+const ALL_FEATURES = 0xffff_fffd_ffff_ffffn;
 /** Rounds in a row in which an asserted line had no taker before that is an error. */
 const UNCLAIMED_ROUNDS = 4;
 /** Rounds of one `service` call; devices that keep interrupting get their turn at the next. */
 const SERVICE_ROUNDS = 64;
+
+/** For machines without registers in memory: nothing of the kind is granted. */
+const noMmio: MmioImports = {
+  mmio_map: () => 0,
+  mmio_unmap: () => undefined,
+  mmio_read8: () => 0xff,
+  mmio_read16: () => 0xffff,
+  mmio_read32: () => 0xffff_ffff,
+  mmio_write8: () => undefined,
+  mmio_write16: () => undefined,
+  mmio_write32: () => undefined,
+};
 
 interface PortGrant {
   base: number;
@@ -66,7 +86,7 @@ export class VirtioStack implements StackContext<Device> {
 
   private functions: PciFunction[] = [];
   private readonly functionRecords: RecordArray;
-  private readonly devices = new Map<Device, PortGrant | undefined>();
+  private readonly devices = new Map<Device, readonly PortGrant[]>();
   /** What is left of the machine's grant. */
   private ranges: PciRanges;
 
@@ -77,7 +97,7 @@ export class VirtioStack implements StackContext<Device> {
     options: StackOptions = {},
   ) {
     const { memory } = machine;
-    const kernel = machine.kernel as unknown as WebAssembly.ModuleImports;
+    const kernel = { ...noMmio, ...machine.kernel } as unknown as WebAssembly.ModuleImports;
     const instance = new WebAssembly.Instance(module, { kernel, env: { memory } });
     this.exports = exportsOf(instance);
     this.view = new DataView(memory.buffer);
@@ -158,12 +178,17 @@ export class VirtioStack implements StackContext<Device> {
     return { ...this.ranges };
   }
 
-  /** Opens a disk and grants it the ports of its first base address register. Interrupts are off at first. */
+  /**
+   * Opens a disk and grants it the ports of its base address registers. Interrupts are off at first.
+   *
+   * @param address of its PCI function; with `transport: 3`, MMIO, the options' `mmio_base` and `mmio_bytes` count instead
+   */
   openBlock(address: number, options?: Partial<BlockOptions>): BlockDevice {
     const { exports } = this;
     return this.open(
       "block_open",
       address,
+      options,
       (pciFunction, handle) => new BlockDevice(this, pciFunction, handle),
       () => {
         const given = options && { features: ALL_FEATURES, ...options };
@@ -174,12 +199,13 @@ export class VirtioStack implements StackContext<Device> {
     );
   }
 
-  /** Opens a network card and grants it the ports of its first base address register. Interrupts are off at first. */
+  /** Opens a network card, as `openBlock` a disk. Interrupts are off at first. */
   openNet(address: number, options?: Partial<NetOptions>): NetDevice {
     const { exports } = this;
     return this.open(
       "net_open",
       address,
+      options,
       (pciFunction, handle) => new NetDevice(this, pciFunction, handle),
       () => {
         const given = options && { features: ALL_FEATURES, ...options };
@@ -194,6 +220,7 @@ export class VirtioStack implements StackContext<Device> {
     return this.open(
       "entropy_open",
       address,
+      options,
       (pciFunction, handle) => new EntropyDevice(this, pciFunction, handle),
       () => {
         const given = options && { features: ALL_FEATURES, ...options };
@@ -243,21 +270,19 @@ export class VirtioStack implements StackContext<Device> {
 
   /** For `Device.close` only. */
   deviceClosed(device: Device): void {
-    const grant = this.devices.get(device);
+    const grants = this.devices.get(device);
     this.devices.delete(device);
-    this.revoke(grant);
+    this.revoke(grants ?? []);
   }
 
-  /** True when a device on the line had an interrupt pending. */
+  /** True when a device that has the line, or the message, had an interrupt pending. */
   private serviceLine(line: number, pending: Map<Device, number>): boolean {
     let claimed = false;
     for (const device of this.devices.keys()) {
-      if (device.interruptLine === line) {
-        const bits = device.pendingInterrupt();
-        if (bits !== 0) {
-          claimed = true;
-          pending.set(device, (pending.get(device) ?? 0) | bits);
-        }
+      const bits = device.claim(line) ?? 0;
+      if (bits !== 0) {
+        claimed = true;
+        pending.set(device, (pending.get(device) ?? 0) | bits);
       }
     }
     return claimed;
@@ -275,36 +300,80 @@ export class VirtioStack implements StackContext<Device> {
   private open<Opened extends Device>(
     name: string,
     address: number,
+    options: Partial<DeviceOptions> | undefined,
     wrap: (pciFunction: PciFunction, handle: number) => Opened,
     call: () => number,
   ): Opened {
-    const pciFunction = this.function(address);
+    const isMmio = options?.transport === TransportWanted.MMIO;
+    const pciFunction = isMmio ? functionAt(options.mmio_base ?? 0n) : this.function(address);
     // Sizing a register turns decoding off, which a device in use would not survive; the module refuses it anyway.
     const isInUse = this.openDevices().some((device) => device.pciFunction.address === address);
-    const grant = isInUse ? undefined : this.grant(name, address);
+    const grants = isInUse || isMmio ? [] : this.grant(name, pciFunction);
+    const vectors = isInUse || isMmio ? 0 : (options?.vectors ?? 0);
     let handle = 0;
     try {
+      const messages = vectors === 0 ? [] : this.connectMessages(address, vectors);
       handle = call();
       const device = wrap(pciFunction, handle);
-      this.devices.set(device, grant);
+      device.messages = messages;
+      this.devices.set(device, grants);
       return device;
     } catch (error) {
       if (handle > 0) this.exports.close(handle);
-      this.revoke(grant);
+      this.revoke(grants);
       throw error;
     }
   }
 
+  /** Programs the first entries of a function's MSI-X table. Returns the numbers of the messages, none without MSI-X. */
+  private connectMessages(address: number, vectors: number): number[] {
+    const { exports, machine } = this;
+    let result = 0;
+    const msix = this.withRecord(PciMsixLayout, {}, (pointer) => {
+      result = exports.pci_msix(address, pointer);
+    });
+    if (result === Result.E_UNSUPPORTED || machine.connectMessages === undefined) return [];
+    check("pci_msix", result);
+    const { base } = this.bar(address, msix.table_bar);
+    return machine.connectMessages(base + BigInt(msix.table_offset), Math.min(vectors, msix.vectors));
+  }
+
+  /** Grants the ports of a function: those of BAR 0, which legacy devices have, and others that the scan found. */
+  private grant(name: string, pciFunction: PciFunction): PortGrant[] {
+    const { address, bar1, bar2, bar3, bar4, bar5 } = pciFunction;
+    const grants: PortGrant[] = [];
+    try {
+      for (const [index, value] of [IO_SPACE, bar1, bar2, bar3, bar4, bar5].entries()) {
+        if ((value & IO_SPACE) === 0 || this.isUpperHalf(pciFunction, index)) continue;
+        const grant = this.grantBar(name, address, index);
+        if (grant !== undefined) grants.push(grant);
+      }
+    } catch (error) {
+      this.revoke(grants);
+      throw error;
+    }
+    return grants;
+  }
+
+  /** Whether a register is the upper half of the one before. */
+  private isUpperHalf({ bar0, bar1, bar2, bar3, bar4 }: PciFunction, index: number): boolean {
+    let isUpper = false;
+    for (const before of [bar0, bar1, bar2, bar3, bar4].slice(0, index)) {
+      isUpper = !isUpper && (before & MEMORY_TYPE) === MEMORY_64_BIT;
+    }
+    return isUpper;
+  }
+
   /** A register that lies, or that was set wrong, must not give a device what is another's: E_BAR, as in the module. */
-  private grant(name: string, address: number): PortGrant | undefined {
-    const bar = this.bar(address, 0);
+  private grantBar(name: string, address: number, index: number): PortGrant | undefined {
+    const bar = this.bar(address, index);
     if (bar.is_io === 0 || bar.base === 0n || bar.size === 0n) {
       return undefined;
     }
     const grant = { base: Number(bar.base), length: Number(bar.size) };
     const end = grant.base + grant.length;
-    for (const other of this.devices.values()) {
-      if (other !== undefined && grant.base < other.base + other.length && other.base < end) {
+    for (const other of [...this.devices.values()].flat()) {
+      if (grant.base < other.base + other.length && other.base < end) {
         throw new VirtioError(name, Result.E_BAR);
       }
     }
@@ -316,10 +385,8 @@ export class VirtioStack implements StackContext<Device> {
     return grant;
   }
 
-  private revoke(grant: PortGrant | undefined): void {
-    if (grant !== undefined) {
-      this.machine.revokePorts(grant.base, grant.length);
-    }
+  private revoke(grants: readonly PortGrant[]): void {
+    for (const grant of grants) this.machine.revokePorts(grant.base, grant.length);
   }
 
   private withOptions<Layout extends RecordLayout>(
@@ -353,4 +420,11 @@ export class VirtioStack implements StackContext<Device> {
       this.privateMemory.give(pointer, layout.size);
     }
   }
+}
+
+/** Stands for the function that a memory-mapped device does not have. */
+function functionAt(base: bigint): PciFunction {
+  const names = Object.keys(PciFunctionLayout.fields) as (keyof PciFunction)[];
+  const none = Object.fromEntries(names.map((name) => [name, 0])) as unknown as PciFunction;
+  return { ...none, address: Number(BigInt.asUintN(32, base)) };
 }

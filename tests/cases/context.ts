@@ -6,7 +6,13 @@
 
 import assert from "node:assert/strict";
 import { BlockDevice, NetDevice } from "../../kernel-shim/javascript/index.js";
-import type { BlockOptions, Device, NetOptions, VirtioStack } from "../../kernel-shim/javascript/index.js";
+import type {
+  BlockOptions,
+  Device,
+  DeviceOptions,
+  NetOptions,
+  VirtioStack,
+} from "../../kernel-shim/javascript/index.js";
 import type { LogEntry, Machine } from "../../kernel-shim/machine.js";
 import type { OfferedFeatures } from "./features.js";
 
@@ -19,7 +25,11 @@ export type Capability =
   /** A card without a MAC address of its own. */
   | "card without address"
   /** Memory whose pages are physically apart although their pointers are consecutive. */
-  | "scattered memory";
+  | "scattered memory"
+  /** Devices that are PCI functions. */
+  | "PCI"
+  /** Devices without VERSION_1. */
+  | "legacy devices";
 
 /** A disk as the case wants it. What is left out is as the host has it. */
 export interface DiskDescription {
@@ -59,8 +69,13 @@ export interface CardDescription {
   network?: string;
 }
 
+/** How the stack is to open a device; nothing special when absent. */
+interface Opened {
+  readonly openOptions?: Partial<DeviceOptions> | undefined;
+}
+
 /** The disk behind a device, seen from outside the machine. */
-export interface TestDisk {
+export interface TestDisk extends Opened {
   /** Where it is now: bridges may have got their numbers meanwhile. */
   readonly pciAddress: number;
   readonly description: DiskDescription;
@@ -71,7 +86,7 @@ export interface TestDisk {
 }
 
 /** A network card, seen from the other end of its cable. */
-export interface TestCard {
+export interface TestCard extends Opened {
   readonly pciAddress: number;
   readonly description: CardDescription;
   /** Frames that the guest sent and nobody has taken yet, oldest first. */
@@ -93,6 +108,14 @@ export interface Setting {
   lentPages(): number;
   /** What the machine holds against the stack since the last call: broken rules, refused accesses. */
   takeComplaints(): string[];
+  /** Whether one access of a register takes several, as through the configuration space of a modern device. */
+  readonly hasSlowRegisters?: boolean;
+}
+
+/** How often registers were accessed, whichever way. */
+export interface RegisterAccesses {
+  readonly reads: number;
+  readonly writes: number;
 }
 
 /** One thing that the stack does, on whatever machine. */
@@ -157,11 +180,13 @@ export class CaseContext {
   }
 
   openDisk(index = 0, options?: Partial<BlockOptions>): BlockDevice {
-    return this.stack.openBlock(this.disk(index).pciAddress, options);
+    const { pciAddress, openOptions } = this.disk(index);
+    return this.stack.openBlock(pciAddress, openOptions === undefined ? options : { ...openOptions, ...options });
   }
 
   openCard(index = 0, options?: Partial<NetOptions>): NetDevice {
-    return this.stack.openNet(this.card(index).pciAddress, options);
+    const { pciAddress, openOptions } = this.card(index);
+    return this.stack.openNet(pciAddress, openOptions === undefined ? options : { ...openOptions, ...options });
   }
 
   /** Device-reachable memory until the end of the case. */
@@ -193,11 +218,39 @@ export class CaseContext {
     this.wait(condition, what, this.ground.patienceMilliseconds * LONG_CASE);
   }
 
+  /** Waits for one interrupt, which must be the device's, and says what it means: bits of Interrupt. */
+  takeInterrupt(device: Device, milliseconds: number): number {
+    const numbers = this.machine.waitForInterrupt(milliseconds);
+    assert.equal(numbers.length, 1, "one interrupt line, or one message");
+    const bits = device.claim(numbers[0] ?? 0);
+    assert.ok(bits !== undefined, "the device's own");
+    return bits;
+  }
+
+  /** What the device has to say at the moment, by its interrupt line or by messages: bits of Interrupt. */
+  pendingInterrupt(device: Device): number {
+    if (device.messages.length === 0) return device.interrupt();
+    return this.machine.waitForInterrupt(0).reduce((bits, number) => bits | (device.claim(number) ?? 0), 0);
+  }
+
   /** Gives devices time to do what they should not do. */
   letTimePass(milliseconds = 2): void {
     const { kernel } = this.machine;
     const deadline = kernel.now_ns() + BigInt(milliseconds * 1_000_000);
     while (kernel.now_ns() < deadline) this.setting.letDevicesWork();
+  }
+
+  get registerAccesses(): RegisterAccesses {
+    const { portReads, portWrites, mmioReads, mmioWrites } = this.machine.counters;
+    return { reads: portReads + mmioReads, writes: portWrites + mmioWrites };
+  }
+
+  /** Registers were accessed this often since the machine began, where each access is one. */
+  assertAccesses(expected: Partial<RegisterAccesses>): void {
+    if (this.setting.hasSlowRegisters === true) return;
+    const { reads, writes } = this.registerAccesses;
+    if (expected.reads !== undefined) assert.equal(reads, expected.reads, "reads of registers");
+    if (expected.writes !== undefined) assert.equal(writes, expected.writes, "writes of registers");
   }
 
   /** Pages that the stack has borrowed since the case began. */

@@ -21,8 +21,26 @@ export const VIRTIO_F_ANY_LAYOUT = 1n << 27n;
 export const VIRTIO_F_INDIRECT_DESC = 1n << 28n;
 export const VIRTIO_F_EVENT_IDX = 1n << 29n;
 
-/** All that a driver can be allowed. */
-export const ALL_FEATURES = 0xffff_ffff_ffff_ffffn;
+/** Without it a device is a legacy one. The driver must accept it. */
+export const VIRTIO_F_VERSION_1 = 1n << 32n;
+
+/** All that a driver can be allowed whose addresses are physical ones. */
+export const ALL_FEATURES = 0xffff_fffd_ffff_ffffn;
+
+/** Accepted features without the one that is not the driver's choice. */
+export function chosen(accepted: bigint): bigint {
+  return accepted & ~VIRTIO_F_VERSION_1;
+}
+
+/** Whether header and data may share a descriptor. [virtio-1.2 §2.7.4.3, §6.3] */
+export function isAnyLayout(accepted: bigint): boolean {
+  return (accepted & (VIRTIO_F_ANY_LAYOUT | VIRTIO_F_VERSION_1)) !== 0n;
+}
+
+/** Bytes of the header before a frame. [virtio-1.2 §5.1.6.1] */
+export function headerBytes(accepted: bigint): number {
+  return (accepted & (VIRTIO_NET_F_MRG_RXBUF | VIRTIO_F_VERSION_1)) === 0n ? 10 : 12;
+}
 
 /** Features of a device that a case can ask for or do without, whatever the host does otherwise. */
 export interface OfferedFeatures {

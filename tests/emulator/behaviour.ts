@@ -22,7 +22,7 @@ function effortOf(profile: ProfileName, completion: Completion): number {
 export function testBehaviour(build: Build): void {
   for (const profile of profileNames) {
     for (const completion of ["immediate", "deferred", "shuffled"] as const) {
-      runCases(new EmulatedGround(build, profile, completion, effortOf(profile, completion)), {
+      runCases(new EmulatedGround({ build, profile }, completion, effortOf(profile, completion)), {
         ...blockCases,
         ...netCases,
         // When requests complete is all the same to these.

@@ -11,9 +11,15 @@ import { NetDevice } from "../../kernel-shim/emulated-pc/net/device.js";
 import { Hub } from "../../kernel-shim/emulated-pc/net/hub.js";
 import type { ForeignMemories, ForeignMemory } from "../../kernel-shim/emulated-pc/memory/machine-memory.js";
 import { PciBridge, type PciBus } from "../../kernel-shim/emulated-pc/pci/bus.js";
-import { type Profile, type ProfileName, profiles } from "../../kernel-shim/emulated-pc/profiles.js";
-import type { VirtioDeviceOptions } from "../../kernel-shim/emulated-pc/virtio/device.js";
-import type { VirtioStack } from "../../kernel-shim/javascript/index.js";
+import {
+  type FurtherProfileName,
+  type Profile,
+  type ProfileName,
+  profileOf,
+} from "../../kernel-shim/emulated-pc/profiles.js";
+import type { VirtioDevice, VirtioDeviceOptions } from "../../kernel-shim/emulated-pc/virtio/device.js";
+import { isMmio, type Transport } from "../../kernel-shim/emulated-pc/virtio/transport.js";
+import { TransportWanted, type DeviceOptions, type VirtioStack } from "../../kernel-shim/javascript/index.js";
 import { loadStack } from "../../kernel-shim/javascript/load.js";
 import type { Build } from "../../kernel-shim/machine.js";
 import type {
@@ -97,6 +103,28 @@ class SparseDisk implements BlockBackEnd {
   }
 }
 
+/** Whether a device is memory-mapped. */
+function isInSlot(machine: EmulatedPc, device: VirtioDevice): boolean {
+  return isMmio(machine.transportOf(device));
+}
+
+/** Where a device is, as a PCI address, or what stands for one. */
+function addressOf(machine: EmulatedPc, device: VirtioDevice): number {
+  if (!isInSlot(machine, device)) return machine.addressOf(device);
+  return Number(BigInt.asUintN(32, machine.slotOf(device).base));
+}
+
+/** How the stack is told where a memory-mapped device is; nothing of others. */
+function openOptionsOf(
+  machine: EmulatedPc,
+  device: VirtioDevice,
+  vectors: number | undefined,
+): Partial<DeviceOptions> | undefined {
+  if (!isInSlot(machine, device)) return vectors === undefined ? undefined : { vectors };
+  const { base, bytes } = machine.slotOf(device);
+  return { transport: TransportWanted.MMIO, mmio_base: base, mmio_bytes: bytes };
+}
+
 class EmulatedDisk implements TestDisk {
   readonly device: BlockDevice;
   private readonly backEnd: BlockBackEnd;
@@ -105,6 +133,7 @@ class EmulatedDisk implements TestDisk {
     readonly description: DiskDescription,
     profile: Profile,
     private readonly machine: EmulatedPc,
+    private readonly vectors: number | undefined,
   ) {
     const { sectors = DEFAULT_SECTORS, content, readOnly = false, serial, offers, queueSize } = description;
     const { blockSize, segMax, sizeMax, failingSectors } = description;
@@ -137,7 +166,11 @@ class EmulatedDisk implements TestDisk {
   }
 
   get pciAddress(): number {
-    return this.machine.addressOf(this.device);
+    return addressOf(this.machine, this.device);
+  }
+
+  get openOptions(): Partial<DeviceOptions> | undefined {
+    return openOptionsOf(this.machine, this.device, this.vectors);
   }
 
   contents(firstSector: number, sectors: number): Uint8Array {
@@ -185,6 +218,7 @@ class EmulatedCard implements TestCard {
     private readonly machine: EmulatedPc,
     network: NetworkBackend | undefined,
     index: number,
+    private readonly vectors: number | undefined,
   ) {
     const { mac, mtu, queueSize, queueSizeMin = 0, offers } = description;
     const { net } = profile;
@@ -203,7 +237,11 @@ class EmulatedCard implements TestCard {
   }
 
   get pciAddress(): number {
-    return this.machine.addressOf(this.device);
+    return addressOf(this.machine, this.device);
+  }
+
+  get openOptions(): Partial<DeviceOptions> | undefined {
+    return openOptionsOf(this.machine, this.device, this.vectors);
   }
 
   takeSent(): Uint8Array[] {
@@ -246,17 +284,16 @@ class EmulatedSetting implements Setting {
   readonly disks: readonly EmulatedDisk[];
   readonly cards: readonly EmulatedCard[];
   readonly lentPages: () => number;
+  readonly hasSlowRegisters: boolean;
   private violationsSeen = 0;
 
-  constructor(
-    build: Build,
-    profile: ProfileName,
-    completion: Completion,
-    memory: ForeignMemory | ForeignMemories,
-    wanted: Case,
-  ) {
+  constructor(host: Host, completion: Completion, memory: ForeignMemory | ForeignMemories, wanted: Case) {
+    const { build, transport, vectors } = host;
+    const profile = profileOf(host.profile);
     const firmware = wanted.isUnassigned !== true;
-    this.machine = new EmulatedPc({ build, profile, completion, firmware, memory });
+    const shown = transport === undefined ? {} : { transport };
+    this.machine = new EmulatedPc({ build, profile, completion, firmware, memory, ...shown });
+    this.hasSlowRegisters = (transport ?? profile.transport) === "modern-window";
     const { machine } = this;
     const networks = new Map<string, Hub>();
     const socketOf = (name: string | undefined): NetworkBackend | undefined => {
@@ -265,9 +302,9 @@ class EmulatedSetting implements Setting {
       networks.set(name, hub);
       return hub.socket();
     };
-    this.disks = (wanted.disks ?? []).map((disk) => new EmulatedDisk(disk, profiles[profile], machine));
+    this.disks = (wanted.disks ?? []).map((disk) => new EmulatedDisk(disk, profile, machine, vectors));
     this.cards = (wanted.cards ?? []).map(
-      (card, index) => new EmulatedCard(card, profiles[profile], machine, socketOf(card.network), index),
+      (card, index) => new EmulatedCard(card, profile, machine, socketOf(card.network), index, vectors),
     );
     const buses = this.buses(Math.max(0, ...this.disks.map(({ description }) => description.bridges ?? 0)));
     for (const { device, description } of this.disks) {
@@ -310,6 +347,16 @@ class EmulatedSetting implements Setting {
   }
 }
 
+/** A kind of machine, and what runs on it. */
+export interface Host {
+  readonly build: Build;
+  readonly profile: ProfileName | FurtherProfileName;
+  /** How its devices are shown; as the profile says unless given. */
+  readonly transport?: Transport;
+  /** Message vectors that are programmed for each device; an interrupt line unless given. */
+  readonly vectors?: number;
+}
+
 /** One build on one kind of host. */
 export class EmulatedGround implements Ground {
   readonly name: string;
@@ -319,18 +366,24 @@ export class EmulatedGround implements Ground {
   private memory: ReusedMemory | undefined;
 
   constructor(
-    private readonly build: Build,
-    private readonly profile: ProfileName,
+    private readonly host: Host,
     private readonly completion: Completion,
     readonly effort: number,
   ) {
-    this.name = `emulated PC, ${build}, profile ${profile}, ${completion}`;
-    this.cannot = build === "mapped" ? MAPPED_CANNOT : PORTED_CANNOT;
+    const { build, profile, transport, vectors } = host;
+    const shown = transport === undefined ? "" : ` as ${transport}`;
+    const told = vectors === undefined ? "" : ` with ${vectors} message vectors`;
+    this.name = `emulated PC, ${build}, profile ${profile}${shown}${told}, ${completion}`;
+    const cannot = new Map(build === "mapped" ? MAPPED_CANNOT : PORTED_CANNOT);
+    const way = transport ?? profileOf(profile).transport;
+    if (isMmio(way)) cannot.set("PCI", "its devices are memory-mapped");
+    if (way !== "legacy" && way !== "mmio-1") cannot.set("legacy devices", "its devices offer VERSION_1");
+    this.cannot = cannot;
   }
 
   prepare(wanted: Case): Setting {
-    this.memory ??= new ReusedMemory(this.build);
-    return new EmulatedSetting(this.build, this.profile, this.completion, this.memory.clear(), wanted);
+    this.memory ??= new ReusedMemory(this.host.build);
+    return new EmulatedSetting(this.host, this.completion, this.memory.clear(), wanted);
   }
 
   release(setting: Setting): void {

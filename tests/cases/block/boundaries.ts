@@ -327,12 +327,11 @@ export const boundaries: readonly Case[] = [
       const disk = context.openDisk();
       const { exports, privateMemory } = context.stack;
       const records = new RecordArray(privateMemory, CompletionLayout.size, 4);
-      const { portReads, portWrites } = context.machine.counters;
+      const before = context.registerAccesses;
       assert.equal(exports.block_submit(disk.handle, records.pointer, 0), 0);
       assert.equal(exports.block_poll(disk.handle, records.pointer, 0), 0);
       assert.equal(exports.block_poll(disk.handle, records.pointer, 4), 0);
-      assert.equal(context.machine.counters.portReads, portReads);
-      assert.equal(context.machine.counters.portWrites, portWrites);
+      assert.deepEqual(context.registerAccesses, before);
       const buffer = context.allocate(PAGE_BYTES);
       submitAll(disk, [readRequest(0, [segment(buffer, SECTOR_BYTES)], 3)]);
       context.letTimePass();

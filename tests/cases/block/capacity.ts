@@ -52,9 +52,12 @@ export const capacity: readonly Case[] = [
     disks: [{ sectors: 2048 }],
     run(context) {
       const disk = context.openDisk();
-      assert.equal(disk.interrupt(), 0);
+      assert.equal(context.pendingInterrupt(disk), 0);
       context.disk().resize(3072);
-      context.waitUntil(() => (disk.interrupt() & Interrupt.CONFIGURATION) !== 0, "the configuration's bit");
+      context.waitUntil(
+        () => (context.pendingInterrupt(disk) & Interrupt.CONFIGURATION) !== 0,
+        "the configuration's bit",
+      );
       assert.equal(disk.events(), Event.CAPACITY);
       assert.equal(disk.information().capacity, 3072n);
     },
@@ -68,7 +71,7 @@ export const capacity: readonly Case[] = [
       disk.reset();
       assert.equal(disk.information().capacity, 4096n);
       context.letTimePass();
-      disk.interrupt();
+      context.pendingInterrupt(disk);
       assert.equal(disk.events() & ~Event.CAPACITY, 0);
     },
   },

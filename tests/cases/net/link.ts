@@ -34,9 +34,12 @@ export const link: readonly Case[] = [
     cards: [{ offers: { status: true } }],
     run(context) {
       const card = context.openCard();
-      assert.equal(card.interrupt(), 0);
+      assert.equal(context.pendingInterrupt(card), 0);
       context.card().setLink(false);
-      context.waitUntil(() => (card.interrupt() & Interrupt.CONFIGURATION) !== 0, "the configuration's bit");
+      context.waitUntil(
+        () => (context.pendingInterrupt(card) & Interrupt.CONFIGURATION) !== 0,
+        "the configuration's bit",
+      );
       assert.equal(card.events(), Event.LINK);
       context.card().setLink(true);
     },
@@ -87,12 +90,12 @@ export const link: readonly Case[] = [
       const card = context.openCard(0, { features: ALL_FEATURES & ~VIRTIO_NET_F_STATUS });
       context.card().setLink(false);
       context.letTimePass();
-      card.interrupt();
+      context.pendingInterrupt(card);
       assert.equal(card.events(), 0);
       assert.equal(card.information().link_up, 1);
       context.card().setLink(true);
       context.letTimePass();
-      card.interrupt();
+      context.pendingInterrupt(card);
     },
   },
 ];
