@@ -35,7 +35,7 @@ describe("npm run fuzz", () => {
     const { status, output } = fuzz("--seeds", "3", "--seed", "5", "--coverage", "2", "--uncovered");
     assert.equal(status, 0, output);
     assert.match(output, /^6 inputs from 3 seeds, 5 on, /m);
-    assert.match(output, /^│ assembly\/virtio\/virtqueue\.ts +│ +\d+ │ +\d+ │ +\d+\.\d % │$/m);
+    assert.match(output, /^│ assembly\/virtio\/queue\/virtqueue\.ts +│ +\d+ │ +\d+ │ +\d+\.\d % │$/m);
     const counted = /^([\d,]+) of ([\d,]+) branches of the stack reached,.*\s+by the 4 inputs /m.exec(output) ?? [];
     const [reached, branches] = counted.slice(1).map((count) => Number(count.replaceAll(",", "")));
     const listed = [...output.matchAll(/^ {2}assembly\/[\w/-]+\.ts:\d+:\d+: .+$/gm)].length;

@@ -133,7 +133,7 @@ suite("the mutants of the stack", () => {
     const { list } = findMutants();
     assert.ok(list.length > 300);
     // used.id, which the device may have made up.
-    const ways = list.filter(({ condition }) => condition === "head >= size").map(({ never }) => never);
+    const ways = list.filter(({ condition }) => condition === "head >= this.size").map(({ never }) => never);
     assert.deepEqual(ways.slice(0, 2), ["true", "false"]);
   });
 });
@@ -144,7 +144,7 @@ suite("npm run mutants", () => {
     spawnSync(process.execPath, ["--import", "tsx", main, ...parameters], { cwd: projectFolder, encoding: "utf8" });
 
   test("has a test miss what a device's word is held against", () => {
-    const { status, stdout, stderr } = run("--only", "head >= size is never true", "--json", "-");
+    const { status, stdout, stderr } = run("--only", "take: head >= this.size is never true", "--json", "-");
     assert.equal(status, 0, stderr);
     assertDocument("npm run mutants", stdout);
     const { missed } = JSON.parse(stdout) as { missed: { by: string }[] };
@@ -153,9 +153,9 @@ suite("npm run mutants", () => {
   });
 
   test("lists mutants with their places, and refuses a text that none of them has", () => {
-    const { status, stdout } = run("--list", "--only", "head >= size");
+    const { status, stdout } = run("--list", "--only", "head >= this.size");
     assert.equal(status, 0);
-    assert.match(stdout, /^assembly\/\S+\.ts:\d+:\d+: \w+: head >= size is never true$/m);
+    assert.match(stdout, /^assembly\/\S+\.ts:\d+:\d+: \w+: head >= this\.size is never true$/m);
     const refused = run("--only", "no such text");
     assert.equal(refused.status, 2);
     assert.equal(refused.stderr, 'no mutant has "no such text" in its line; see --list\n');
