@@ -5,7 +5,7 @@
  * Runs in any JavaScript host; `load.ts` adds finding the module in `build/`.
  */
 
-import type { Machine, MmioImports } from "../machine.js";
+import type { Machine } from "../machine.js";
 import {
   BlockOptionsLayout,
   EntropyOptionsLayout,
@@ -35,6 +35,7 @@ import { EntropyDevice } from "./entropy-device.js";
 import { VirtioError, check } from "./error.js";
 import { exportsOf } from "./exports.js";
 import { NetDevice } from "./net-device.js";
+import { noMmio } from "./no-mmio.js";
 import { PrivateMemory, RecordArray } from "./private-memory.js";
 import type { RecordOf } from "./records.js";
 import { readRecord, writeRecord } from "./records.js";
@@ -60,18 +61,6 @@ const ALL_FEATURES = 0xffff_fffd_ffff_ffffn;
 const UNCLAIMED_ROUNDS = 4;
 /** Rounds of one `service` call; devices that keep interrupting get their turn at the next. */
 const SERVICE_ROUNDS = 64;
-
-/** For machines without registers in memory: nothing of the kind is granted. */
-const noMmio: MmioImports = {
-  mmio_map: () => 0,
-  mmio_unmap: () => undefined,
-  mmio_read8: () => 0xff,
-  mmio_read16: () => 0xffff,
-  mmio_read32: () => 0xffff_ffff,
-  mmio_write8: () => undefined,
-  mmio_write16: () => undefined,
-  mmio_write32: () => undefined,
-};
 
 interface PortGrant {
   base: number;

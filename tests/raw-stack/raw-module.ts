@@ -1,6 +1,7 @@
 /** A release module on any kernel and any memory, called export by export, with records wherever a test puts them. */
 import type { RecordLayout, VirtioExports } from "../../kernel-shim/javascript/abi.js";
 import { readRecord, type RecordOf, writeRecord } from "../../kernel-shim/javascript/records.js";
+import { noMmio } from "../../kernel-shim/javascript/no-mmio.js";
 import type { Build, KernelImports } from "../../kernel-shim/machine.js";
 import { moduleOf } from "../hostile/modules.js";
 
@@ -19,7 +20,7 @@ export class RawModule {
     kernel: KernelImports,
     readonly memory: WebAssembly.Memory,
   ) {
-    const imports = { kernel: kernel as unknown as WebAssembly.ModuleImports, env: { memory } };
+    const imports = { kernel: { ...noMmio, ...kernel } as unknown as WebAssembly.ModuleImports, env: { memory } };
     this.exports = new WebAssembly.Instance(moduleOf(build), imports).exports as unknown as VirtioExports;
     this.view = new DataView(memory.buffer);
     this.heapBase = this.exports.heap_base() >>> 0;

@@ -167,9 +167,11 @@ export function acceptFeatures(device: Device, features: u64): void {
   }
 }
 
+/** A register of 32 bits, for a number that has 16. [virtio-1.2 §2.7] */
 export function queueSize(device: Device, index: u32): u32 {
   write(device, QUEUE_SEL, index);
-  return read(device, QUEUE_NUM_MAX);
+  const size = read(device, QUEUE_NUM_MAX);
+  return size <= 0xffff ? size : 0;
 }
 
 export function queueIsLive(device: Device): bool {

@@ -8,7 +8,6 @@ import { Interrupt, Message, Result, Transport, TransportWanted } from "../../ab
 import { log, mmio_write16, mmio_write32, now_ns, out16, relax } from "../../kernel";
 import { disableBusMaster, enableBusMaster } from "../../pci/function";
 import { Device } from "../device";
-import { identifyLegacy } from "./identity";
 import * as legacy from "./legacy-pci";
 import * as mmio from "./mmio";
 import * as modern from "./modern-pci";
@@ -72,11 +71,13 @@ export function connect(device: Device): i32 {
   if (device.transport == Transport.LEGACY_PCI || wanted == TransportWanted.LEGACY_PCI) {
     return legacy.connectLegacy(device);
   }
+  const isEither = wanted == TransportWanted.PCI;
+  let result = modern.connectModern(device, !isEither);
+  if (result == Result.OK || result == Result.E_NOT_FOUND || !isEither || device.transport != Transport.NONE)
+    return result;
   // By its ports, a transitional device is much faster than by configuration space.
-  const isOtherwiseLegacy = wanted == TransportWanted.PCI && identifyLegacy(device.pciAddress) == device.type;
-  const result = modern.connectModern(device, !isOtherwiseLegacy);
-  if (result == Result.OK || device.transport != Transport.NONE || !isOtherwiseLegacy) return result;
-  return legacy.connectLegacy(device);
+  result = legacy.connectLegacy(device);
+  return result == Result.E_NOT_VIRTIO ? modern.connectModern(device, true) : result;
 }
 
 /**

@@ -28,6 +28,7 @@ import {
   readRecord,
   writeRecord,
 } from "../../../kernel-shim/javascript/index.js";
+import { noMmio } from "../../../kernel-shim/javascript/no-mmio.js";
 import type { Build, KernelImports } from "../../../kernel-shim/machine.js";
 import { moduleOf } from "../../hostile/modules.js";
 
@@ -103,7 +104,10 @@ export class HostedModule {
     this.pc = new EmulatedPc({ layout: "bare", memoryBytes: MEMORY_BYTES, completion: "deferred", ...machine, build });
     this.kernel = { ...this.pc.kernel };
     const { memory } = this.pc;
-    const instance = new WebAssembly.Instance(moduleOf(build), { kernel: this.imports(), env: { memory } });
+    const instance = new WebAssembly.Instance(moduleOf(build), {
+      kernel: { ...noMmio, ...this.imports() },
+      env: { memory },
+    });
     this.exports = instance.exports as unknown as VirtioExports;
     this.view = new DataView(memory.buffer);
     this.pc.setHeapBase(this.exports.heap_base() >>> 0);

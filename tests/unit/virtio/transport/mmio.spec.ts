@@ -190,6 +190,10 @@ describe("registers of version 2", () => {
     const device = connected(2);
     block_set(0, BASE + 0x34, 4, 1024);
     expect(queueSize(device, 1)).toBe(1024);
+    block_answer(0, BASE + 0x34, 0x1_0000);
+    expect(queueSize(device, 1)).toBe(0, "no queue is that large");
+    trace_clear();
+    expect(queueSize(device, 1)).toBe(1024);
     expect(queueIsLive(device)).toBe(false);
     expect(queueCanBeSmaller(device)).toBe(true);
     expect(queueAddressFits(device, u64.MAX_VALUE)).toBe(true);
