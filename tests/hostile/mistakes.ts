@@ -9,6 +9,7 @@ import type { CheckedCall } from "./hosted-module.js";
 /** Calls on a handle without any other parameter. */
 const onHandle: readonly CheckedCall[] = [
   "interrupt",
+  "interrupt_vector",
   "events",
   "enable_interrupts",
   "disable_interrupts",
@@ -34,6 +35,12 @@ const withRecords: Readonly<Record<"block" | "net", readonly { name: CheckedCall
     { name: "net_release", isArray: true },
   ],
 };
+
+/** Calls on handles of devices that the campaign has none of. */
+const ofOthers: readonly { name: CheckedCall; isArray: boolean }[] = [
+  { name: "entropy_request", isArray: true },
+  { name: "entropy_poll", isArray: true },
+];
 
 /** What a guest makes mistakes with. */
 export interface Mistaken {
@@ -69,12 +76,13 @@ export class Mistakes {
       ...onHandle.map((each) => ({ name: each, isArray: false })),
       ...withRecords.block,
       ...withRecords.net,
+      ...ofOthers,
     ]);
     this.refuses(name, [wrong, 0x1_0000, isArray ? 1 : 0], Result.E_HANDLE);
   }
 
   private otherKind({ handle, kind }: Mistaken): void {
-    const { name } = pick(this.context.random, withRecords[kind === "block" ? "net" : "block"]);
+    const { name } = pick(this.context.random, [...withRecords[kind === "block" ? "net" : "block"], ...ofOthers]);
     this.refuses(name, [handle, 0x1_0000, 1], Result.E_HANDLE);
   }
 
@@ -98,11 +106,13 @@ export class Mistakes {
       () => this.refuses("pci_capabilities", [pciAddress, pointer, Math.max(count, 1)], Result.E_ARGUMENT),
       () => this.refuses("pci_bar", [pciAddress, 0, wrong], Result.E_ARGUMENT),
       () => this.refuses("pci_assign", [wrong], Result.E_ARGUMENT),
+      () => this.refuses("pci_msix", [pciAddress, wrong], Result.E_ARGUMENT),
     ])();
   }
 
   private openAgain({ kind, pciAddress }: Mistaken): void {
-    this.refuses(kind === "block" ? "block_open" : "net_open", [pciAddress, 0], Result.E_IN_USE);
+    const own = kind === "block" ? "block_open" : "net_open";
+    this.refuses(pick(this.context.random, [own, "entropy_open"]), [pciAddress, 0], Result.E_IN_USE);
   }
 
   private wrongOptions({ kind, pciAddress }: Mistaken): void {
