@@ -13,7 +13,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readAbi, type FunctionSignature } from "../build/abi-model.js";
 import { compileRelease } from "../build/optimize.js";
-import { projectFolder } from "../build/project.js";
+import { compileOptionsFor } from "../build/parts.js";
+import { projectFolder, smallParts } from "../build/project.js";
 import { applicationStart, memoryPages } from "./layout.js";
 import { runScript } from "./programs.js";
 
@@ -47,6 +48,8 @@ export async function link(application: string, linking: Linking, folder: string
   const exportMain = `export { main } from "./${application}";\n`;
   const exportCalls = `export { ${callsOfKernel.join(", ")} } from "./assembly/index";\n`;
   const isLibrary = linking === "library";
+  // The kernel maps no registers in memory, so the stack is as in the small module.
+  const stack = compileOptionsFor(smallParts);
   const { binary } = await compileRelease({
     config: "kernel-shim/unikernel/asconfig.json",
     target: "application",
@@ -55,10 +58,11 @@ export async function link(application: string, linking: Linking, folder: string
       ...["--memoryBase", String(applicationStart)],
       ...["--initialMemory", String(memoryPages)],
       ...["--maximumMemory", String(memoryPages)],
+      ...(isLibrary ? stack.options : []),
     ],
     sources: new Map([
       [`${entry}.ts`, isLibrary ? exportMain + exportCalls : exportMain],
-      ...(isLibrary ? [] : ([[stackFile, declarations()]] as const)),
+      ...(isLibrary ? stack.sources : ([[stackFile, declarations()]] as const)),
     ]),
   });
   const applicationFile = join(folder, "application.wasm");
