@@ -107,7 +107,7 @@ static const char *message_text(enum virtio_message message) {
     case VIRTIO_MESSAGE_DEVICE_GONE:
       return "a device was removed";
     case VIRTIO_MESSAGE_NEEDS_RESET:
-      return "a device found an error, and needs a reset";
+      return "a device found an error and needs a reset";
   }
   return "a message unknown to this kernel";
 }
