@@ -9,7 +9,7 @@ import { dma_address, NO_ADDRESS } from "../kernel";
 import { PAGE_BYTES, PAGE_SHIFT } from "./shared";
 
 /** Pages whose addresses are remembered: 512 of them cover 2 MiB of buffers. A power of two. */
-const ENTRIES: u32 = 512;
+export const PAGES_REMEMBERED: u32 = 512;
 
 /** One remembered page. */
 @unmanaged
@@ -25,7 +25,7 @@ const translations = memory.data(512 * 16, 8);
 
 @inline
 function entryOf(page: u32): Translation {
-  return changetype<Translation>(translations + (page & (ENTRIES - 1)) * offsetof<Translation>());
+  return changetype<Translation>(translations + (page & (PAGES_REMEMBERED - 1)) * offsetof<Translation>());
 }
 
 /** Physical address of the byte at `pointer`, or NO_ADDRESS where devices may not reach it. */
@@ -112,5 +112,5 @@ export function forgetPages(pointer: u32, pages: u32): void {
  * again. `dma_free` called by the stack itself needs no such call.
  */
 export function forget_translations(): void {
-  memory.fill(translations, 0, ENTRIES * offsetof<Translation>());
+  memory.fill(translations, 0, PAGES_REMEMBERED * offsetof<Translation>());
 }

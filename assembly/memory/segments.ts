@@ -1,6 +1,8 @@
 /** The caller's arrays of segments, as far as no buffer behind them is looked at. */
 import { Segment } from "../abi/records";
-import { pointerRangeFits } from "./addresses";
+import { NO_ADDRESS } from "../kernel";
+import { isRemembered, PAGES_REMEMBERED, physicalAddress, pointerRangeFits } from "./addresses";
+import { PAGE_SHIFT } from "./shared";
 
 /** What `segmentBytes` says of segments that no request can have. */
 export const NOT_SEGMENTS: u64 = u64.MAX_VALUE;
@@ -19,4 +21,31 @@ export function segmentBytes(segments: u32, count: u32): u64 {
     bytes += length;
   }
   return bytes;
+}
+
+/**
+ * Asks for the addresses of all pages that segments lie in and that are not remembered: the loops that call nothing leave
+ * a request for want of one.
+ *
+ * @param segments address of an array of `count` Segment, which lie within linear memory
+ * @returns whether any page is remembered now that was not before, and none is out of the devices' reach
+ */
+export function rememberPages(segments: u32, count: u32): bool {
+  let isAnyNew = false;
+  let pages: u32 = 0;
+  for (let index: u32 = 0; index < count; index++) {
+    const segment = changetype<Segment>(segments + index * offsetof<Segment>());
+    const pointer = segment.pointer;
+    const length = segment.length;
+    if (length == 0 || !pointerRangeFits(pointer, length)) return false;
+    const last = (pointer + (length - 1)) >> PAGE_SHIFT;
+    for (let page = pointer >> PAGE_SHIFT; page <= last; page++) {
+      // More would drive the first ones out again.
+      if (++pages > PAGES_REMEMBERED) return false;
+      if (isRemembered(page << PAGE_SHIFT)) continue;
+      if (physicalAddress(page << PAGE_SHIFT) == NO_ADDRESS) return false;
+      isAnyNew = true;
+    }
+  }
+  return isAnyNew;
 }

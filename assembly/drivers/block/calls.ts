@@ -6,9 +6,11 @@ import {
   BlockStatistics,
   Completion,
   DeviceOptions,
+  Segment,
 } from "../../abi/records";
 import { Result } from "../../abi/results";
 import { checkRecords, recordsFit } from "../../memory/records";
+import { rememberPages } from "../../memory/segments";
 import {
   deviceInSlot,
   deviceOf,
@@ -22,7 +24,7 @@ import {
 import { FEATURES_BY_DEFAULT, takeOptions } from "../../virtio/initialization";
 import { finishClosing, open } from "../../virtio/lifecycle";
 import { completeDrained, completeOne, completeRun } from "./complete";
-import { BLOCK_DEVICE_BYTES, BlockDevice } from "./device";
+import { BLOCK_DEVICE_BYTES, BlockDevice, RequestQueue } from "./device";
 import { BlockDriver, MINIMAL, OPTIONAL } from "./driver";
 import { addRequest } from "./requests";
 import { submitRun } from "./submit";
@@ -101,10 +103,16 @@ export function block_submit(handle: u32, requests: u32, count: u32): i32 {
   const queue = device.queue;
   const end = requests + count * offsetof<BlockRequest>();
   let at = requests;
+  let retried = end;
   while (true) {
     at = submitRun(device, queue, at, end);
     if (at == end) break;
     const request = changetype<BlockRequest>(at);
+    // Once only: its pages may drive out each other.
+    if (at != retried && rememberRequest(queue, request)) {
+      retried = at;
+      continue;
+    }
     const result = addRequest(device, queue, request);
     request.result = result;
     if (result != Result.OK) {
@@ -117,6 +125,16 @@ export function block_submit(handle: u32, requests: u32, count: u32): i32 {
   device.statistics.requests += accepted;
   queue.kick();
   return accepted;
+}
+
+/**
+ * Asks for the addresses of a request's pages, where the loop left it for want of them: in the loop, with them, it takes
+ * half the time that the general way takes.
+ */
+function rememberRequest(queue: RequestQueue, request: BlockRequest): bool {
+  const segments = request.segments;
+  const count = request.segment_count;
+  return queue.hasTables && recordsFit(segments, count, offsetof<Segment>()) && rememberPages(segments, count);
 }
 
 /**

@@ -11,7 +11,9 @@ import {
   memory_scatter,
   memory_translate,
   memory_write32,
+  Trace,
   trace_clear,
+  trace_count,
 } from "../../scripted/script";
 import {
   addSegment,
@@ -589,5 +591,48 @@ describe("arguments of a batch", () => {
     expect(submit(0x1000_0000)).toBe(Result.E_ARGUMENT);
     expect(handle).toBeGreaterThan(0);
     expect(requests).toBeGreaterThan(0);
+  });
+});
+
+describe("buffers whose addresses are not remembered", () => {
+  /** Pages this far apart share an entry of the table of addresses. */
+  const TABLE_BYTES: u32 = 512 * PAGE;
+  const FAR: u32 = 0x9000_3000;
+
+  it("are asked for once a page, in one request after another", () => {
+    newDisk(INDIRECT_DESC);
+    for (let page: u32 = 0; page < 4; page++) memory_translate(FAR + page * PAGE, 0x10_0000 + 2 * page * PAGE);
+    forget_translations();
+    trace_clear();
+    for (let index: u32 = 0; index < 2; index++) {
+      prepare(index, index, BlockOperation.READ, 0);
+      addSegment(index, FAR + 2 * index * PAGE, 2 * PAGE);
+    }
+    expect(submit(2)).toBe(2);
+    expect(trace_count(Trace.TRANSLATE)).toBe(4);
+    for (let index: u32 = 0; index < 2; index++) {
+      const part = takePart();
+      expect(part.count).toBe(4);
+      expect(part.addresses[1]).toBe(0x10_0000 + 4 * index * PAGE);
+      expect(part.addresses[2]).toBe(0x10_0000 + (4 * index + 2) * PAGE);
+    }
+  });
+
+  it("may share an entry of the table with each other", () => {
+    newDisk(INDIRECT_DESC);
+    memory_translate(FAR, 0x10_0000);
+    memory_translate(FAR + TABLE_BYTES, 0x20_0000);
+    for (let turn: u32 = 0; turn < 3; turn++) {
+      prepare(0, turn, BlockOperation.WRITE, 0);
+      addSegment(0, FAR, 512);
+      addSegment(0, FAR + TABLE_BYTES, 512);
+      addSegment(0, FAR + 512, 512);
+      expect(submit(1)).toBe(1);
+      const part = takePart();
+      expect(part.count).toBe(5);
+      expect(part.addresses[1]).toBe(0x10_0000);
+      expect(part.addresses[2]).toBe(0x20_0000);
+      expect(part.addresses[3]).toBe(0x10_0200);
+    }
   });
 });
