@@ -1,6 +1,7 @@
 /**
  * Records in linear memory, read and written by the generated layouts. Field names are the ABI's own, so that
- * `assembly/abi/records.ts` documents what comes out of here; fields of 64 bits are `bigint`, all others `number`.
+ * `abi/records.ts` and each driver's `abi.ts` in `assembly/` document what comes out of here. Fields of 64 bits are
+ * `bigint`, all others `number`.
  */
 
 import type { FieldType, RecordLayout } from "./abi.js";

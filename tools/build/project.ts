@@ -57,6 +57,8 @@ export const kernelFile = "assembly/kernel.ts";
 export const abiFiles = [
   "assembly/abi/results.ts",
   "assembly/abi/records.ts",
+  "assembly/drivers/block/abi.ts",
+  "assembly/drivers/net/abi.ts",
   "assembly/drivers/entropy/abi.ts",
 ] as const;
 

@@ -1,13 +1,6 @@
 /** The calls of virtio-block: open, describe, submit, poll. [virtio-1.2 §5.2] */
-import {
-  BlockInformation,
-  BlockOptions,
-  BlockRequest,
-  BlockStatistics,
-  Completion,
-  DeviceOptions,
-  Segment,
-} from "../../abi/records";
+import { Completion, DeviceOptions, Segment } from "../../abi/records";
+import { BlockInformation, BlockOptions, BlockRequest, BlockStatistics } from "./abi";
 import { Result } from "../../abi/results";
 import { checkRecords, recordsFit } from "../../memory/records";
 import { rememberPages } from "../../memory/segments";

@@ -1,5 +1,6 @@
 /** From what the device has used to the caller's completions. [virtio-1.2 §5.2.6] */
-import { BlockOperation, Completion } from "../../abi/records";
+import { Completion } from "../../abi/records";
+import { BlockOperation } from "./abi";
 import { Result } from "../../abi/results";
 import { read32, read8 } from "../../memory/shared";
 import { usedElement } from "../../virtio/queue/layout";

@@ -1,5 +1,5 @@
 /** A disk's private state: what the driver knows of its device and of the requests in flight. */
-import { BlockInformation, BlockStatistics } from "../../abi/records";
+import { BlockInformation, BlockStatistics } from "./abi";
 import { Device } from "../../virtio/device";
 import { ChainState } from "../../virtio/queue/chain-state";
 import { Virtqueue } from "../../virtio/queue/virtqueue";

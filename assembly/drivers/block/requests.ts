@@ -7,7 +7,8 @@
  * `submit.ts` and `complete.ts` do the same for the requests that most callers make, a run of them at a time. What these
  * leave is judged here from the start.
  */
-import { BlockOperation, BlockRequest, Segment } from "../../abi/records";
+import { Segment } from "../../abi/records";
+import { BlockOperation, BlockRequest } from "./abi";
 import { Result } from "../../abi/results";
 import { recordsFit } from "../../memory/records";
 import { NOT_SEGMENTS, segmentBytes } from "../../memory/segments";

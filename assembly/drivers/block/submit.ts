@@ -3,7 +3,8 @@
  *
  * The loop calls nothing, see `virtio/queue/run.ts`. What it leaves, `requests.ts` judges from the start.
  */
-import { BlockOperation, BlockRequest, Segment } from "../../abi/records";
+import { Segment } from "../../abi/records";
+import { BlockOperation, BlockRequest } from "./abi";
 import { Result } from "../../abi/results";
 import { isRemembered, pointerRangeFits, rememberedAddress, rememberedRun } from "../../memory/addresses";
 import { recordsFit } from "../../memory/records";

@@ -1,13 +1,6 @@
 /** The calls of virtio-net: open, describe, transmit, reclaim, receive, release. [virtio-1.2 §5.1] */
-import {
-  Completion,
-  DeviceOptions,
-  NetInformation,
-  NetOptions,
-  NetStatistics,
-  ReceivedBuffer,
-  TransmitFrame,
-} from "../../abi/records";
+import { Completion, DeviceOptions } from "../../abi/records";
+import { NetInformation, NetOptions, NetStatistics, ReceivedBuffer, TransmitFrame } from "./abi";
 import { Result } from "../../abi/results";
 import { checkRecords, recordsFit } from "../../memory/records";
 import {

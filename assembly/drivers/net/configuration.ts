@@ -1,5 +1,5 @@
 /** Reads a card's configuration, and makes up what a device leaves out. [virtio-1.2 §5.1.4, §5.1.5] */
-import { NetInformation } from "../../abi/records";
+import { NetInformation } from "./abi";
 import { Event } from "../../abi/results";
 import { now_ns } from "../../kernel";
 import { configurationAddress } from "../../virtio/configuration";

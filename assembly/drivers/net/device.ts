@@ -1,5 +1,5 @@
 /** A network card's private state: what the driver knows of its device, its queues and its receive buffers. */
-import { NetStatistics } from "../../abi/records";
+import { NetStatistics } from "./abi";
 import { Device } from "../../virtio/device";
 import { Virtqueue } from "../../virtio/queue/virtqueue";
 import { ETHERNET_HEADER_BYTES, RECEIVE_QUEUE, TRANSMIT_QUEUE, VLAN_TAG_BYTES } from "./wire";

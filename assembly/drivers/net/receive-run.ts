@@ -3,7 +3,7 @@
  *
  * The loops call nothing, see `virtio/queue/run.ts`. What they leave, `receive.ts` judges from the start.
  */
-import { ReceivedBuffer } from "../../abi/records";
+import { ReceivedBuffer } from "./abi";
 import { read16, read32 } from "../../memory/shared";
 import {
   DESCRIPTOR_BYTES,

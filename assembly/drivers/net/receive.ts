@@ -12,7 +12,7 @@
  * What is dropped is posted again behind the last take of a call: a buffer that the device was not told of is never one
  * that it can have used.
  */
-import { ReceivedBuffer } from "../../abi/records";
+import { ReceivedBuffer } from "./abi";
 import { Message, Result } from "../../abi/results";
 import { physicalAddress } from "../../memory/addresses";
 import { allocatePrivate, freePrivate } from "../../memory/arena";

@@ -3,7 +3,8 @@
  *
  * The loops call nothing, see `virtio/queue/run.ts`. What they leave, `transmit.ts` judges from the start.
  */
-import { Completion, Segment, TransmitFrame } from "../../abi/records";
+import { Completion, Segment } from "../../abi/records";
+import { TransmitFrame } from "./abi";
 import { Result } from "../../abi/results";
 import { isRemembered, pointerRangeFits, rememberedAddress, rememberedRun } from "../../memory/addresses";
 import { recordsFit } from "../../memory/records";

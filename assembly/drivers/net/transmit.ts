@@ -1,5 +1,6 @@
 /** Sending: frames go out from the caller's memory, and stay there until the device is done. [virtio-1.2 §5.1.6.2] */
-import { Completion, Segment, TransmitFrame } from "../../abi/records";
+import { Completion, Segment } from "../../abi/records";
+import { TransmitFrame } from "./abi";
 import { Event, Result } from "../../abi/results";
 import { recordsFit } from "../../memory/records";
 import { NOT_SEGMENTS, segmentBytes } from "../../memory/segments";

@@ -4,14 +4,8 @@
  * Received frames stay in the driver's buffers. An answer that is made in such a buffer is sent from there; its buffer goes
  * back to the driver when the card is done with it. Nothing is copied.
  */
-import {
-  Completion,
-  NetInformation,
-  NetStatistics,
-  ReceivedBuffer,
-  Segment,
-  TransmitFrame,
-} from "../../../assembly/abi/records";
+import { Completion, Segment } from "../../../assembly/abi/records";
+import { NetInformation, NetStatistics, ReceivedBuffer, TransmitFrame } from "../../../assembly/drivers/net/abi";
 import { allocateRecords, allocateShared, recordAt } from "./records";
 import {
   net_await_all,

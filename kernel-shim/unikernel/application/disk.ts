@@ -1,11 +1,6 @@
 /** A disk: one request at a time is described, many can be on their way. */
-import {
-  BlockInformation,
-  BlockOperation,
-  BlockRequest,
-  BlockStatistics,
-  Completion,
-} from "../../../assembly/abi/records";
+import { Completion } from "../../../assembly/abi/records";
+import { BlockInformation, BlockOperation, BlockRequest, BlockStatistics } from "../../../assembly/drivers/block/abi";
 import { allocateRecords, recordAt } from "./records";
 import { block_information, block_open, block_poll, block_statistics, block_submit } from "./stack";
 

@@ -7,7 +7,8 @@
  * Each state up to TRANSFER sends something and waits for the answer; FLUSH and VERIFY wait for the disk. Any may end in
  * FAILED.
  */
-import { BlockOperation, ReceivedBuffer } from "../../../assembly/abi/records";
+import { BlockOperation } from "../../../assembly/drivers/block/abi";
+import { ReceivedBuffer } from "../../../assembly/drivers/net/abi";
 import { now_ns } from "../../../assembly/kernel";
 import { Card } from "./card";
 import { Disk } from "./disk";

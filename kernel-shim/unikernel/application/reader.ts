@@ -1,5 +1,6 @@
 /** Reads a file back from a disk and computes its SHA-256: while one part is hashed, the next is read. */
-import { BlockOperation, Completion, Segment } from "../../../assembly/abi/records";
+import { Completion, Segment } from "../../../assembly/abi/records";
+import { BlockOperation } from "../../../assembly/drivers/block/abi";
 import { Disk, SECTOR_BYTES } from "./disk";
 import { allocateRecords, allocateShared, recordAt } from "./records";
 import { sha256_finish, sha256_start, sha256_update } from "./unikernel";

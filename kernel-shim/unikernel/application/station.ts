@@ -1,5 +1,5 @@
 /** A machine on the network, at one card: what it sends, and how it answers whoever asks. */
-import { ReceivedBuffer } from "../../../assembly/abi/records";
+import { ReceivedBuffer } from "../../../assembly/drivers/net/abi";
 import { Card } from "./card";
 import {
   ARP_FRAME_BYTES,

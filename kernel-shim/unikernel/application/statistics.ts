@@ -1,5 +1,6 @@
 /** What the devices did, in numbers. */
-import { BlockStatistics, NetStatistics } from "../../../assembly/abi/records";
+import { BlockStatistics } from "../../../assembly/drivers/block/abi";
+import { NetStatistics } from "../../../assembly/drivers/net/abi";
 import { Card } from "./card";
 import { Disk } from "./disk";
 import { allocateRecords, recordAt } from "./records";

@@ -1,5 +1,5 @@
 /** A TFTP client that reads a file onto a disk. [RFC 1350, RFC 2347 to 2349] */
-import { ReceivedBuffer } from "../../../assembly/abi/records";
+import { ReceivedBuffer } from "../../../assembly/drivers/net/abi";
 import { sourceMac } from "./network/ethernet";
 import { ipv4Source } from "./network/ipv4";
 import {

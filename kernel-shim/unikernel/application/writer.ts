@@ -2,7 +2,8 @@
  * Writes a file to a disk while it arrives, straight from the buffers that the network card received it in: a request
  * gathers the payloads of several frames, and their buffers go back when it completes.
  */
-import { BlockOperation, Completion, Segment } from "../../../assembly/abi/records";
+import { Completion, Segment } from "../../../assembly/abi/records";
+import { BlockOperation } from "../../../assembly/drivers/block/abi";
 import { Card } from "./card";
 import { Disk, SECTOR_BYTES } from "./disk";
 import { allocateRecords, recordAt } from "./records";

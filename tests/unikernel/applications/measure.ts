@@ -2,7 +2,8 @@
  * Counts what the translated code costs. QEMU's `-icount shift=0` makes a nanosecond of every instruction, so the clock
  * counts instructions, and gives the same numbers every time.
  */
-import { BlockOperation, Segment } from "../../../assembly/abi/records";
+import { Segment } from "../../../assembly/abi/records";
+import { BlockOperation } from "../../../assembly/drivers/block/abi";
 import { now_ns, relax } from "../../../assembly/kernel";
 import { disks, openDevices } from "../../../kernel-shim/unikernel/application/devices";
 import { Disk } from "../../../kernel-shim/unikernel/application/disk";

@@ -1,25 +1,24 @@
 /** The sizes of the records that cross the module's boundary: a change here breaks every kernel. */
 
 import {
-  BlockInformation,
-  BlockOptions,
-  BlockRequest,
-  BlockStatistics,
   Completion,
   DeviceOptions,
   MmioIdentity,
-  NetInformation,
-  NetOptions,
-  NetStatistics,
   PciBar,
   PciCapability,
   PciFunction,
   PciMsix,
   PciRanges,
-  ReceivedBuffer,
   Segment,
-  TransmitFrame,
 } from "../../../assembly/abi/records";
+import { BlockInformation, BlockOptions, BlockRequest, BlockStatistics } from "../../../assembly/drivers/block/abi";
+import {
+  NetInformation,
+  NetOptions,
+  NetStatistics,
+  ReceivedBuffer,
+  TransmitFrame,
+} from "../../../assembly/drivers/net/abi";
 
 describe("records", () => {
   it("have the sizes that kernels were told", () => {

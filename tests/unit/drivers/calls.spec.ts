@@ -24,7 +24,8 @@ import {
   trace_count,
   trace_find,
 } from "../scripted/script";
-import { BlockStatistics, NetStatistics } from "../../../assembly/abi/records";
+import { BlockStatistics } from "../../../assembly/drivers/block/abi";
+import { NetStatistics } from "../../../assembly/drivers/net/abi";
 
 const NEVER: u32 = 0x7fff_ffff;
 const ISR: u32 = 19;

@@ -1,12 +1,7 @@
 /** The stack on the emulated PC, whose devices record every rule that the driver breaks. */
-import {
-  BlockOperation,
-  BlockRequest,
-  Completion,
-  PciBar,
-  Segment,
-  TransmitFrame,
-} from "../../../assembly/abi/records";
+import { Completion, PciBar, Segment } from "../../../assembly/abi/records";
+import { BlockOperation, BlockRequest } from "../../../assembly/drivers/block/abi";
+import { TransmitFrame } from "../../../assembly/drivers/net/abi";
 import { Result } from "../../../assembly/abi/results";
 import { block_open, block_poll, block_submit } from "../../../assembly/drivers/block/calls";
 import { close, interrupt, reset } from "../../../assembly/drivers/calls";

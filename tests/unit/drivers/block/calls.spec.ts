@@ -1,5 +1,5 @@
 /** The life of an open disk: opened, reset, broken, closed, and all that goes wrong on the way. */
-import { BlockOptions } from "../../../../assembly/abi/records";
+import { BlockOptions } from "../../../../assembly/drivers/block/abi";
 import { Event, Interrupt, Message, Result } from "../../../../assembly/abi/results";
 import {
   block_await_all,

@@ -1,5 +1,5 @@
 /** From the chains that a disk has used to the completions that the caller gets. */
-import { BlockOperation } from "../../../../assembly/abi/records";
+import { BlockOperation } from "../../../../assembly/drivers/block/abi";
 import { Event, Message, Result } from "../../../../assembly/abi/results";
 import { block_poll } from "../../../../assembly/drivers/block/calls";
 import { events } from "../../../../assembly/drivers/calls";

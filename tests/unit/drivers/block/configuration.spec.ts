@@ -1,6 +1,6 @@
 /** What a disk may say of itself, and what no disk can mean. */
 import { Event, Interrupt, Result } from "../../../../assembly/abi/results";
-import { BlockInformation } from "../../../../assembly/abi/records";
+import { BlockInformation } from "../../../../assembly/drivers/block/abi";
 import { block_open } from "../../../../assembly/drivers/block/calls";
 import { events, interrupt } from "../../../../assembly/drivers/calls";
 import { addBar, IO } from "../../pci/machine";

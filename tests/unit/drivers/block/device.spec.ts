@@ -1,5 +1,5 @@
 /** A disk's state: its parts lie apart, and within the bytes that are taken for it. */
-import { BlockInformation, BlockStatistics } from "../../../../assembly/abi/records";
+import { BlockInformation, BlockStatistics } from "../../../../assembly/drivers/block/abi";
 import { BLOCK_DEVICE_BYTES, BlockDevice, RequestQueue, RequestState } from "../../../../assembly/drivers/block/device";
 import { QUEUE_BYTES } from "../../../../assembly/virtio/device";
 import { CHAIN_STATE_BYTES } from "../../../../assembly/virtio/queue/chain-state";

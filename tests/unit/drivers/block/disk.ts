@@ -1,13 +1,12 @@
 /** A disk that the test plays, and the records that a kernel would pass to the driver. */
+import { Completion, Segment } from "../../../../assembly/abi/records";
 import {
   BlockInformation,
   BlockOperation,
   BlockOptions,
   BlockRequest,
   BlockStatistics,
-  Completion,
-  Segment,
-} from "../../../../assembly/abi/records";
+} from "../../../../assembly/drivers/block/abi";
 import {
   block_information,
   block_open,

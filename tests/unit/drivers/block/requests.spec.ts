@@ -1,5 +1,5 @@
 /** From a caller's request to the chains that a disk sees. */
-import { BlockOperation } from "../../../../assembly/abi/records";
+import { BlockOperation } from "../../../../assembly/drivers/block/abi";
 import { Result } from "../../../../assembly/abi/results";
 import { NO_ADDRESS } from "../../../../assembly/kernel";
 import { forget_translations } from "../../../../assembly/memory/addresses";

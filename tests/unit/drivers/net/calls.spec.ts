@@ -1,5 +1,5 @@
 /** The life of an open network card: opened, reset, broken, closed, and all that goes wrong on the way. */
-import { NetOptions } from "../../../../assembly/abi/records";
+import { NetOptions } from "../../../../assembly/drivers/net/abi";
 import { Event, Message, Result } from "../../../../assembly/abi/results";
 import { block_information, block_open, block_poll } from "../../../../assembly/drivers/block/calls";
 import { close, enable_interrupts, events, interrupt, reset } from "../../../../assembly/drivers/calls";

@@ -1,13 +1,12 @@
 /** A network card that the test plays, and the records that a kernel would pass to the driver. */
+import { Completion, Segment } from "../../../../assembly/abi/records";
 import {
-  Completion,
   NetInformation,
   NetOptions,
   NetStatistics,
   ReceivedBuffer,
-  Segment,
   TransmitFrame,
-} from "../../../../assembly/abi/records";
+} from "../../../../assembly/drivers/net/abi";
 import {
   net_information,
   net_open,

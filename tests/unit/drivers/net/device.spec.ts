@@ -1,5 +1,5 @@
 /** A network card's state: its parts lie apart, and within the bytes that are taken for it. */
-import { NetStatistics } from "../../../../assembly/abi/records";
+import { NetStatistics } from "../../../../assembly/drivers/net/abi";
 import {
   FramePiece,
   NET_DEVICE_BYTES,

@@ -1,5 +1,6 @@
 /** Reads and writes of a disk, one at a time and in batches. */
-import { BlockOperation, BlockRequest, Completion, Segment } from "../../../../assembly/abi/records";
+import { Completion, Segment } from "../../../../assembly/abi/records";
+import { BlockOperation, BlockRequest } from "../../../../assembly/drivers/block/abi";
 import { Disk } from "../../../../kernel-shim/unikernel/application/disk";
 import { allocateRecords, allocateShared, recordAt } from "../../../../kernel-shim/unikernel/application/records";
 import { block_poll, block_submit, disable_interrupts } from "../../../../kernel-shim/unikernel/application/stack";

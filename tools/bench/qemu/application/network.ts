@@ -4,7 +4,8 @@
  * The other side is `../peer.ts`: it throws away what comes to the discard port [RFC 863], and answers a datagram to
  * REQUEST_PORT, whose payload is two numbers of 32 bits, with that many frames of that many bytes.
  */
-import { Completion, NetInformation, ReceivedBuffer, Segment, TransmitFrame } from "../../../../assembly/abi/records";
+import { Completion, Segment } from "../../../../assembly/abi/records";
+import { NetInformation, ReceivedBuffer, TransmitFrame } from "../../../../assembly/drivers/net/abi";
 import { Card } from "../../../../kernel-shim/unikernel/application/card";
 import { write32 } from "../../../../kernel-shim/unikernel/application/network/bytes";
 import { ETHERTYPE_IPV4, writeEthernet } from "../../../../kernel-shim/unikernel/application/network/ethernet";

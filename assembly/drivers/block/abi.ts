@@ -1,0 +1,113 @@
+/** The records of virtio-block. `abi/records.ts` says how records lie in memory. */
+
+/** How to open a disk. A null pointer in its place means all features and defaults. */
+@unmanaged
+export class BlockOptions {
+  /** These are the fields of `DeviceOptions`. The optional features that may be accepted; others are refused if offered. */
+  features: u64;
+  /**
+   * Nanoseconds that a request may take. When one takes longer, at most twice as long, and `block_poll` finds nothing,
+   * the device counts as broken. 0: any time.
+   */
+  timeout_ns: u64;
+  mmio_base: u64;
+  mmio_bytes: u32;
+  transport: u32;
+  vectors: u32;
+  queue_size_max: u32;
+}
+
+/** Operations of a `BlockRequest`. [virtio-1.2 §5.2.6] */
+export const enum BlockOperation {
+  /** VIRTIO_BLK_T_IN: read sectors into the segments. */
+  READ = 0,
+  /** VIRTIO_BLK_T_OUT: write the segments to sectors. */
+  WRITE = 1,
+  /** VIRTIO_BLK_T_FLUSH: what was completed before reaches stable storage. No segments. */
+  FLUSH = 4,
+  /** VIRTIO_BLK_T_GET_ID: the serial number into exactly one segment of 20 bytes. */
+  GET_ID = 8,
+}
+
+/** One request to a disk. */
+@unmanaged
+export class BlockRequest {
+  /** Comes back in the completion. */
+  token: u64;
+  /** First sector of 512 bytes, whatever the block size; READ and WRITE only. */
+  sector: u64;
+  /** One of `BlockOperation`. */
+  operation: u32;
+  /** Address in linear memory of an array of `Segment`, read during the call only. */
+  segments: u32;
+  segment_count: u32;
+  /** Written by the stack: OK when accepted, otherwise why the request was refused. */
+  result: i32;
+}
+
+/**
+ * A disk, as its device described it when it was opened or last reset; the capacity is the present one.
+ * [virtio-1.2 §5.2.4]
+ */
+@unmanaged
+export class BlockInformation {
+  features_offered: u64;
+  features_accepted: u64;
+  /** Sectors of 512 bytes. */
+  capacity: u64;
+  queue_size: u32;
+  /** Bytes; requests start at and cover whole blocks. 512 unless the device says otherwise. */
+  block_size: u32;
+  /** Largest segment the device takes, bytes; the stack splits larger ones. 0xffffffff: no limit. */
+  size_max: u32;
+  /** Most segments the device takes in a request; the stack splits longer ones. */
+  seg_max: u32;
+  /** 1 when the disk cannot be written. */
+  read_only: u32;
+  /** Geometry, zeroes where the device has none. */
+  cylinders: u16;
+  heads: u8;
+  sectors: u8;
+  /** log2 of logical blocks per physical block. */
+  physical_block_exp: u8;
+  /** First aligned logical block. */
+  alignment_offset: u8;
+  /** Suggested smallest request, logical blocks. */
+  min_io_size: u16;
+  /** Suggested largest request, logical blocks. */
+  opt_io_size: u32;
+  /** Most bytes of a request that an empty ring has room for; whole blocks. */
+  request_bytes_max: u32;
+  /**
+   * Most segments of a request that an empty ring has room for, where each is physically contiguous and no longer than
+   * `size_max`; others count as several. Fewer where blocks are split between segments.
+   */
+  request_segments_max: u32;
+  /**
+   * 1: the disk may keep in a cache what was written, until FLUSH; 0: what has completed is on stable storage. A disk
+   * that was found writing through stays so.
+   */
+  writeback: u32;
+}
+
+/** Counters of a disk since it was opened; a reset keeps them. */
+@unmanaged
+export class BlockStatistics {
+  /** Requests completed with OK, by operation (GET_ID counts nowhere else than in `requests`). */
+  reads: u64;
+  writes: u64;
+  flushes: u64;
+  /** Requests accepted. */
+  requests: u64;
+  bytes_read: u64;
+  bytes_written: u64;
+  /** Requests completed with an error, resets included. */
+  errors: u64;
+  /** Requests that `block_submit` refused, E_FULL excluded. */
+  refused: u64;
+  /** Writes to the notification register. */
+  notifications: u64;
+  /** Interrupts that were this device's. */
+  interrupts: u64;
+  resets: u64;
+}

@@ -1,0 +1,121 @@
+/** The records of virtio-net. `abi/records.ts` says how records lie in memory. */
+
+/** How to open a network card. A null pointer in its place means all features and defaults. */
+@unmanaged
+export class NetOptions {
+  /** These are the fields of `DeviceOptions`. The optional features that may be accepted; others are refused if offered. */
+  features: u64;
+  /**
+   * Nanoseconds that sending a frame may take. When one takes longer, at most twice as long, and `net_reclaim` finds
+   * nothing, the device counts as broken. 0: any time.
+   */
+  timeout_ns: u64;
+  mmio_base: u64;
+  mmio_bytes: u32;
+  transport: u32;
+  vectors: u32;
+  queue_size_max: u32;
+  /**
+   * How many receive buffers to post; 0: as many as the ring holds. With MRG_RXBUF, all of them together must hold the
+   * largest frame that hosts deliver, 69,632 bytes and its header: a device without room for a frame waits for ever.
+   */
+  receive_buffers: u32;
+  /** Bytes of each, virtio-net header included, a multiple of 64; 0: 2048, or as much as the MTU and the above require. */
+  receive_buffer_bytes: u32;
+}
+
+/** One Ethernet frame to send: header fields of the wire format and where the frame lies. [virtio-1.2 §5.1.6] */
+@unmanaged
+export class TransmitFrame {
+  /** Comes back in the completion. */
+  token: u64;
+  /** Address in linear memory of an array of `Segment`, read during the call only. */
+  segments: u32;
+  segment_count: u32;
+  /** VIRTIO_NET_HDR_F_*; 0 unless the matching feature was negotiated. */
+  flags: u8;
+  /** VIRTIO_NET_HDR_GSO_*. */
+  gso_type: u8;
+  hdr_len: u16;
+  gso_size: u16;
+  csum_start: u16;
+  csum_offset: u16;
+  /**
+   * Bytes directly before the first segment that the stack may overwrite until completion. With at least
+   * `header_bytes` of `NetInformation`, header and frame go out as one descriptor where ANY_LAYOUT
+   * allows and both begin in the same page.
+   */
+  header_room: u16;
+  /** Written by the stack: OK when accepted, otherwise why the frame was refused. */
+  result: i32;
+}
+
+/**
+ * One buffer of a received frame. A frame that spans k buffers takes k consecutive records, all in one call; the
+ * first says k, the others 0. The bytes are the caller's until it gives the buffer back with `net_release`.
+ */
+@unmanaged
+export class ReceivedBuffer {
+  /** Pointer to the first byte of the frame in this buffer, behind the virtio-net header. */
+  pointer: u32;
+  /** Bytes of the frame in this buffer. */
+  length: u32;
+  /** Names the buffer in `net_release`. */
+  buffer: u32;
+  /** How many buffers the frame has, in its first record; 0 in the others. */
+  buffer_count: u16;
+  /** From the virtio-net header, first record only. */
+  flags: u8;
+  gso_type: u8;
+  hdr_len: u16;
+  gso_size: u16;
+  csum_start: u16;
+  csum_offset: u16;
+}
+
+/** A network card, as its device describes it. [virtio-1.2 §5.1.4] */
+@unmanaged
+export class NetInformation {
+  features_offered: u64;
+  features_accepted: u64;
+  /** Six octets in the order of transmission, then two zeroes. */
+  mac: u64;
+  /** 1 when the device has no address of its own, and the stack made up a locally administered one. */
+  mac_is_generated: u32;
+  /** 1 up, 0 down; always 1 when the device does not report it. */
+  link_up: u32;
+  /** Largest payload of a frame, bytes, Ethernet header not counted. */
+  mtu: u32;
+  /** 10 or 12. */
+  header_bytes: u32;
+  receive_queue_size: u32;
+  transmit_queue_size: u32;
+  receive_buffers: u32;
+  receive_buffer_bytes: u32;
+  /** Most buffers that one received frame can have: give `net_receive` at least that many records. */
+  buffers_per_frame_max: u32;
+}
+
+/** Counters of a network card since it was opened; a reset keeps them. */
+@unmanaged
+export class NetStatistics {
+  frames_transmitted: u64;
+  bytes_transmitted: u64;
+  frames_received: u64;
+  bytes_received: u64;
+  /** Frames accepted for transmission that a reset caught in flight. */
+  transmit_errors: u64;
+  /** Frames that `net_transmit` refused, E_FULL excluded. */
+  transmit_refused: u64;
+  /** Times that `net_transmit` found no room. */
+  transmit_full: u64;
+  /** Received frames dropped because their length made no sense, or because they were larger than any frame can be. */
+  receive_errors: u64;
+  transmit_notifications: u64;
+  receive_notifications: u64;
+  /** Interrupts that were this device's. */
+  interrupts: u64;
+  resets: u64;
+  /** Received frames that a reset threw away, or `close`, before `net_receive` handed them out. */
+  receive_discarded: u64;
+}
