@@ -13,7 +13,7 @@ export function abi_version(): u32 {
   return ABI_VERSION;
 }
 
-/** Where the module's own data ends in linear memory, from `memoryBase` on. The kernel uses what lies behind. */
+/** Where the module's own data ends in linear memory, from `memoryBase` on. The kernel uses what lies beyond. */
 export function heap_base(): u32 {
   return <u32>__heap_base;
 }

@@ -68,7 +68,7 @@ export class PciCapability {
   id: u8;
   /** Where it lies in configuration space. */
   offset: u8;
-  /** The two bytes behind id and link. */
+  /** The two bytes after id and link. */
   value: u16;
 }
 
@@ -80,7 +80,7 @@ export class PciCapability {
 export class PciRanges {
   /** First free port. */
   io_next: u32;
-  /** Port behind the last one granted. */
+  /** Port after the last one granted. */
   io_end: u32;
   /** First free address of 32-bit memory space. */
   memory_next: u32;

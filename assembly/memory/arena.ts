@@ -16,7 +16,7 @@ const BLOCK_BYTES_MIN: u32 = 16;
 /** What stands before every block. */
 @unmanaged
 class Header {
-  /** Bytes of the block behind this header, a multiple of 16. */
+  /** Bytes of the block after this header, a multiple of 16. */
   bytes: u32;
   used: bool;
 }

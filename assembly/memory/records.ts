@@ -14,6 +14,6 @@ export function checkRecords(pointer: u32, count: u32, size: u32): bool {
 /** The same, compiled into the caller: for the data path. */
 @inline
 export function recordsFit(pointer: u32, count: u32, size: u32): bool {
-  // One comparison: 0 becomes the largest number, which no record lies behind.
+  // One comparison: 0 becomes the largest number, beyond which no record lies.
   return <u64>(pointer - 1) + <u64>count * size < (<u64>memory.size()) << 16;
 }

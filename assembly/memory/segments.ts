@@ -1,4 +1,4 @@
-/** The caller's arrays of segments, as far as no buffer behind them is looked at. */
+/** The caller's arrays of segments, without a look at the buffers that they name. */
 import { Segment } from "../abi/records";
 import { NO_ADDRESS } from "../kernel";
 import { isRemembered, PAGES_REMEMBERED, physicalAddress, pointerRangeFits } from "./addresses";

@@ -4,7 +4,7 @@
  * Little-endian, which is what legacy virtio calls guest-native on every machine this stack runs on.
  * [virtio-1.2 §2.7.3] The mapped build compiles each function to one load or store, the ported build to one import.
  *
- * None of these is volatile. A value that the device may have changed is read again only behind a call of
+ * None of these is volatile. A value that the device may have changed is read again only after a call of
  * `kernel.rmb`, `mb` or `relax`; a value that the device must see is written before a call of `kernel.wmb` or `mb`.
  */
 import { phys_read8, phys_read16, phys_read32, phys_write8, phys_write16, phys_write32 } from "../kernel";

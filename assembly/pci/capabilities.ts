@@ -2,7 +2,7 @@
  * The capability list: entries of at least four bytes that say what a function can do, each naming the next by its
  * offset. [PCI 3.0 §6.7]
  *
- * A link is followed if it leads behind the header to a place where the list has not been yet. So a list is at most
+ * A link is followed if it leads past the header to a place where the list has not been yet. So a list is at most
  * 48 entries long, whatever the device answers.
  */
 import { PciCapability } from "../abi/records";
@@ -61,7 +61,7 @@ export function firstCapability(address: u32): u32 {
   return status & Status.CAPABILITIES_LIST ? follow(read8(address, Register.CAPABILITIES_POINTER)) : 0;
 }
 
-/** Offset of the capability behind the one at `offset`, whose first doubleword is `entry`; 0 at the end of the list. */
+/** Offset of the capability after the one at `offset`, whose first doubleword is `entry`; 0 at the end of the list. */
 export function nextCapability(offset: u32, entry: u32): u32 {
   visited |= dwordBit(offset);
   return follow(entry >> 8);

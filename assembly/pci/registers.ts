@@ -90,7 +90,7 @@ export const enum Capability {
   MSI_X_FUNCTION_MASK = 0x4000,
   /** In Message Control: number of the last entry of the table. */
   MSI_X_TABLE_SIZE = 0x07ff,
-  /** 32 bits each, the lowest three of which name a base address register, the others an offset behind it. */
+  /** 32 bits each, the lowest three of which name a base address register, the others an offset from there. */
   MSI_X_TABLE = 0x04,
   MSI_X_PENDING_BITS = 0x08,
   MSI_X_BAR = 0x07,

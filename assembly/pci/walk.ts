@@ -3,7 +3,7 @@
  *
  * It costs one read for an empty slot and two for a function, and looks at functions 1 to 7 only where function 0
  * says that they exist. [PCI 3.0 §3.2.2.3.4] It goes down into a bus where the caller says that a bridge leads there,
- * and comes back behind that bridge: depth first, as buses are numbered. No bus is entered twice, and none from a
+ * and goes on after that bridge: depth first, as buses are numbered. No bus is entered twice, and none from a
  * bus with a higher number, so the walk ends after 65536 functions at the latest, whatever the devices answer.
  *
  * One walk at a time; its state is static.
@@ -11,7 +11,7 @@
 import { identifiesFunction, read32 } from "./configuration";
 import { HeaderType, Register } from "./registers";
 
-/** What stands for an address behind the last function. */
+/** What stands for an address after the last function. */
 export const NO_FUNCTION: u32 = 0xffff_ffff;
 
 export const BUSES: u32 = 256;
@@ -93,7 +93,7 @@ export function isBridge(): bool {
 }
 
 /**
- * Goes down: the next function will be the first behind `bridge`. Does nothing when the number makes no sense.
+ * Goes down: the next function will be the first one behind `bridge`. Does nothing when the number makes no sense.
  *
  * @param bridge the function that the walk stands at
  * @param secondary the number of the bus behind it

@@ -1,4 +1,4 @@
-/** Device initialisation, up to the configuration and behind the queues. [virtio-1.2 §3.1.1, §3.1.2] */
+/** Device initialisation, up to the configuration, and after the queues. [virtio-1.2 §3.1.1, §3.1.2] */
 import { DeviceOptions } from "../abi/records";
 import { Result, TransportWanted } from "../abi/results";
 import { Device, DeviceState } from "./device";

@@ -59,7 +59,7 @@ export class BlockDevice extends Device {
     return changetype<RequestQueue>(this.queueState(0));
   }
 
-  // The counters and the description lie behind this object: what is always at the same distance needs no pointer.
+  // The counters and the description follow this object: what is always at the same distance needs no pointer.
 
   @inline
   get statistics(): BlockStatistics {

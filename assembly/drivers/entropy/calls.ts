@@ -59,7 +59,7 @@ export function entropy_request(handle: u32, requests: u32, count: u32): i32 {
 
 /**
  * Takes completions, in the order in which the device finished. `length` of each says how many bytes from the start of its
- * buffer are random: perhaps fewer than were asked for. What lies behind them is what lay there before.
+ * buffer are random: perhaps fewer than were asked for. After them lies what lay there before.
  *
  * @param completions address of an array of Completion with room for `capacity`
  * @returns number taken; E_HANDLE, E_ARGUMENT; with nothing to take E_BROKEN, E_GONE

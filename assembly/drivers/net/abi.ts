@@ -56,7 +56,7 @@ export class TransmitFrame {
  */
 @unmanaged
 export class ReceivedBuffer {
-  /** Pointer to the first byte of the frame in this buffer, behind the virtio-net header. */
+  /** Pointer to the first byte of the frame in this buffer, after the virtio-net header. */
   pointer: u32;
   /** Bytes of the frame in this buffer. */
   length: u32;

@@ -113,7 +113,7 @@ export class NetDevice extends Device {
     return changetype<TransmitQueue>(this.queueState(TRANSMIT_QUEUE));
   }
 
-  // The counters lie behind this object: what is always at the same distance needs no pointer.
+  // The counters follow this object: what is always at the same distance needs no pointer.
 
   @inline
   get statistics(): NetStatistics {

@@ -9,7 +9,7 @@
  *        │  └───────────────────────────────────┘                             │
  *        └───────────────────────── release ──────────────────────────────────┘
  *
- * What is dropped is posted again behind the last take of a call: a buffer that the device was not told of is never one
+ * What is dropped is posted again after the last take of a call: a buffer that the device was not told of is never one
  * that it can have used.
  */
 import { ReceivedBuffer } from "./abi";

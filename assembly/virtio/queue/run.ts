@@ -19,7 +19,7 @@ export function freeAt(freeStack: u32, room: u32): u32 {
  * Where the descriptor goes that follows the one at `position`.
  *
  * @param inTable whether the chain lies in a table, where one follows the other, or in the ring
- * @param room how many free descriptors are left behind the one at `position`; nothing is written to one more
+ * @param room how many free descriptors are left after the one at `position`; nothing is written to one more
  */
 @inline
 export function following(inTable: bool, position: u32, states: u32, freeStack: u32, room: u32): u32 {

@@ -73,7 +73,7 @@ export class Virtqueue {
   usedRing: u32;
   /**
    * A slot of `slotBytes` for each descriptor, where a chain that begins there has what the driver adds to the caller's
-   * buffers (`headerBytes`), and behind that its indirect table of `tableEntries` descriptors, if there are tables.
+   * buffers (`headerBytes`), followed by its indirect table of `tableEntries` descriptors, if there are tables.
    */
   slots: u32;
   slotsAddress: u64;
@@ -226,7 +226,7 @@ export class Virtqueue {
   /**
    * Empties the ring and tells the device where it lies. [virtio-1.2 §4.1.5.1.3, §4.1.5.1.3.1]
    *
-   * The memory is zero before the device knows its address: `setQueue` calls imports, behind which no store of ours is
+   * The memory is zero before the device knows its address: `setQueue` calls imports, across which no store of ours is
    * left.
    *
    * @returns OK; E_QUEUE_SIZE when the device would not have a queue of the size that memory was taken for; E_QUEUE_LIVE;

@@ -35,7 +35,7 @@ const VIRTIO_PCI_ISR: u32 = 19;
 /** 16 bits each, read and write, only while MSI-X is enabled: vector of configuration changes, and of the selected queue. */
 const VIRTIO_MSI_CONFIG_VECTOR: u32 = 20;
 const VIRTIO_MSI_QUEUE_VECTOR: u32 = 22;
-/** Device configuration, behind the vectors if they are there. */
+/** Device configuration, after the vectors if they are there. */
 const VIRTIO_PCI_CONFIG: u32 = 20;
 const VECTOR_BYTES: u32 = 4;
 

@@ -63,7 +63,7 @@ const BARS: u32 = 6;
 const PORTS: u64 = 0x1_0000;
 const CONFIGURATION_SPACE_BYTES: u32 = 256;
 
-/** What the transport knows of a function, in private memory; its structures lie behind. */
+/** What the transport knows of a function, in private memory; its structures follow it. */
 @unmanaged
 class ModernPci extends PciWindow {
   /** Distance of two queues' notification addresses, unless the device says it otherwise. */

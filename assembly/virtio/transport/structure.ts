@@ -37,7 +37,7 @@ export class Structure {
   space: u32;
   /** Base address register that it lies behind. */
   bar: u32;
-  /** First byte behind that. */
+  /** First byte within that. */
   offset: u32;
   length: u32;
   /** Where accesses go: port, pointer in a window of `mmio_map`, or `offset`. */
