@@ -5,11 +5,21 @@ import { flatFrom } from "./growth.js";
 import { isKept } from "./qemu/budgets.js";
 import type { QemuResult } from "./qemu/result.js";
 import { few } from "./qemu/table.js";
-import type { BenchResult, Budget, DataPathRow, GrowthRow, NativeRow, Point } from "./result.js";
+import type {
+  BenchResult,
+  Budget,
+  DataPathRow,
+  GrowthRow,
+  KernelCalls,
+  NativeRow,
+  Point,
+  TransportRow,
+} from "./result.js";
 
 /** What two runs of the same thing still differ by, on a machine that is not quite quiet. */
 const timingTolerance = 0.05;
 const nativeRatio = 1.15;
+const baselineRatio = 0.6;
 const flatness = 0.1;
 const fixedBytes = 64 * 1024;
 /** Pages whose translations the stack remembers, and the bytes of a page. */
@@ -17,6 +27,8 @@ const rememberedPages = 512;
 const pageBytes = 4096;
 /** wmb, mb, notify and rmb for a batch that goes out and comes back; a received batch needs no notification. */
 const importsPerBatch = 4;
+
+const noCalls: KernelCalls = { ports: NaN, registers: NaN, imports: NaN };
 
 type Measured = Omit<BenchResult, "budgets">;
 
@@ -84,6 +96,54 @@ function nodeBudgets(rows: readonly DataPathRow[], isJudged: boolean): Budget[] 
   });
 }
 
+function baselineBudget(rows: readonly DataPathRow[], isJudged: boolean): Budget {
+  const ratioOf = ({ stack, baseline }: DataPathRow): number => stack.quick / (baseline?.quick ?? NaN);
+  const row = worst(
+    rows.filter(({ baseline }) => baseline !== undefined),
+    ratioOf,
+  );
+  return {
+    name: "block in batches of 8 and 32, to the stack before devices owned their queues",
+    limit: `at most ${baselineRatio}`,
+    measured: row === undefined ? "nothing" : `${ratioOf(row).toFixed(2)} (${describePoint(row)})`,
+    holds: isJudged ? row !== undefined && ratioOf(row) <= baselineRatio : undefined,
+  };
+}
+
+/** The counts behind each transport. */
+function transportBudgets(rows: readonly TransportRow[]): Budget[] {
+  const accesses = ({ ports, registers }: KernelCalls): number => ports + registers;
+  const direct = rows.filter(({ transport }) => transport !== "modern-window");
+  const single = worst(direct, ({ requests }) => accesses(requests[0]?.calls ?? noCalls));
+  const message = worst(
+    rows.filter(({ interrupts }) => interrupts === "MSI-X"),
+    ({ interrupt }) => accesses(interrupt),
+  );
+  const budget = (
+    name: string,
+    limit: number,
+    row: TransportRow | undefined,
+    calls: KernelCalls | undefined,
+  ): Budget => {
+    const measured = calls === undefined ? NaN : accesses(calls);
+    return {
+      name,
+      limit: `at most ${limit}`,
+      measured: `${few(measured)} (${row?.transport ?? "none"})`,
+      holds: measured <= limit,
+    };
+  };
+  return [
+    budget(
+      "port and register accesses for a single request, any transport but the window",
+      1,
+      single,
+      single?.requests[0]?.calls,
+    ),
+    budget("port and register accesses for an interrupt, MSI-X", 0, message, message?.interrupt),
+  ];
+}
+
 /** Instructions do not depend on how quiet the machine is: judged whenever they were counted. */
 function nativeBudgets(rows: readonly NativeRow[]): Budget[] {
   const kinds = new Set(rows.map(({ compiler, memoryBase }) => `${compiler}, memory by ${memoryBase}`));
@@ -137,7 +197,9 @@ export function judge(result: Measured): Budget[] {
   const footprint = worst(result.footprint, (row) => row.fixedBytes);
   return [
     ...countBudgets(result.dataPath),
+    ...transportBudgets(result.transports),
     ...nodeBudgets(result.dataPath, isJudged),
+    baselineBudget(result.dataPath, isJudged),
     ...nativeBudgets(result.native),
     ...growthBudgets(result.growth, isJudged),
     {

@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { outputFolder, type Build } from "../build/project.js";
+import { outputFolder, projectFolder, type Build } from "../build/project.js";
 import { quietest, spreadOf, time, timeInTurn, typicalOf } from "./measure.js";
 import type { DataPathRow, Point, RequestCounts } from "./result.js";
 import type { BenchModules } from "./toolchain.js";
@@ -15,6 +15,8 @@ export interface Subjects {
   readonly loops: WebAssembly.Module;
   readonly stack: Readonly<Record<Build, WebAssembly.Module>>;
   readonly reference: Readonly<Record<Build, WebAssembly.Module>>;
+  /** The mapped build of an earlier stack, see `baseline/`. */
+  readonly baseline: WebAssembly.Module;
 }
 
 export function loadSubjects(modules: BenchModules): Subjects {
@@ -28,6 +30,7 @@ export function loadSubjects(modules: BenchModules): Subjects {
       ported: load(join(outputFolder, "virtio-small-ported.wasm")),
     },
     reference: { mapped: load(modules.reference), ported: load(modules.referencePorted) },
+    baseline: load(join(projectFolder, "tools/bench/baseline/virtio.wasm")),
   };
 }
 
@@ -104,11 +107,17 @@ function countPoint(subjects: Subjects, driver: WebAssembly.Module, point: Point
   };
 }
 
+/** Whether the earlier stack is measured beside this one: where loops over a batch are to be worth their size. */
+function hasBaseline(build: Build, { path, batch }: Point): boolean {
+  return build === "mapped" && path === "block" && (batch === 8 || batch === 32);
+}
+
 /** Counts, then times one point in one build. */
 export function measurePoint(subjects: Subjects, build: Build, point: Point, effort: Effort): DataPathRow {
   const { batch, path, segments } = point;
   const counts = countPoint(subjects, subjects.stack[build], point);
   const drivers = [subjects.stack[build], subjects.reference[build]];
+  if (hasBaseline(build, point)) drivers.push(subjects.baseline);
   // Taken in turn: neither always comes first.
   const machines = Array.from({ length: effort.instances }, () =>
     drivers.map((driver) => startMachine(subjects, driver, path)),
@@ -127,7 +136,7 @@ export function measurePoint(subjects: Subjects, build: Build, point: Point, eff
       machines.map((machine) => () => time(indexRange, () => machine.runAlone(indexRange, batch))),
     ).flat(),
   );
-  const [stack, reference] = quietest(() => {
+  const [stack, reference, baseline] = quietest(() => {
     const times = timeInTurn(
       effort.rounds,
       machines.map((machine) => () => time(requests, () => machine.run(requests, batch)) - alone),
@@ -137,5 +146,5 @@ export function measurePoint(subjects: Subjects, build: Build, point: Point, eff
   });
   for (const machine of machines) machine.check();
   if (stack === undefined || reference === undefined) throw new Error("nothing was measured");
-  return { ...point, build, counts, stack, reference, alone, ratio: stack.quick / reference.quick };
+  return { ...point, build, counts, stack, reference, alone, ratio: stack.quick / reference.quick, baseline };
 }

@@ -2,6 +2,7 @@
 
 import { describePoint } from "./budgets.js";
 import { bootTable, pointTable, type TextTable } from "./qemu/table.js";
+import { transportRows } from "./report.js";
 import type { BenchResult, DataPathRow, NativeRow } from "./result.js";
 
 /** The file with the section, relative to the project's folder. */
@@ -66,6 +67,10 @@ export function describeBench(result: BenchResult): string {
       `In this engine, batches of ${batchesShown.join(" and ")}`,
       markdown(dataPath(result.dataPath, batchesShown)),
       "All batches, times in native code and growth are in the output of the command.",
+    ),
+    folded(
+      "Behind each transport: port and register accesses of the full module with a disk, and calls of the kernel",
+      markdown(transportRows(result.transports)),
     ),
     folded(
       "In native code, translated by wasm2c: memory where a pointer says, or at a constant place as in the unikernel",

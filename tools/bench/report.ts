@@ -2,8 +2,18 @@
 
 import { columns, fold, indent, WIDTH } from "../command/layout.js";
 import type { MeasuredPoint, QemuResult } from "./qemu/result.js";
-import { bootTable, few, perRequest, whole } from "./qemu/table.js";
-import type { BenchResult, DataPathRow, FootprintRow, GrowthRow, NativeRow, ScanRow, Spread } from "./result.js";
+import { bootTable, few, perRequest, whole, type TextTable } from "./qemu/table.js";
+import type {
+  BenchResult,
+  DataPathRow,
+  FootprintRow,
+  GrowthRow,
+  KernelCalls,
+  NativeRow,
+  ScanRow,
+  Spread,
+  TransportRow,
+} from "./result.js";
 
 /** Columns of text on the left, of numbers on the right. */
 function tableOf(head: readonly string[], rows: readonly (readonly string[])[], textColumns = 1): string {
@@ -99,6 +109,20 @@ function scanTable(rows: readonly ScanRow[]): string {
   );
 }
 
+/** What each transport takes, as text: for both tables. */
+export function transportRows(rows: readonly TransportRow[]): TextTable {
+  const exits = ({ ports, registers }: KernelCalls): string => few(ports + registers);
+  return {
+    head: ["transport", "interrupts", "scan", "open", "request", "of 32", "interrupt", "imports", "of 32"],
+    rows: rows.map(({ transport, interrupts, scan, open, requests, interrupt }) => [
+      ...[transport, interrupts, exits(scan), exits(open)],
+      ...requests.map(({ calls }) => exits(calls)),
+      exits(interrupt),
+      ...requests.map(({ calls }) => few(calls.imports)),
+    ]),
+  };
+}
+
 const budgetNameWidth = 32;
 const budgetValueWidth = 16;
 
@@ -160,6 +184,7 @@ function bullet(text: string): string {
 /** Everything, in the order of the measurements. */
 export function formatResult(result: BenchResult): string {
   const { host } = result;
+  const transports = transportRows(result.transports);
   const sections = [
     fold(`${host.processor}, ${host.cores} cores, Node ${host.node}`),
     fold(
@@ -181,6 +206,11 @@ export function formatResult(result: BenchResult): string {
     footprintTable(result.footprint),
     "PCI scan.",
     scanTable(result.scan),
+    fold(
+      "A disk behind each transport, full module: port and register accesses to scan, to open, for a request alone and " +
+        "in a batch of 32, and for an interrupt; calls of the kernel for a request.",
+    ),
+    tableOf(transports.head, transports.rows, 2),
     ...qemuSections(result.qemu),
     "Budgets.",
     budgetTable(result),

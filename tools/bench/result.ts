@@ -55,6 +55,8 @@ export interface DataPathRow extends Point {
   readonly alone: number;
   /** Stack to reference, quick runs. */
   readonly ratio: number;
+  /** The stack before devices owned their queues, where it is measured. */
+  readonly baseline: Spread | undefined;
 }
 
 /** How translated code finds linear memory: as wasm2c has it, by a pointer in memory, or at a place known to it. */
@@ -104,6 +106,28 @@ export interface ScanRow {
   readonly microseconds: number;
 }
 
+/** What something takes of calls of the kernel. */
+export interface KernelCalls {
+  /** Port accesses, those to PCI configuration space included. */
+  readonly ports: number;
+  /** Accesses of memory-mapped registers. */
+  readonly registers: number;
+  /** Calls of kernel imports of any kind, these accesses included. */
+  readonly imports: number;
+}
+
+/** A disk behind one transport. */
+export interface TransportRow {
+  readonly transport: string;
+  readonly interrupts: "INTx" | "MSI-X";
+  readonly scan: KernelCalls;
+  readonly open: KernelCalls;
+  /** One request of a batch. */
+  readonly requests: readonly { readonly depth: number; readonly calls: KernelCalls }[];
+  /** Taking one interrupt: the look at what the device wants. */
+  readonly interrupt: KernelCalls;
+}
+
 /** A promise, what was measured, and whether it holds; undefined where this run does not judge. */
 export interface Budget {
   readonly name: string;
@@ -123,6 +147,7 @@ export interface BenchResult {
   readonly growth: readonly GrowthRow[];
   readonly footprint: readonly FootprintRow[];
   readonly scan: readonly ScanRow[];
+  readonly transports: readonly TransportRow[];
   /** What QEMU's devices cost; undefined when they were left out. */
   readonly qemu: QemuResult | undefined;
   readonly budgets: readonly Budget[];

@@ -11,6 +11,7 @@ import { measureQemu } from "./qemu/measure.js";
 import type { QemuResult } from "./qemu/result.js";
 import type { BenchResult, DataPathRow, NativeRow } from "./result.js";
 import { compileBenchModules } from "./toolchain.js";
+import { measureTransports } from "./transports.js";
 
 export interface RunOptions {
   readonly quick: boolean;
@@ -66,6 +67,8 @@ export async function runBenchmarks({ quick, native, qemu }: RunOptions): Promis
     return { growth, footprint, scan: measureScan(subjects, effort, quick) };
   });
 
+  const transports = await during({ what: "Transports", isLong: false }, () => measureTransports());
+
   const nativeRows: NativeRow[] = [];
   if (native) {
     const chosen = quick ? nativePoints.slice(0, 1) : nativePoints;
@@ -85,7 +88,7 @@ export async function runBenchmarks({ quick, native, qemu }: RunOptions): Promis
   const host = { processor: cpus()[0]?.model ?? "unknown", cores: cpus().length, node: process.version };
   const measured = {
     version: 1 as const,
-    ...{ quick, host, dataPath, native: nativeRows, growth, footprint, scan },
+    ...{ quick, host, dataPath, native: nativeRows, growth, footprint, scan, transports },
     qemu: qemu ? await measureDevices(quick) : undefined,
   };
   return { ...measured, budgets: judge(measured) };
