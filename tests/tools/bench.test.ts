@@ -58,6 +58,11 @@ test("a quick run measures every kind of thing, and holds the budgets that do no
     }
     assert.deepEqual([...new Set(result.growth.map(({ what }) => what))], ["ring size", "devices", "instances"]);
     assert.ok(result.footprint.every(({ fixedBytes }) => fixedBytes > 0));
+    assert.equal(new Set(result.transports.map(({ transport }) => transport)).size, 6);
+    for (const { interrupts, interrupt, requests } of result.transports) {
+      assert.equal(interrupt.imports === 0, interrupts === "MSI-X");
+      assert.ok(requests.length === 2 && requests.every(({ calls }) => calls.imports > 0));
+    }
     assert.deepEqual(
       result.scan.map(({ buses, configurationReads }) => [buses, configurationReads > 0]),
       [
