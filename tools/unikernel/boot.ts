@@ -50,10 +50,16 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+/**
+ * One processor, in a machine that could have another. QEMU before 8.1 translates memory barriers to nothing where there
+ * can be only one processor, although its devices work in threads of their own: notifications and interrupts get lost.
+ */
+const processors = ["-smp", "1,maxcpus=2"];
+
 function qemuParameters(options: BootOptions): string[] {
   const { image, machine = "pc", commandLine = "", cards = [], disks = [], parameters = [] } = options;
   return [
-    ...["-M", machine, "-accel", "tcg", "-m", "64", "-nodefaults", "-display", "none", "-no-reboot"],
+    ...["-M", machine, "-accel", "tcg", ...processors, "-m", "64", "-nodefaults", "-display", "none", "-no-reboot"],
     ...["-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"],
     ...["-kernel", image, "-append", commandLine],
     ...cards.flatMap((card, index) => {
