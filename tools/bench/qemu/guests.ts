@@ -40,7 +40,7 @@ const timeoutMilliseconds = 180_000;
 const firstWord = "started";
 const lastWord = /^done\r?$/m;
 
-const sameForAll = ["-smp", "1", "-m", "256"];
+const sameForAll = ["-m", "256"];
 
 /**
  * What in QEMU serves a disk: a thread of its own, as hosts have it for disks that matter; or the main loop. That sleeps

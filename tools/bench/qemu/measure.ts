@@ -59,7 +59,7 @@ const caveats = [
   "QEMU translates instructions (TCG). Compared with KVM, processor time in the guest costs more, and leaving the guest costs less.",
   "Without an iothread, QEMU's main loop sleeps between single requests. Waking it takes most of their time, in both guests.",
   "The guest's processor and QEMU's threads share this computer's processors. Other work on the computer slows both.",
-  "Both guests: -M pc -accel tcg -smp 1 -m 256, the same raw image in memory, cache=writeback, aio=threads, rings of 256; an iothread serves the disk.",
+  "Both guests: -M pc -accel tcg -smp 1,maxcpus=2 (with less, QEMU before 8.1 leaves out memory barriers) -m 256, the same raw image in memory, cache=writeback, aio=threads, rings of 256; an iothread serves the disk.",
   "Linux's requests come from a program that uses O_DIRECT: they pass through system calls and the block layer. The unikernel's do not.",
   "Linux merges the requests of a batch where they are sequential. Where they are random, it cannot.",
   "Linux has mitigations=off, its default I/O scheduler, and MSI-X; the unikernel has one shared interrupt line.",
