@@ -9,7 +9,7 @@
  *     │ header │ block     │ header │ free │ …   │
  *     └────────┴───────────┴────────┴──────┴─ ─ ─┘
  */
-const HEADER_BYTES: u32 = 16;
+const ALLOCATION_HEADER_BYTES: u32 = 16;
 /** Blocks are multiples of it. */
 const BLOCK_BYTES_MIN: u32 = 16;
 
@@ -40,11 +40,11 @@ export function arenaIsSet(): bool {
  * @returns whether it is large enough to hold anything
  */
 export function setArena(start: u32, end: u32): bool {
-  if (end - start < HEADER_BYTES + BLOCK_BYTES_MIN) return false;
+  if (end - start < ALLOCATION_HEADER_BYTES + BLOCK_BYTES_MIN) return false;
   arenaStart = start;
   arenaEnd = end;
   const header = changetype<Header>(start);
-  header.bytes = (end - start - HEADER_BYTES) & ~15;
+  header.bytes = (end - start - ALLOCATION_HEADER_BYTES) & ~15;
   header.used = false;
   return true;
 }
@@ -54,42 +54,42 @@ export function allocatePrivate(bytes: u32): u32 {
   const wanted = (bytes + 15) & ~15;
   let at = arenaStart;
   // By distance: the arena may end where the sum would wrap around 2^32.
-  while (arenaEnd - at > HEADER_BYTES) {
+  while (arenaEnd - at > ALLOCATION_HEADER_BYTES) {
     const header = changetype<Header>(at);
     if (!header.used) {
       joinFollowing(at);
       if (header.bytes >= wanted) {
         split(at, wanted);
         header.used = true;
-        memory.fill(at + HEADER_BYTES, 0, wanted);
-        return at + HEADER_BYTES;
+        memory.fill(at + ALLOCATION_HEADER_BYTES, 0, wanted);
+        return at + ALLOCATION_HEADER_BYTES;
       }
     }
-    at += HEADER_BYTES + header.bytes;
+    at += ALLOCATION_HEADER_BYTES + header.bytes;
   }
   return 0;
 }
 
 /** Gives back a block; 0 is allowed. */
 export function freePrivate(pointer: u32): void {
-  if (pointer != 0) changetype<Header>(pointer - HEADER_BYTES).used = false;
+  if (pointer != 0) changetype<Header>(pointer - ALLOCATION_HEADER_BYTES).used = false;
 }
 
 function joinFollowing(at: u32): void {
   const header = changetype<Header>(at);
-  let next = at + HEADER_BYTES + header.bytes;
-  while (arenaEnd - next > HEADER_BYTES && !changetype<Header>(next).used) {
-    header.bytes += HEADER_BYTES + changetype<Header>(next).bytes;
-    next = at + HEADER_BYTES + header.bytes;
+  let next = at + ALLOCATION_HEADER_BYTES + header.bytes;
+  while (arenaEnd - next > ALLOCATION_HEADER_BYTES && !changetype<Header>(next).used) {
+    header.bytes += ALLOCATION_HEADER_BYTES + changetype<Header>(next).bytes;
+    next = at + ALLOCATION_HEADER_BYTES + header.bytes;
   }
 }
 
 function split(at: u32, wanted: u32): void {
   const header = changetype<Header>(at);
   const rest = header.bytes - wanted;
-  if (rest <= HEADER_BYTES) return;
+  if (rest <= ALLOCATION_HEADER_BYTES) return;
   header.bytes = wanted;
-  const remainder = changetype<Header>(at + HEADER_BYTES + wanted);
-  remainder.bytes = rest - HEADER_BYTES;
+  const remainder = changetype<Header>(at + ALLOCATION_HEADER_BYTES + wanted);
+  remainder.bytes = rest - ALLOCATION_HEADER_BYTES;
   remainder.used = false;
 }

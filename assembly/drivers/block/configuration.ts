@@ -1,6 +1,6 @@
 /** Reads a disk's configuration, and refuses what no disk can mean. [virtio-1.2 §5.2.4, §5.2.5] */
 import { Event, Result } from "../../abi/results";
-import { configuration64, UNSTABLE } from "../../virtio/configuration";
+import { configuration64, UNSTABLE } from "../../virtio/configuration-fields";
 import { configuration16, configuration32, configuration8, hasConfiguration } from "../../virtio/transport/transport";
 import { BlockDevice } from "./device";
 import {

@@ -26,7 +26,7 @@ import {
 import { VIRTQ_DESC_F_WRITE } from "../../virtio/queue/layout";
 import { BlockDevice, RequestQueue } from "./device";
 import {
-  HEADER_BYTES,
+  BLOCK_HEADER_BYTES,
   SECTOR_SHIFT,
   STATUS_BYTES,
   STATUS_OFFSET,
@@ -155,7 +155,7 @@ function addPart(device: BlockDevice, queue: RequestQueue, operation: u32, secto
     const dataMax = inTable ? queue.tableDataMax : queue.ringDataMax;
     const chainMax = queue.chainMax;
     if (chainMax < FRAMING_DESCRIPTORS) return Result.E_FULL;
-    queue.append(headerAddress, HEADER_BYTES, 0);
+    queue.append(headerAddress, BLOCK_HEADER_BYTES, 0);
     let moved: u32 = 0;
     for (let count: u32 = 0; moved < movedMax && !walkIsOver(); count++) {
       let result = enterSegment();

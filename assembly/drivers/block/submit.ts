@@ -21,7 +21,7 @@ import {
 import { freeAt, stateAt } from "../../virtio/queue/run";
 import { BlockDevice, RequestQueue, RequestState } from "./device";
 import { isOnDisk, REQUEST_BYTES_MAX } from "./requests";
-import { FRAMING_BYTES, HEADER_BYTES, SECTOR_SHIFT, STATUS_BYTES, STATUS_OFFSET, writeHeader } from "./wire";
+import { FRAMING_BYTES, BLOCK_HEADER_BYTES, SECTOR_SHIFT, STATUS_BYTES, STATUS_OFFSET, writeHeader } from "./wire";
 
 /** The upper half of a data descriptor's last eight bytes: flags, and in the upper 16 bits the index of the next. */
 const WRITE_LINK: u32 = VIRTQ_DESC_F_NEXT;
@@ -71,7 +71,7 @@ export function submitRun(device: BlockDevice, queue: RequestQueue, requests: u3
     const header = slots + head * slotBytes;
     const headerAddress = slotsAddress + head * slotBytes;
     const table = header + FRAMING_BYTES;
-    writeDescriptor(table, headerAddress, HEADER_BYTES, VIRTQ_DESC_F_NEXT, 1);
+    writeDescriptor(table, headerAddress, BLOCK_HEADER_BYTES, VIRTQ_DESC_F_NEXT, 1);
     // What a data descriptor says beside its length: flags, and where the next one is.
     let link: u32 = (operation == BlockOperation.WRITE ? WRITE_LINK : READ_LINK) + FIRST_LINK;
     let descriptor = table + DESCRIPTOR_BYTES;

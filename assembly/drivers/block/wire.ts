@@ -50,7 +50,7 @@ export const VIRTIO_BLK_S_UNSUPP: u32 = 2;
 //     │ type │ ioprio │ sector │ status │ not used │
 //     └──────┴────────┴────────┴────────┴──────────┘
 //       the device reads         writes
-export const HEADER_BYTES: u32 = 16;
+export const BLOCK_HEADER_BYTES: u32 = 16;
 export const STATUS_OFFSET: u32 = 16;
 export const STATUS_BYTES: u32 = 1;
 /** Bytes of both, and of what is not used. */

@@ -2,13 +2,13 @@
 import { NetInformation } from "./abi";
 import { Event } from "../../abi/results";
 import { now_ns } from "../../kernel";
-import { configurationAddress } from "../../virtio/configuration";
+import { configurationAddress } from "../../virtio/configuration-fields";
 import { configuration16, hasConfiguration } from "../../virtio/transport/transport";
 import { DeviceState } from "../../virtio/device";
 import { NetDevice } from "./device";
 import {
-  HEADER_BYTES,
-  HEADER_BYTES_MERGEABLE,
+  NET_HEADER_BYTES,
+  NET_HEADER_BYTES_MERGEABLE,
   MAC,
   MTU,
   MTU_DEFAULT,
@@ -39,8 +39,8 @@ export function readConfiguration(device: NetDevice): void {
   device.mergeable = device.accepted(VIRTIO_NET_F_MRG_RXBUF);
   // With VERSION_1 there is always room for num_buffers. [virtio-1.2 §5.1.6.1]
   device.headerBytes = device.accepted(VIRTIO_NET_F_MRG_RXBUF | VIRTIO_F_VERSION_1)
-    ? HEADER_BYTES_MERGEABLE
-    : HEADER_BYTES;
+    ? NET_HEADER_BYTES_MERGEABLE
+    : NET_HEADER_BYTES;
   device.mtu = device.accepted(VIRTIO_NET_F_MTU) ? device.mtuStated : MTU_DEFAULT;
   device.linkUp = readLink(device);
   // An address made up before a reset stays the card's own.

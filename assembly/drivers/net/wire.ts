@@ -44,13 +44,13 @@ export const RECEIVE_BUFFER_BYTES_MIN: u32 = 1526;
 export const HEADER_CSUM_OFFSET: u32 = 8;
 export const HEADER_NUM_BUFFERS: u32 = 10;
 
-export const HEADER_BYTES: u32 = 10;
-export const HEADER_BYTES_MERGEABLE: u32 = 12;
+export const NET_HEADER_BYTES: u32 = 10;
+export const NET_HEADER_BYTES_MERGEABLE: u32 = 12;
 
 /** Writes the header of a frame that asks for no offloads, which is all zeros; num_buffers is 0 on transmission. */
 @inline
 export function clearHeader(header: u32, headerBytes: u32): void {
   write64(header, 0);
-  if (headerBytes == HEADER_BYTES) write16(header + HEADER_CSUM_OFFSET, 0);
+  if (headerBytes == NET_HEADER_BYTES) write16(header + HEADER_CSUM_OFFSET, 0);
   else write32(header + HEADER_CSUM_OFFSET, 0);
 }

@@ -1,5 +1,5 @@
 /** Fields of the device configuration that take several reads, while the device changes them. */
-import { configuration64, configurationAddress, UNSTABLE } from "../../../assembly/virtio/configuration";
+import { configuration64, configurationAddress, UNSTABLE } from "../../../assembly/virtio/configuration-fields";
 import { bareDevice, CONFIGURATION, newMachine, plugIn } from "../scripted/plug";
 import { device_answer, device_configuration, device_gone, Trace, trace_clear, trace_find } from "../scripted/script";
 
