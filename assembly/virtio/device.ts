@@ -37,6 +37,8 @@ export class Device {
   /** PCI address of its function; of a memory-mapped device, the low half of where its registers lie. */
   pciAddress: u32;
 
+  /** Nanoseconds that a request may take; 0: any time. */
+  timeout: u64;
   /** What the caller asked for: one of TransportWanted, message vectors, largest size of a queue; 0 each: nothing special. */
   transportWanted: u32;
   vectorsWanted: u32;

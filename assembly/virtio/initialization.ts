@@ -19,8 +19,9 @@ import {
 /** What may be accepted unless the caller says otherwise: only it knows whether its addresses are bus addresses. */
 export const FEATURES_BY_DEFAULT: u64 = ~VIRTIO_F_ACCESS_PLATFORM;
 
-/** Notes what the caller wants of the transport, before `start`. */
+/** Notes what the caller wants of the device and the transport, before `start`. */
 export function takeOptions(device: Device, options: DeviceOptions): void {
+  device.timeout = options.timeout_ns;
   device.transportWanted = options.transport;
   device.vectorsWanted = options.vectors;
   device.queueSizeMax = options.queue_size_max;

@@ -33,16 +33,13 @@ import { VIRTIO_ID_BLOCK } from "./wire";
  */
 export function block_open(address: u32, options: u32): i32 {
   let allowed = FEATURES_BY_DEFAULT;
-  let timeout: u64 = 0;
   if (options != 0) {
     if (!checkRecords(options, 1, offsetof<BlockOptions>())) return Result.E_ARGUMENT;
     allowed = changetype<BlockOptions>(options).features;
-    timeout = changetype<BlockOptions>(options).timeout_ns;
   }
   const handle = registerDevice(address, VIRTIO_ID_BLOCK, BLOCK_DEVICE_BYTES);
   if (handle < 0) return handle;
   const device = changetype<BlockDriver>(deviceOf(handle));
-  device.timeout = timeout;
   if (options != 0) takeOptions(device, changetype<DeviceOptions>(options));
   return open<BlockDriver>(device, MINIMAL, OPTIONAL & allowed);
 }

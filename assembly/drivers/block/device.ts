@@ -50,8 +50,6 @@ export class BlockDevice extends Device {
   /** Most data segments of a part. */
   segMax: u32;
   readOnly: bool;
-  /** Nanoseconds that a request may take; 0: any time. */
-  timeout: u64;
 
 
   @inline

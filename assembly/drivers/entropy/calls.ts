@@ -26,7 +26,6 @@ export function entropy_open(address: u32, options: u32): i32 {
   let allowed = FEATURES_BY_DEFAULT;
   if (options != 0) {
     allowed = changetype<EntropyOptions>(options).features;
-    device.timeout = changetype<EntropyOptions>(options).timeout_ns;
     takeOptions(device, changetype<DeviceOptions>(options));
   }
   return open<EntropyDriver>(device, MINIMAL, OPTIONAL & allowed);

@@ -14,9 +14,6 @@ const CHAIN_MIN: u32 = 1;
 /** An open entropy device. */
 @unmanaged
 export class EntropyDriver extends Device {
-  /** Nanoseconds that a request may take; 0: any time. */
-  timeout: u64;
-
   get queue(): Virtqueue {
     return changetype<Virtqueue>(this.queueState(0));
   }

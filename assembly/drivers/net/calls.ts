@@ -33,21 +33,18 @@ import { VIRTIO_ID_NET } from "./wire";
  */
 export function net_open(address: u32, options: u32): i32 {
   let allowed = FEATURES_BY_DEFAULT;
-  let timeout: u64 = 0;
   let bufferCount: u32 = 0;
   let bufferBytes: u32 = 0;
   if (options != 0) {
     if (!checkRecords(options, 1, offsetof<NetOptions>())) return Result.E_ARGUMENT;
     const given = changetype<NetOptions>(options);
     allowed = given.features;
-    timeout = given.timeout_ns;
     bufferCount = given.receive_buffers;
     bufferBytes = given.receive_buffer_bytes;
   }
   const handle = registerDevice(address, VIRTIO_ID_NET, NET_DEVICE_BYTES);
   if (handle < 0) return handle;
   const device = changetype<NetDriver>(deviceOf(handle));
-  device.timeout = timeout;
   if (options != 0) takeOptions(device, changetype<DeviceOptions>(options));
   device.bufferCountWanted = bufferCount;
   device.bufferBytesWanted = bufferBytes;

@@ -98,8 +98,6 @@ export class NetDevice extends Device {
   /** As the caller wished; 0: the default. */
   bufferCountWanted: u32;
   bufferBytesWanted: u32;
-  /** Nanoseconds that sending a frame may take; 0: any time. */
-  timeout: u64;
 
 
   @inline
