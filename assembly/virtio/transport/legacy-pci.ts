@@ -11,6 +11,7 @@ import { functionExists, isConfigurationPort, read32 } from "../../pci/configura
 import { disableBusMaster, enableDecoding, readCommand, restoreFunction } from "../../pci/function";
 import { BaseAddress, Command, Register } from "../../pci/registers";
 import { Device } from "../device";
+import { readPorts, writePorts } from "./access";
 import { identifyLegacy } from "./identity";
 import { chooseInterrupts, hasVectors, rememberInterrupts } from "./msix";
 import { registersAreTaken } from "./taken";
@@ -169,4 +170,13 @@ export function configuration16(device: Device, offset: u32): u32 {
 
 export function configuration32(device: Device, offset: u32): u32 {
   return in32(device.registers + configurationOffset(device) + offset);
+}
+
+/** For a width that is only known when the field is read. */
+export function configuration(device: Device, offset: u32, width: u32): u32 {
+  return readPorts(device.registers + configurationOffset(device) + offset, width);
+}
+
+export function writeConfiguration(device: Device, offset: u32, width: u32, value: u32): void {
+  writePorts(device.registers + configurationOffset(device) + offset, width, value);
 }

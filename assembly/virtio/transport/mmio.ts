@@ -4,10 +4,11 @@
  */
 import { MmioIdentity } from "../../abi/records";
 import { Result, Transport } from "../../abi/results";
-import { mmio_map, mmio_read16, mmio_read32, mmio_read8, mmio_unmap, mmio_write32 } from "../../kernel";
+import { mmio_map, mmio_read32, mmio_unmap, mmio_write32 } from "../../kernel";
 import { checkRecords } from "../../memory/records";
 import { PAGE_BYTES, PAGE_SHIFT } from "../../memory/shared";
 import { Device } from "../device";
+import { readMemory, writeMemory } from "./access";
 import { registersAreTaken } from "./taken";
 
 // All of 32 bits but the device configuration. [virtio-1.2 §4.2.2]
@@ -215,10 +216,11 @@ export function configurationBytes(device: Device): u32 {
 }
 
 export function configuration(device: Device, offset: u32, width: u32): u32 {
-  const at = device.registers + CONFIG + offset;
-  if (width == 1) return mmio_read8(at) & 0xff;
-  if (width == 2) return mmio_read16(at) & 0xffff;
-  return mmio_read32(at);
+  return readMemory(device.registers + CONFIG + offset, width);
+}
+
+export function writeConfiguration(device: Device, offset: u32, width: u32, value: u32): void {
+  writeMemory(device.registers + CONFIG + offset, width, value);
 }
 
 export function generation(device: Device): u32 {

@@ -349,6 +349,10 @@ export function configuration(device: Device, offset: u32, width: u32): u32 {
   return read(device, Type.DEVICE, offset, width);
 }
 
+export function writeConfiguration(device: Device, offset: u32, width: u32, value: u32): void {
+  write(device, Type.DEVICE, offset, width, value);
+}
+
 export function generation(device: Device): u32 {
   return read(device, Type.COMMON, CONFIG_GENERATION, 1);
 }

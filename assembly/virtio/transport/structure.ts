@@ -3,20 +3,7 @@
  *
  * Modern PCI devices have several, which may lie in different places. [virtio-1.2 §4.1.4]
  */
-import {
-  in16,
-  in32,
-  in8,
-  mmio_read16,
-  mmio_read32,
-  mmio_read8,
-  mmio_write16,
-  mmio_write32,
-  mmio_write8,
-  out16,
-  out32,
-  out8,
-} from "../../kernel";
+import { readMemory, readPorts, writeMemory, writePorts } from "./access";
 import { PciWindow } from "./window";
 
 /** How registers are reached; the cheaper ones first. */
@@ -49,29 +36,14 @@ export class Structure {
   read(window: PciWindow, offset: u32, width: u32): u32 {
     const at = this.base + offset;
     if (this.space == Space.WINDOW) return window.read(this.bar, at, width);
-    if (this.space == Space.PORTS) {
-      if (width == 1) return in8(at) & 0xff;
-      if (width == 2) return in16(at) & 0xffff;
-      return in32(at);
-    }
-    if (width == 1) return mmio_read8(at) & 0xff;
-    if (width == 2) return mmio_read16(at) & 0xffff;
-    return mmio_read32(at);
+    return this.space == Space.PORTS ? readPorts(at, width) : readMemory(at, width);
   }
 
   /** The same for writing. */
   write(window: PciWindow, offset: u32, width: u32, value: u32): void {
     const at = this.base + offset;
-    if (this.space == Space.WINDOW) {
-      window.write(this.bar, at, width, value);
-    } else if (this.space == Space.PORTS) {
-      if (width == 1) out8(at, value);
-      else if (width == 2) out16(at, value);
-      else out32(at, value);
-    } else {
-      if (width == 1) mmio_write8(at, value);
-      else if (width == 2) mmio_write16(at, value);
-      else mmio_write32(at, value);
-    }
+    if (this.space == Space.WINDOW) window.write(this.bar, at, width, value);
+    else if (this.space == Space.PORTS) writePorts(at, width, value);
+    else writeMemory(at, width, value);
   }
 }

@@ -322,7 +322,8 @@ export function hasConfiguration(device: Device, offset: u32, bytes: u32): bool 
   return offset + bytes <= configurationBytes(device);
 }
 
-function configurationBytes(device: Device): u32 {
+/** Bytes of the device configuration, as far as there is room for it. */
+export function configurationBytes(device: Device): u32 {
   if (isLegacyPci(device)) return legacy.configurationBytes(device);
   return isMmio(device) ? mmio.configurationBytes(device) : modern.configurationBytes(device);
 }
@@ -331,23 +332,35 @@ function configurationBytes(device: Device): u32 {
 
 export function configuration8(device: Device, offset: u32): u32 {
   if (isLegacyPci(device)) return legacy.configuration8(device, offset);
-  return configuration(device, offset, 1);
+  return otherConfiguration(device, offset, 1);
 }
 
 export function configuration16(device: Device, offset: u32): u32 {
   if (isLegacyPci(device)) return legacy.configuration16(device, offset);
-  return configuration(device, offset, 2);
+  return otherConfiguration(device, offset, 2);
 }
 
 export function configuration32(device: Device, offset: u32): u32 {
   if (isLegacyPci(device)) return legacy.configuration32(device, offset);
-  return configuration(device, offset, 4);
+  return otherConfiguration(device, offset, 4);
 }
 
 /** Of a device that is not a legacy PCI device. */
-function configuration(device: Device, offset: u32, width: u32): u32 {
+function otherConfiguration(device: Device, offset: u32, width: u32): u32 {
   if (isMmio(device)) return mmio.configuration(device, offset, width);
   return modern.configuration(device, offset, width);
+}
+
+/** A field whose width, 1, 2 or 4 bytes, is only known when it is read. */
+export function configuration(device: Device, offset: u32, width: u32): u32 {
+  if (isLegacyPci(device)) return legacy.configuration(device, offset, width);
+  return otherConfiguration(device, offset, width);
+}
+
+export function writeConfiguration(device: Device, offset: u32, width: u32, value: u32): void {
+  if (isLegacyPci(device)) legacy.writeConfiguration(device, offset, width, value);
+  else if (isMmio(device)) mmio.writeConfiguration(device, offset, width, value);
+  else modern.writeConfiguration(device, offset, width, value);
 }
 
 /** A number that is another one when the device configuration is; always 0 of legacy devices, which have none. */
