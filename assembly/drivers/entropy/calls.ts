@@ -5,7 +5,7 @@ import { checkRecords } from "../../memory/records";
 import { deviceOf, deviceOfType, registerDevice, runningResult } from "../../virtio/device";
 import { FEATURES_BY_DEFAULT, takeOptions } from "../../virtio/initialization";
 import { finishClosing, open } from "../../virtio/lifecycle";
-import { addWritable, pollBuffers } from "../../virtio/queue/buffers";
+import { addBuffers, pollBuffers } from "../../virtio/queue/buffers";
 import { EntropyOptions, EntropyRequest } from "./abi";
 import { EntropyDriver, MINIMAL, OPTIONAL } from "./driver";
 import { VIRTIO_ID_ENTROPY } from "./wire";
@@ -49,7 +49,7 @@ export function entropy_request(handle: u32, requests: u32, count: u32): i32 {
     const request = changetype<EntropyRequest>(at);
     // Pointer and length are a segment.
     const segment = at + offsetof<EntropyRequest>("pointer");
-    request.result = addWritable(device.queue, request.token, segment, 1);
+    request.result = addBuffers(device.queue, request.token, segment, 0, 1);
     if (request.result != Result.OK) break;
   }
   device.queue.kick();

@@ -2,20 +2,18 @@
 import { Result } from "../../abi/results";
 import { Device } from "../../virtio/device";
 import { VIRTIO_F_ACCESS_PLATFORM, VIRTIO_F_ANY_LAYOUT, VIRTIO_F_EVENT_IDX } from "../../virtio/features";
+import { allocateQueues, disableAllCallbacks, enableAllCallbacks, outstandingChains } from "../../virtio/queue/buffers";
 import { Virtqueue } from "../../virtio/queue/virtqueue";
-import { REQUEST_QUEUE } from "./wire";
+import { QUEUES, REQUEST_QUEUE } from "./wire";
 
 export const MINIMAL: u64 = 0;
 export const OPTIONAL: u64 = VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_ANY_LAYOUT | VIRTIO_F_EVENT_IDX;
-
-/** Descriptors of the smallest request. */
-const CHAIN_MIN: u32 = 1;
 
 /** An open entropy device. */
 @unmanaged
 export class EntropyDriver extends Device {
   get queue(): Virtqueue {
-    return changetype<Virtqueue>(this.queueState(0));
+    return changetype<Virtqueue>(this.queueState(REQUEST_QUEUE));
   }
 
   acceptable(features: u64): u64 {
@@ -27,12 +25,11 @@ export class EntropyDriver extends Device {
   }
 
   queuesNeeded(): u32 {
-    return 1;
+    return QUEUES;
   }
 
   allocate(): i32 {
-    this.queue.timeout = this.timeout;
-    return this.queue.allocate(this, REQUEST_QUEUE, CHAIN_MIN, 0, 0);
+    return allocateQueues(this);
   }
 
   prepare(): i32 {
@@ -44,7 +41,7 @@ export class EntropyDriver extends Device {
   recall(): void {}
 
   outstanding(): u32 {
-    return this.queue.outstanding;
+    return outstandingChains(this);
   }
 
   free(): void {}
@@ -54,10 +51,10 @@ export class EntropyDriver extends Device {
   interrupted(): void {}
 
   enableInterrupts(): bool {
-    return this.queue.enableCallbacks(0);
+    return enableAllCallbacks(this);
   }
 
   disableInterrupts(): void {
-    this.queue.disableCallbacks();
+    disableAllCallbacks(this);
   }
 }
