@@ -35,3 +35,11 @@ export {
   block_await_all,
 } from "./drivers/block/calls";
 export { entropy_open, entropy_request, entropy_poll } from "./drivers/entropy/calls";
+export {
+  generic_open,
+  generic_read_configuration,
+  generic_write_configuration,
+  generic_submit,
+  generic_poll,
+  device_information,
+} from "./drivers/generic/calls";

@@ -54,7 +54,7 @@ export const enum Result {
   E_UNSUPPORTED = -19,
   /** The device completed the request with a status that does not exist. */
   E_DEVICE_STATUS = -20,
-  /** The sectors are not within the disk's capacity. */
+  /** The sectors are not within the disk's capacity, or the field not within the device's configuration. */
   E_RANGE = -21,
   /** The length is no multiple of the disk's block size, or the sector does not start a block. */
   E_ALIGNMENT = -22,
@@ -139,6 +139,8 @@ export const enum Event {
   BROKEN = 8,
   /** The device was removed, or something else is in its place: it takes no work. `reset` finds out whether it is back. */
   GONE = 16,
+  /** The configuration of a device changed that was opened with `generic_open`. */
+  CONFIGURATION = 32,
 }
 
 /** Bits that `interrupt` returns. 0: the interrupt was another device's. */

@@ -13,6 +13,9 @@ export const MAXIMUM_OPEN_DEVICES: u32 = 256;
 /** Bytes of a queue's state, whatever a driver adds to it. */
 export const QUEUE_BYTES: u32 = 256;
 
+/** Of the driver for devices of any type, in the place of the type that a driver is for. */
+export const GENERIC: u32 = 0;
+
 /** What can be done with a device. */
 export const enum DeviceState {
   /** DRIVER_OK is set and the device has kept the rules. */
@@ -34,15 +37,17 @@ export class Device {
   state: u32;
   /** virtio device type: 1 net, 2 block, … [virtio-1.2 §5] */
   type: u32;
+  /** The device type that its driver is for, or GENERIC. */
+  driver: u32;
   /** PCI address of its function; of a memory-mapped device, the low half of where its registers lie. */
   pciAddress: u32;
 
-  /** Nanoseconds that a request may take; 0: any time. */
-  timeout: u64;
   /** What the caller asked for: one of TransportWanted, message vectors, largest size of a queue; 0 each: nothing special. */
   transportWanted: u32;
   vectorsWanted: u32;
   queueSizeMax: u32;
+  /** Nanoseconds that a request may take; 0: any time. */
+  timeout: u64;
   /** Memory-mapped devices: physical address of the registers, and how many bytes of them there are. */
   mmioBase: u64;
   mmioBytes: u32;
@@ -127,10 +132,10 @@ export function deviceOf(handle: u32): Device | null {
   return device && device.handle == handle ? device : null;
 }
 
-/** The open device of that type, or null. */
+/** The open device that the driver for that type has, or null. */
 export function deviceOfType(handle: u32, type: u32): Device | null {
   const device = deviceOf(handle);
-  return device && device.type == type ? device : null;
+  return device && device.driver == type ? device : null;
 }
 
 // The data path does the same with as few branches as can be: null first, then `isAnother`.
@@ -141,10 +146,10 @@ export function deviceInSlot(handle: u32): Device | null {
   return changetype<Device | null>(load<u32>(slot(handle)));
 }
 
-/** Not 0: the device is another than the one that `handle` names, or of another type. */
+/** Not 0: the device is another than the one that `handle` names, or has another driver than the one for that type. */
 @inline
 export function isAnother(device: Device, handle: u32, type: u32): u32 {
-  return (device.handle ^ handle) | (device.type ^ type);
+  return (device.handle ^ handle) | (device.driver ^ type);
 }
 
 /** The open device in place `index` of MAXIMUM_OPEN_DEVICES that has registers, or null. */
@@ -174,6 +179,7 @@ export function registerDevice(pciAddress: u32, type: u32, bytes: u32): i32 {
   const device = changetype<Device>(address);
   device.handle = generation * MAXIMUM_OPEN_DEVICES + free;
   device.type = type;
+  device.driver = type;
   device.pciAddress = pciAddress;
   store<u32>(slot(free), address);
   return device.handle;
@@ -205,7 +211,7 @@ export function nothingTaken(device: Device): i32 {
   return device.state == DeviceState.CLOSING ? 0 : runningResult(device);
 }
 
-/** Why a handle names no device of that type that takes work: E_HANDLE, E_BROKEN, E_GONE. */
+/** Why a handle names no device that the driver for that type has and that takes work: E_HANDLE, E_BROKEN, E_GONE. */
 export function refusal(handle: u32, type: u32): i32 {
   return runningResult(deviceOfType(handle, type));
 }

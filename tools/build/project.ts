@@ -60,6 +60,7 @@ export const abiFiles = [
   "assembly/drivers/block/abi.ts",
   "assembly/drivers/net/abi.ts",
   "assembly/drivers/entropy/abi.ts",
+  "assembly/drivers/generic/abi.ts",
 ] as const;
 
 /** What is remembered of a build, in `recordFile`. */
