@@ -1,11 +1,12 @@
-/** What block devices and network cards have in common: interrupts, events, reset, and an end in two steps. */
+/** What all devices have in common: interrupts, events, reset, and an end in two steps. */
 
-import { Result, type PciFunction } from "./abi.js";
+import { DeviceInformationLayout, Result, type DeviceInformation, type PciFunction } from "./abi.js";
 import type { CompletionSource } from "./completions.js";
 import { CompletionReader } from "./completions.js";
 import type { Serviced, StackContext } from "./context.js";
 import { VirtioError, check } from "./error.js";
 import { formatPciAddress } from "./pci.js";
+import { readRecord } from "./records.js";
 
 /** A call that waits got no answer from the device in time. */
 export class DeviceTimeout extends Error {
@@ -58,6 +59,18 @@ export abstract class Device implements CompletionSource {
   /** False from `close` on. */
   get isOpen(): boolean {
     return this.state === "open";
+  }
+
+  /** How the device is reached, and what was agreed with it. Needs a module with the generic driver. */
+  deviceInformation(): DeviceInformation {
+    const { exports, privateMemory, view } = this.context;
+    const pointer = privateMemory.take(DeviceInformationLayout.size);
+    try {
+      check("device_information", exports.device_information(this.handle, pointer));
+      return readRecord(view, DeviceInformationLayout, pointer);
+    } finally {
+      privateMemory.give(pointer, DeviceInformationLayout.size);
+    }
   }
 
   /**

@@ -15,6 +15,8 @@ export { EntropyDevice } from "./entropy-device.js";
 export type { EntropyRequest } from "./entropy-device.js";
 export { VirtioError, resultMeaning, resultName } from "./error.js";
 export { featureName, featureNames } from "./feature-names.js";
+export { GenericDevice } from "./generic-device.js";
+export type { FieldWidth, GenericChain } from "./generic-device.js";
 export { NetDevice } from "./net-device.js";
 export type { OffloadFields, ReceivedFrame, ReceivedPiece, TransmitFrame } from "./net-device.js";
 export { formatPciAddress } from "./pci.js";

@@ -9,6 +9,8 @@ import type { Machine } from "../machine.js";
 import {
   BlockOptionsLayout,
   EntropyOptionsLayout,
+  GenericOptionsLayout,
+  MmioIdentityLayout,
   NetOptionsLayout,
   PciBarLayout,
   PciCapabilityLayout,
@@ -20,6 +22,7 @@ import {
   type BlockOptions,
   type DeviceOptions,
   type EntropyOptions,
+  type GenericOptions,
   type NetOptions,
   type PciBar,
   type PciCapability,
@@ -34,6 +37,7 @@ import type { Device, ServicedDevice } from "./device.js";
 import { EntropyDevice } from "./entropy-device.js";
 import { VirtioError, check } from "./error.js";
 import { exportsOf } from "./exports.js";
+import { GenericDevice } from "./generic-device.js";
 import { NetDevice } from "./net-device.js";
 import { noMmio } from "./no-mmio.js";
 import { PrivateMemory, RecordArray } from "./private-memory.js";
@@ -57,6 +61,8 @@ const MEMORY_TYPE = 0x7;
 const MEMORY_64_BIT = 0x4;
 /** All but ACCESS_PLATFORM: a machine's `dma_address` answers physical addresses. */
 const ALL_FEATURES = 0xffff_fffd_ffff_ffffn;
+/** Those of rings and transports: all but the ones that belong to a device type. [virtio-1.2 §2.2] */
+const COMMON_FEATURES = ALL_FEATURES & 0x3_ffff_ff00_0000n;
 /** Rounds in a row in which an asserted line had no taker before that is an error. */
 const UNCLAIMED_ROUNDS = 4;
 /** Rounds of one `service` call; devices that keep interrupting get their turn at the next. */
@@ -218,6 +224,38 @@ export class VirtioStack implements StackContext<Device> {
         );
       },
     );
+  }
+
+  /**
+   * Opens a device of any type, as `openBlock` a disk. Interrupts are off at first.
+   *
+   * @param options `queue_count` is 1 unless given, `type` whatever is there, and `features` none of the device type's
+   */
+  openGeneric(address: number, options: Partial<GenericOptions> = {}): GenericDevice {
+    const { exports } = this;
+    return this.open(
+      "generic_open",
+      address,
+      options,
+      (pciFunction, handle) => new GenericDevice(this, pciFunction, handle),
+      () => {
+        const type = options.type ?? this.typeOf(address, options);
+        if (type === 0) throw new VirtioError("generic_open", Result.E_NOT_VIRTIO);
+        const given = { features: COMMON_FEATURES, queue_count: 1, ...options, type };
+        return this.withOptions("generic_open", GenericOptionsLayout, given, (pointer) =>
+          exports.generic_open(address, pointer),
+        );
+      },
+    );
+  }
+
+  /** The virtio device type of what is at a PCI address, or at the MMIO address of the options. */
+  private typeOf(address: number, { transport, mmio_base = 0n, mmio_bytes = 0 }: Partial<DeviceOptions>): number {
+    if (transport !== TransportWanted.MMIO) return this.function(address).virtio_type;
+    const identity = this.withRecord(MmioIdentityLayout, {}, (pointer) => {
+      check("mmio_identify", this.exports.mmio_identify(mmio_base, mmio_bytes, pointer));
+    });
+    return identity.type;
   }
 
   /**
