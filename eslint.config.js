@@ -21,12 +21,14 @@ const anyHost = [
   "kernel-shim/machine.ts",
   "kernel-shim/javascript/**/*.ts",
   "kernel-shim/emulated-pc/**/*.ts",
+  "kernel-shim/v86/**/*.ts",
   "kernel-shim/network/**/*.ts",
 ];
 /** What touches files stands apart from it: imported by who needs it, and by nothing of the above. */
 const withFiles = [
   "kernel-shim/javascript/load.ts",
   "kernel-shim/emulated-pc/block/image-file.ts",
+  "kernel-shim/v86/load-emulator.ts",
   "kernel-shim/emulated-pc/net/capture.ts",
   "kernel-shim/network/pcap.ts",
 ];

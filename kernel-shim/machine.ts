@@ -2,7 +2,7 @@
  * What a JavaScript host has to be for the binding, the commands and the tests: the kernel that imports come from,
  * and the memory, interrupts and time that an application needs beside the stack.
  *
- * `emulated-pc/` and `qemu/` implement it. Everything is synchronous, as the module's imports are.
+ * `emulated-pc/`, `qemu/` and `v86/` implement it. Everything is synchronous, as the module's imports are.
  */
 
 /** The import module `kernel`, in the order of `assembly/kernel.ts`. The `phys_*` half serves the ported build. */

@@ -60,6 +60,12 @@ export const suites: readonly Suite[] = [
     programs: ["qemu-system-x86_64", "qemu-img", "mkfs.ext4", "debugfs", "mkfs.vfat", "mcopy"],
   },
   {
+    name: "v86",
+    description: "the release module on v86's devices",
+    folder: "tests/v86",
+    programs: [],
+  },
+  {
     name: "build",
     description: "the rules for release modules, and the generated bindings",
     folder: "tests/build",
