@@ -1,6 +1,6 @@
 /**
  * What the behaviour cases need of the ground they run on. A case is written once, as a function of a context; the
- * emulated PC and QEMU each make contexts. What a ground cannot do it names, and cases that need it are reported as
+ * emulated PC, QEMU and v86 each make contexts. What a ground cannot do it names, and cases that need it are reported as
  * skipped, with the reason.
  */
 
@@ -138,6 +138,8 @@ export interface Ground {
   readonly name: string;
   /** What it cannot do, and why. */
   readonly cannot: ReadonlyMap<Capability, string>;
+  /** Why it has no machine with the devices that a case describes; `undefined` when it has. Absent: any will do. */
+  lacks?(wanted: Case): string | undefined;
   /** Share of the long cases' repetitions: 1 is all of them. */
   readonly effort: number;
   /** How long a device may take for a batch of requests, in the machine's time. */

@@ -13,7 +13,7 @@ export function runCases(ground: Ground, groups: CaseGroups): void {
     for (const [group, cases] of Object.entries(groups)) {
       describe(group, () => {
         for (const each of cases) {
-          const missing = missingCapability(ground, each);
+          const missing = missingCapability(ground, each) ?? ground.lacks?.(each);
           test(each.name, { skip: missing ?? false }, () => runCase(ground, each));
         }
       });
