@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { after, beforeEach, suite, test } from "node:test";
-import { Result } from "../../kernel-shim/javascript/index.js";
+import { PciBarLayout, Result } from "../../kernel-shim/javascript/index.js";
 import { loadStack } from "../../kernel-shim/javascript/load.js";
 import { loadEmulator } from "../../kernel-shim/v86/load-emulator.js";
 import { V86Machine } from "../../kernel-shim/v86/machine.js";
-import { assertResult } from "../cases/results.js";
+import { assertResult, assertThrowsResult } from "../cases/results.js";
 
 const NO_ADDRESS = 0xffff_ffff_ffff_ffffn;
 const PAGE = 4096;
@@ -69,6 +69,33 @@ suite("what is found", () => {
         translations: 0,
       },
     );
+  });
+});
+
+suite("what cannot be opened", () => {
+  /** Slots with nothing in them: v86 throws at narrow writes to their configuration space. */
+  const ABSENT = [0x1f << 3, (CARD_ADDRESS & ~7) + 1, 0x100, 0xff00];
+
+  test("functions that are not there: E_NOT_FOUND, and no narrow write", () => {
+    const { exports, privateMemory } = loadStack(machine);
+    const record = privateMemory.take(PciBarLayout.size);
+    for (const address of ABSENT) {
+      assertResult(exports.net_open(address, 0), Result.E_NOT_FOUND);
+      assertResult(exports.block_open(address, 0), Result.E_NOT_FOUND);
+      assertResult(exports.pci_bar(address, 0, record), Result.E_NOT_FOUND);
+      assertResult(exports.pci_capabilities(address, 0, 0), Result.E_NOT_FOUND);
+    }
+  });
+
+  test("devices of another kind: E_NOT_VIRTIO, and they stay as they are", () => {
+    const stack = loadStack(machine);
+    const before = stack.scan();
+    for (const { address, virtio_type } of before.filter((each) => each.virtio_type !== 0)) {
+      if (virtio_type !== 1) assertThrowsResult(() => stack.openNet(address), Result.E_NOT_VIRTIO);
+      assertThrowsResult(() => stack.openBlock(address), Result.E_NOT_VIRTIO);
+      assertThrowsResult(() => stack.openEntropy(address), Result.E_NOT_VIRTIO);
+    }
+    assert.deepEqual(stack.scan(), before);
   });
 });
 
