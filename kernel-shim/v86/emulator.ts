@@ -21,6 +21,8 @@ interface V86Virtio {
   readonly pci_id: number;
   readonly device_status: number;
   notify_config_changes(): void;
+  /** Sets DEVICE_NEEDS_RESET, and tells the driver. */
+  needs_reset(): void;
 }
 
 /** v86's network card: what a driver sees in its configuration. */

@@ -1,7 +1,7 @@
 /** The shim: what it grants, what it finds, and how one emulator is several machines. */
 
 import assert from "node:assert/strict";
-import { after, beforeEach, suite, test } from "node:test";
+import { after, afterEach, beforeEach, suite, test } from "node:test";
 import { PciBarLayout, Result } from "../../kernel-shim/javascript/index.js";
 import { loadStack } from "../../kernel-shim/javascript/load.js";
 import { loadEmulator } from "../../kernel-shim/v86/load-emulator.js";
@@ -21,6 +21,7 @@ let machine: V86Machine;
 beforeEach(() => {
   machine = new V86Machine(emulator);
 });
+afterEach(() => machine.close());
 
 function refused(action: () => void): number[] {
   const before = machine.refusals.length;
