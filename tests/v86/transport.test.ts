@@ -17,6 +17,9 @@ import { assertThrowsResult } from "../cases/results.js";
 const CARD_ADDRESS = 0x0a << 3;
 const CONFIG_ADDRESS = 0xcf8;
 const CONFIG_DATA = 0xcfc;
+const COMMAND = 0x04;
+const BUS_MASTER = 4;
+const INTERRUPT_DISABLE = 0x400;
 const BAR_0 = 0x10;
 
 const emulator = await loadEmulator();
@@ -61,6 +64,17 @@ suite("v86's card", () => {
     const refused = { transport: TransportWanted.LEGACY_PCI };
     assertThrowsResult(() => stack.openNet(CARD_ADDRESS, refused), Result.E_NOT_VIRTIO);
     assertWorks(stack.openNet(CARD_ADDRESS, { transport: TransportWanted.MODERN_PCI }));
+  });
+
+  test("Interrupt Disable, which v86 has set at its start, is clear while the card is open", () => {
+    const command = (): number => stack.scan().find(({ address }) => address === CARD_ADDRESS)?.command ?? 0;
+    const disabled = command() | INTERRUPT_DISABLE;
+    machine.kernel.out32(CONFIG_ADDRESS, 0x8000_0000 | (CARD_ADDRESS << 8) | COMMAND);
+    machine.kernel.out16(CONFIG_DATA, disabled);
+    const card = stack.openNet(CARD_ADDRESS);
+    assert.equal(command() & (INTERRUPT_DISABLE | BUS_MASTER), BUS_MASTER);
+    card.close();
+    assert.equal(command() & INTERRUPT_DISABLE, INTERRUPT_DISABLE);
   });
 
   test("without MSI-X, vectors fall back to the interrupt line", () => {
