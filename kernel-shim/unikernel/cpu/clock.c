@@ -11,19 +11,14 @@
 
 #define TIMER_HZ 1193182u
 #define CHANNEL_0 0x40
-#define CHANNEL_2 0x42
 #define TIMER_MODE 0x43
-/** Both bytes of the counter, mode 0: the output rises when the count is over. */
+/** Channel 0, both bytes of the counter, mode 0: counts down once, and the output rises at the end. */
 #define MODE_CHANNEL_0 0x30
-#define MODE_CHANNEL_2 0xb0
+/** Holds the counter of channel 0 until both of its bytes have been read. */
+#define LATCH_CHANNEL_0 0x00
 
-#define SPEAKER_PORT 0x61
-#define SPEAKER_GATE 0x01
-#define SPEAKER_ON 0x02
-#define SPEAKER_OUTPUT 0x20
-
-#define MEASURED_COUNT 11932u /* 10 ms */
-#define MEASURED_NS (MEASURED_COUNT * 1000000000ull / TIMER_HZ)
+#define COUNT_MAX 0xffffu
+#define MEASURED_COUNT 1194u /* 1 ms */
 #define MEASUREMENTS 3
 
 #define LONGEST_ALARM_NS 50000000u
@@ -32,28 +27,36 @@ static uint64_t start;
 /** Nanoseconds per tick of the counter, × 2^32. */
 static uint64_t scale;
 
-/** Ticks of the counter while the interval timer counts down. */
+static void count_down(uint32_t count) {
+  port_out8(TIMER_MODE, MODE_CHANNEL_0);
+  port_out8(CHANNEL_0, (uint8_t)count);
+  port_out8(CHANNEL_0, (uint8_t)(count >> 8));
+}
+
+static uint32_t remaining_count(void) {
+  port_out8(TIMER_MODE, LATCH_CHANNEL_0);
+  const uint32_t low = port_in8(CHANNEL_0);
+  return low | (uint32_t)port_in8(CHANNEL_0) << 8;
+}
+
+/** Nanoseconds per tick of the time-stamp counter, × 2^32, by the interval timer, which counts down. */
 static uint64_t measure(void) {
-  const uint8_t gate = port_in8(SPEAKER_PORT) & (uint8_t)~(SPEAKER_GATE | SPEAKER_ON);
-  port_out8(SPEAKER_PORT, gate);
-  port_out8(TIMER_MODE, MODE_CHANNEL_2);
-  port_out8(CHANNEL_2, MEASURED_COUNT & 0xff);
-  port_out8(CHANNEL_2, MEASURED_COUNT >> 8);
-  port_out8(SPEAKER_PORT, gate | SPEAKER_GATE);
   const uint64_t begin = read_time_stamp();
-  while ((port_in8(SPEAKER_PORT) & SPEAKER_OUTPUT) == 0) {
-  }
-  return read_time_stamp() - begin;
+  const uint32_t first = remaining_count();
+  uint32_t counted;
+  do counted = first - remaining_count();
+  while (counted < MEASURED_COUNT);
+  const uint64_t ticks = read_time_stamp() - begin;
+  return (counted * 1000000000ull / TIMER_HZ << 32) / ticks;
 }
 
 void clock_start(void) {
-  /* Whatever disturbs a measurement makes it longer. */
-  uint64_t least = UINT64_MAX;
+  /* Whatever disturbs a measurement adds ticks to it. */
   for (int turn = 0; turn < MEASUREMENTS; turn++) {
-    const uint64_t ticks = measure();
-    if (ticks < least) least = ticks;
+    count_down(COUNT_MAX);
+    const uint64_t measured = measure();
+    if (measured > scale) scale = measured;
   }
-  scale = (MEASURED_NS << 32) / least;
   start = read_time_stamp();
 }
 
@@ -63,8 +66,5 @@ uint64_t clock_now(void) {
 
 void timer_start(uint64_t nanoseconds) {
   if (nanoseconds > LONGEST_ALARM_NS) nanoseconds = LONGEST_ALARM_NS;
-  const uint64_t count = nanoseconds * TIMER_HZ / 1000000000u + 1;
-  port_out8(TIMER_MODE, MODE_CHANNEL_0);
-  port_out8(CHANNEL_0, (uint8_t)count);
-  port_out8(CHANNEL_0, (uint8_t)(count >> 8));
+  count_down((uint32_t)(nanoseconds * TIMER_HZ / 1000000000u + 1));
 }

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/** Measures how fast the clock is; takes some 30 ms. */
+/** Measures how fast the clock is; takes 3 ms. */
 void clock_start(void);
 
 /** Nanoseconds since `clock_start`. */
