@@ -22,6 +22,8 @@ enum exit_status {
   EXIT_MACHINE = 69,
   /** `dma_free` of pages that no `dma_alloc` lent, or not that many at once. */
   EXIT_PAGES = 70,
+  /** An access to registers in memory that are not mapped, or the end of a mapping that there is not. */
+  EXIT_REGISTERS = 71,
 };
 
 /**

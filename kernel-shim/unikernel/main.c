@@ -7,6 +7,7 @@
 #include "console.h"
 #include "cpu/clock.h"
 #include "cpu/interrupts.h"
+#include "cpu/local-apic.h"
 #include "cpu/vectors.h"
 #include "exit.h"
 #include "memory/frames.h"
@@ -50,6 +51,7 @@ _Noreturn void kernel_main(const struct start_information *information) {
   frames_start(information);
   paging_start();
   paging_map(STACK_START, frames_take(STACK_BYTES), STACK_BYTES, ACCESS_WRITE);
+  local_apic_start();
   interrupts_start();
   clock_start();
   run_on_stack((void *)(STACK_START + STACK_BYTES), run);

@@ -13,7 +13,10 @@ import { kernelStatus } from "../../tools/unikernel/statuses.js";
 import { temporaryFolder } from "./bench.js";
 
 const kernelFolder = join(projectFolder, "kernel-shim/unikernel");
-const sources = ["shim/devices.c", "shim/port-grants.c", "shim/kernel-interface.c", "cpu/interrupts.c"];
+const sources = [
+  ...["shim/devices.c", "shim/port-grants.c", "shim/register-grants.c", "shim/kernel-interface.c"],
+  ...["boot/slots.c", "cpu/interrupts.c"],
+];
 
 interface Claim {
   readonly address: number;
@@ -45,13 +48,28 @@ before(() => {
 });
 
 function run(...parameters: string[]): { status: number | null; output: string } {
-  const { status, stdout } = spawnSync(program, parameters, { encoding: "utf8" });
+  return runWith("", ...parameters);
+}
+
+/** The same with a command line of the kernel's. */
+function runWith(commandLine: string, ...parameters: string[]): { status: number | null; output: string } {
+  const { status, stdout } = spawnSync(program, [commandLine, ...parameters], { encoding: "utf8" });
   return { status, output: stdout };
 }
 
+interface Granted {
+  readonly granted: number[];
+  readonly reports: string[];
+  readonly allowed: number[];
+}
+
 /** Who is granted, what is said of the others, and the mask of interrupt lines. */
-function grant(...claims: Claim[]): { granted: number[]; reports: string[]; allowed: number[] } {
-  const { status, output } = run("grant", ...claims.map(written));
+function grant(...claims: Claim[]): Granted {
+  return grantWith("", ...claims);
+}
+
+function grantWith(commandLine: string, ...claims: Claim[]): Granted {
+  const { status, output } = runWith(commandLine, "grant", ...claims.map(written));
   assert.equal(status, 0, output);
   const lines = output.split("\n");
   const masks = Number(/^masks (0x.{4})$/m.exec(output)?.[1]);
@@ -117,7 +135,7 @@ describe("the unikernel grants", () => {
       );
       assert.deepEqual(granted, [0x18, 0x28]);
       assert.equal(reports.length, 1);
-      assert.match(reports[0] ?? "", /PCI address 0x0020 is left out: it claims ports of another device/);
+      assert.match(reports[0] ?? "", /PCI address 0x0020 is left out: it claims what belongs to another device/);
     });
   }
 
@@ -137,7 +155,7 @@ describe("the unikernel grants", () => {
       const { granted, reports, allowed } = grant({ address: 0x18, line });
       assert.deepEqual(granted, []);
       assert.deepEqual(allowed, []);
-      assert.match(reports[0] ?? "", new RegExp(`interrupt line that PCI devices have .*line ${line}\\)$`));
+      assert.match(reports[0] ?? "", new RegExp(`interrupt line that devices have .*line ${line}\\)$`));
     });
   }
 
@@ -146,6 +164,157 @@ describe("the unikernel grants", () => {
       assert.deepEqual(grant({ address: 0x18, line }).allowed, [line]);
     });
   }
+});
+
+describe("the unikernel grants memory-mapped devices", () => {
+  const base = 0xfeb00000;
+
+  test("that the command line names, with their lines", () => {
+    const line = `file=a virtio_mmio.device=512@0x${base.toString(16)}:5  lossy virtio_mmio.device=4K@3221225472:11`;
+    assert.deepEqual(grantWith(line), { granted: [base, 3221225472], reports: [], allowed: [5, 11] });
+  });
+
+  test("and says nothing of empty slots", () => {
+    const { granted, reports } = grantWith("virtio_mmio.device=512@0xfeb02000:5 virtio_mmio.device=512@0xfeb04000:6");
+    assert.deepEqual({ granted, reports }, { granted: [0xfeb04000], reports: [] });
+  });
+
+  test("but not what is no virtio device", () => {
+    const { granted, reports } = grantWith("virtio_mmio.device=512@0xfeb00200:5");
+    assert.deepEqual(granted, []);
+    assert.match(reports[0] ?? "", /^kernel: the virtio device at 0xfeb00200 is left out: it is none/);
+  });
+
+  for (const place of [
+    "512@0",
+    "512@0x100000",
+    "64K@0x3ff8000",
+    "512@0xfec00000",
+    "512@0xfee00000",
+    "0x1000@0xfebff800",
+    "512@0xffffff00",
+    "512@0xfffffffffffffe00",
+    "1K@0xfffffffffffffe00",
+    "0@0xfeb00000",
+    "1G@0x40000000",
+  ]) {
+    test(`but no memory, nothing of the board's, and nothing that does not exist: ${place}`, () => {
+      const { granted, reports, allowed } = grantWith(`virtio_mmio.device=${place}:5`);
+      assert.deepEqual({ granted, allowed }, { granted: [], allowed: [] });
+      assert.match(reports[0] ?? "", /is left out: it (claims|has)/);
+    });
+  }
+
+  for (const value of [
+    "",
+    "512",
+    "512@",
+    "512@0x",
+    "@0xfeb00000:5",
+    "512@0xfeb00000",
+    "512@0xfeb00000:",
+    "x@0xfeb00000:5",
+  ]) {
+    test(`but not "${value}", which it reports`, () => {
+      const { granted, reports } = grantWith(`virtio_mmio.device=${value} virtio_mmio.device=512@0xfeb04000:6`);
+      assert.deepEqual(granted, [0xfeb04000]);
+      assert.deepEqual(reports, ["kernel: the command line names a device in a way that is not SIZE@BASE:LINE"]);
+    });
+  }
+
+  for (const line of ["0", "1", "2", "8", "13", "16", "4294967301", "99999999999999999999"]) {
+    test(`but not with interrupt line ${line}`, () => {
+      const { granted, reports, allowed } = grantWith(`virtio_mmio.device=512@0xfeb00000:${line}`);
+      assert.deepEqual({ granted, allowed }, { granted: [], allowed: [] });
+      assert.equal(reports.length, 1);
+    });
+  }
+
+  test("and no register twice", () => {
+    const { granted, reports } = grantWith("virtio_mmio.device=32K@0xfeb00000:5 virtio_mmio.device=512@0xfeb04000:6");
+    assert.deepEqual(granted, [0xfeb00000]);
+    assert.match(reports[0] ?? "", /it claims what belongs to another device/);
+  });
+});
+
+describe("the unikernel maps registers", () => {
+  const line = "virtio_mmio.device=512@0xfeb00000:5 virtio_mmio.device=64K@0xc0000000:6";
+
+  /** What the steps print, behind the mapping and unmapping of pages that granting itself took. */
+  function steps(...parameters: string[]): { status: number | null; lines: string[] } {
+    const { status, output } = runWith(line, "registers", ...parameters);
+    return { status, lines: output.split("\n").slice(0, -1) };
+  }
+
+  test("that are granted, each range in a window of its own", () => {
+    const { status, lines } = steps("map,0xfeb00000,0x200", "map,0xfeb00100,0x100", "map,0xc0000000,0x10000");
+    assert.equal(status, 0);
+    assert.deepEqual(lines, [
+      ...["pages 0x10000 at 0xfeb00000 of 0x1000", "window 0x10000"],
+      ...["pages 0x20000 at 0xfeb00000 of 0x1000", "window 0x20100"],
+      ...["pages 0x30000 at 0xc0000000 of 0x10000", "window 0x30000"],
+    ]);
+  });
+
+  test("twice in the same window, until both mappings have ended", () => {
+    const map = "map,0xfeb00000,0x200";
+    const unmap = "unmap,0x10000,0x200";
+    const { status, lines } = steps(map, map, unmap, "at,0x10000,4", unmap, map);
+    assert.equal(status, 0);
+    const pages = "pages 0x10000 at 0xfeb00000 of 0x1000";
+    const window = "window 0x10000";
+    assert.deepEqual(lines, [pages, window, window, "at 0x10000", "no pages 0x10000 of 0x1000", pages, window]);
+  });
+
+  for (const range of [
+    "0xfeaffffc,8",
+    "0xfeb00000,0x204",
+    "0xfeb00200,4",
+    "0xfeb001fc,8",
+    "0xfeb00000,0",
+    "0xfee00000,0x400",
+    "0x1000,0x1000",
+    "0xc0000004,0x10000",
+    "0xfffffffffffffffc,8",
+  ]) {
+    test(`but not what is not: ${range}`, () => {
+      assert.deepEqual(steps(`map,${range}`), { status: 0, lines: ["window 0x0"] });
+    });
+  }
+
+  test("and lets accesses through that are within them", () => {
+    const { status, lines } = steps(
+      "map,0xfeb00000,0x200",
+      "at,0x10000,4",
+      "at,0x101fc,4",
+      "at,0x101ff,1",
+      "at,0x101fe,2",
+    );
+    assert.equal(status, 0);
+    assert.deepEqual(lines.slice(2), ["at 0x10000", "at 0x101fc", "at 0x101ff", "at 0x101fe"]);
+  });
+
+  for (const access of [
+    ...["at,0,4", "at,0xfffc,4", "at,0x10200,1", "at,0x101ff,2", "at,0x10002,4", "at,0x10001,2"],
+    ...["at,0x20000,4", "at,0x410000,4", "at,0xfffffffc,4"],
+    ...["unmap,0x10000,0x100", "unmap,0x10004,0x200", "unmap,0,0x200", "unmap,0x20000,0x200", "unmap,0x420000,0x200"],
+  ]) {
+    test(`and ends the machine at ${access}`, () => {
+      assert.equal(steps("map,0xfeb00000,0x200", access).status, kernelStatus.registers);
+    });
+  }
+
+  test("and ends the machine at what is mapped no more", () => {
+    const { status } = steps("map,0xfeb00000,0x200", "unmap,0x10000,0x200", "at,0x10000,4");
+    assert.equal(status, kernelStatus.registers);
+  });
+
+  test("as long as there is a window", () => {
+    const ranges = Array.from({ length: 65 }, (_, index) => `map,${0xc0000000 + index * 4},4`);
+    const { lines } = steps(...ranges);
+    assert.equal(lines.filter((each) => each.startsWith("pages")).length, 64);
+    assert.equal(lines.at(-1), "window 0x0");
+  });
 });
 
 describe("the unikernel logs", () => {

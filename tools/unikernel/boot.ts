@@ -5,12 +5,14 @@ import { createSocket } from "node:dgram";
 import { onSignal } from "../command/cleanup.js";
 import { statusOfQemu } from "./statuses.js";
 
-export type MachineType = "pc" | "q35";
+export type MachineType = "pc" | "q35" | "microvm";
 
 export interface BootOptions {
   /** The image's path. */
   readonly image: string;
   readonly machine?: MachineType;
+  /** Whether its devices are modern ones only; otherwise they have the legacy interface. */
+  readonly isModern?: boolean;
   /** What the application reads as its command line. */
   readonly commandLine?: string;
   /** What is behind each network card: a value of QEMU's `-netdev`, without its `id`. */
@@ -56,20 +58,54 @@ export async function freePort(): Promise<number> {
  */
 const processors = ["-smp", "1,maxcpus=2"];
 
+/**
+ * How QEMU makes each machine. Without ACPI, the interrupts of a microvm's devices are lines that the interrupt
+ * controllers of a PC have, and its firmware is a smaller one.
+ */
+const machines: Readonly<Record<MachineType, { readonly type: string; readonly bus: "pci" | "device" }>> = {
+  pc: { type: "pc", bus: "pci" },
+  q35: { type: "q35", bus: "pci" },
+  microvm: { type: "microvm,acpi=off", bus: "device" },
+};
+
+/** A microvm's slots, without the one whose interrupt line is the clock's and cannot be level-triggered. */
+const slots = [7, 6, 5, 4, 2, 1, 0];
+
+/** Those that have only the modern interface; on a microvm, the other version of the registers. */
+const modernDevices = {
+  pci: ["-global", "virtio-pci.disable-legacy=on"],
+  device: ["-global", "virtio-mmio.force-legacy=false"],
+} as const;
+
 function qemuParameters(options: BootOptions): string[] {
-  const { image, machine = "pc", commandLine = "", cards = [], disks = [], parameters = [] } = options;
+  const {
+    image,
+    machine = "pc",
+    isModern = false,
+    commandLine = "",
+    cards = [],
+    disks = [],
+    parameters = [],
+  } = options;
+  const { type, bus } = machines[machine];
+  const device = (kind: string, more: string, position: number): string[] => [
+    "-device",
+    `virtio-${kind}-${bus},${more}${bus === "device" ? `,bus=virtio-mmio-bus.${slots[position]}` : ""}`,
+  ];
+  const noFirmware = bus === "pci" ? ",romfile=" : "";
   return [
-    ...["-M", machine, "-accel", "tcg", ...processors, "-m", "64", "-nodefaults", "-display", "none", "-no-reboot"],
+    ...["-M", type, "-accel", "tcg", ...processors, "-m", "64", "-nodefaults", "-display", "none", "-no-reboot"],
+    ...(isModern ? modernDevices[bus] : []),
     ...["-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"],
     ...["-kernel", image, "-append", commandLine],
     ...cards.flatMap((card, index) => {
       const [kind = "", ...rest] = card.split(",");
       const netdev = [kind, `id=net${index}`, ...rest].join(",");
-      return ["-netdev", netdev, "-device", `virtio-net-pci,netdev=net${index},romfile=`];
+      return ["-netdev", netdev, ...device("net", `netdev=net${index}${noFirmware}`, index)];
     }),
     ...disks.flatMap((disk, index) => [
       ...["-drive", `if=none,id=disk${index},format=raw,file=${disk}`],
-      ...["-device", `virtio-blk-pci,drive=disk${index}`],
+      ...device("blk", `drive=disk${index}`, cards.length + index),
     ]),
     ...parameters,
   ];

@@ -4,7 +4,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { copyFileSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { TemporaryFolder } from "../command/cleanup.js";
-import { BootedMachine, freePort, sendDatagram, userNetwork, type MachineType } from "./boot.js";
+import { BootedMachine, freePort, sendDatagram, userNetwork, type BootOptions } from "./boot.js";
 
 const mebibyte = 1024 * 1024;
 const defaultFileBytes = 8 * mebibyte;
@@ -26,12 +26,13 @@ export interface Fetched {
  * Boots `image`, waits until it has fetched `file`, and tells it to stop. Leaves nothing behind, also when a signal ends
  * this process.
  *
+ * @param machine what QEMU makes
  * @param file its path; undefined: random bytes
  * @param print is given what appears on the console, in whole lines
  */
 export async function fetchFile(
   image: string,
-  machine: MachineType,
+  machine: Pick<BootOptions, "machine" | "isModern">,
   file: string | undefined,
   print?: (lines: string) => void,
 ): Promise<Fetched> {
@@ -49,7 +50,7 @@ export async function fetchFile(
     const port = await freePort();
     const booted = new BootedMachine({
       image,
-      machine,
+      ...machine,
       commandLine: "file=file",
       cards: [userNetwork(folder, [{ host: port, machine: stopPort }])],
       disks: [disk],

@@ -7,9 +7,10 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
+import { flagOf, missingFrom } from "../build/parts.js";
 import { outputFolder, projectFolder } from "../build/project.js";
 import { devicePagesEnd, devicePagesStart } from "./layout.js";
-import { link, type Linking } from "./link.js";
+import { libraryParts, link, type Linking } from "./link.js";
 import { withMemoryAt } from "./memory-place.js";
 import { runProgram, runScript } from "./programs.js";
 
@@ -24,6 +25,8 @@ export interface ImageOptions {
   /** The AssemblyScript file that exports `main`, relative to the project's folder, without `.ts`. */
   readonly application?: string;
   readonly linking?: Linking;
+  /** What the stack has where it is a library; all that it can use when left out. */
+  readonly transports?: readonly string[];
   readonly compiler?: Compiler;
   readonly memoryCheck?: MemoryCheck;
   /** Build even if nothing changed. */
@@ -62,7 +65,7 @@ async function fingerprint(application: string, compiler: Compiler, ...options: 
   const hash = createHash("sha256").update(await runProgram(compiler, ["--version"]));
   hash.update([application, ...options].join(" "));
   const folders = ["assembly", "kernel-shim/unikernel", "tools/unikernel", dirname(application)];
-  const files = [...folders.flatMap(filesIn), "package-lock.json", "build/virtio-small.wasm", "build/virtio-abi.h"];
+  const files = [...folders.flatMap(filesIn), "package-lock.json", "build/virtio.wasm", "build/virtio-abi.h"];
   for (const file of files) hash.update(file).update(readFileSync(join(projectFolder, file)));
   return hash.digest("hex");
 }
@@ -80,6 +83,7 @@ export async function buildImage({
   name,
   application = netboot,
   linking = "library",
+  transports = libraryParts.transports,
   compiler = "gcc",
   memoryCheck = "guard-pages",
   force = false,
@@ -88,14 +92,14 @@ export async function buildImage({
   const folder = join(outputFolder, "unikernel", name);
   const path = join(folder, "unikernel.elf");
   const record = join(folder, "fingerprint");
-  const current = await fingerprint(application, compiler, linking, memoryCheck);
+  const current = await fingerprint(application, compiler, linking, memoryCheck, ...transports);
   const isUpToDate = existsSync(path) && existsSync(record) && readFileSync(record, "utf8") === current;
   if (isUpToDate && !force) return { path, bytes: statSync(path).size };
 
   begin("linking the modules");
   mkdirSync(folder, { recursive: true });
   const module = join(folder, "module.c");
-  const linked = await link(application, linking, folder);
+  const linked = await link(application, linking, transports, folder);
   begin("translating them to C");
   await translate(linked, "virtio", module);
   const isPlaceKnown = memoryCheck === "guard-pages";
@@ -103,6 +107,8 @@ export async function buildImage({
   const sha256 = createRequire(import.meta.url).resolve("@chainsafe/as-sha256/build/optimized.wasm");
   await translate(sha256, "sha256", join(folder, "sha256-module.c"));
 
+  // Every module that is merged in has everything.
+  const without = linking === "merged" ? [] : missingFrom({ ...libraryParts, transports });
   const includes = [folder, join(kernelFolder, "wasm"), join(kernelFolder, "wasm/include"), outputFolder];
   const common = [
     ...languageFlags,
@@ -110,6 +116,7 @@ export async function buildImage({
     ...includes.map((include) => `-I${include}`),
     `-DDMA_START=${devicePagesStart}u`,
     `-DDMA_END=${devicePagesEnd}u`,
+    ...without.map((part) => `-DVIRTIO_${flagOf(part)}`),
     `-DWASM_RT_MEMCHECK_GUARD_PAGES=${memoryCheck === "guard-pages" ? 1 : 0}`,
   ];
   const objects: string[] = [];

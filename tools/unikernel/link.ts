@@ -3,7 +3,7 @@
  *
  * - `library`: AssemblyScript compiles both together. Calls are inlined, what is not used disappears.
  * - `merged`: the application is compiled alone against the stack's exports, and wasm-merge joins it with
- *   `build/virtio-small.wasm`. The application owns the memory; the stack imports it.
+ *   `build/virtio.wasm`, which has everything. The application owns the memory; the stack imports it.
  *
  * Either way the module has a memory of fixed size, imports `kernel` and `unikernel`, and exports `main` and the calls
  * of the stack that the kernel makes itself.
@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { readAbi, type FunctionSignature } from "../build/abi-model.js";
 import { compileRelease } from "../build/optimize.js";
 import { compileOptionsFor } from "../build/parts.js";
-import { projectFolder, smallParts } from "../build/project.js";
+import { projectFolder, type Parts } from "../build/project.js";
 import { applicationStart, memoryPages } from "./layout.js";
 import { runScript } from "./programs.js";
 
@@ -22,8 +22,11 @@ export type Linking = "library" | "merged";
 
 /** The file that applications import the stack from, relative to the project's folder. */
 const stackFile = "kernel-shim/unikernel/application/stack.ts";
-/** The calls that `kernel-shim/unikernel/shim/devices.c` makes. */
-const callsOfKernel = ["pci_scan", "pci_bar"];
+/** What the stack is made of where it is compiled together with the application: all that the application can use. */
+export const libraryParts: Parts = { drivers: ["block", "net"], transports: ["legacy-pci", "mmio"] };
+
+/** The calls that `kernel-shim/unikernel/shim/devices.c` makes, each with the transport that it belongs to. */
+const callsOfKernel = { pci_scan: "legacy-pci", pci_bar: "legacy-pci", mmio_identify: "mmio" };
 
 /** The stack's exports as declarations of imports from the module `virtio`. */
 function declarations(): string {
@@ -40,16 +43,22 @@ function declaration({ name, parameters, result }: FunctionSignature): string {
  * Links an application with the stack and writes the module.
  *
  * @param application the file that exports `main`, relative to the project's folder, without `.ts`
+ * @param transports of the stack where it is a library
  * @param folder where the module and what it is made of are written
  * @returns the module's path
  */
-export async function link(application: string, linking: Linking, folder: string): Promise<string> {
+export async function link(
+  application: string,
+  linking: Linking,
+  transports: readonly string[],
+  folder: string,
+): Promise<string> {
   const entry = "unikernel-entry";
   const exportMain = `export { main } from "./${application}";\n`;
-  const exportCalls = `export { ${callsOfKernel.join(", ")} } from "./assembly/index";\n`;
+  const calls = Object.entries(callsOfKernel).flatMap(([call, part]) => (transports.includes(part) ? [call] : []));
+  const exportCalls = `export { ${calls.join(", ")} } from "./assembly/index";\n`;
   const isLibrary = linking === "library";
-  // The kernel maps no registers in memory, so the stack is as in the small module.
-  const stack = compileOptionsFor(smallParts);
+  const stack = compileOptionsFor({ ...libraryParts, transports });
   const { binary } = await compileRelease({
     config: "kernel-shim/unikernel/asconfig.json",
     target: "application",
@@ -71,7 +80,7 @@ export async function link(application: string, linking: Linking, folder: string
 
   const merged = join(folder, "merged.wasm");
   // The application goes by the name under which the stack imports its memory.
-  const modules = [applicationFile, "env", join(projectFolder, "build/virtio-small.wasm"), "virtio"];
+  const modules = [applicationFile, "env", join(projectFolder, "build/virtio.wasm"), "virtio"];
   await runScript("binaryen/bin/wasm-merge", [...modules, "--enable-bulk-memory", "-o", merged]);
   return merged;
 }

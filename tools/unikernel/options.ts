@@ -13,6 +13,8 @@ export interface Options {
   /** The file to fetch, absolute; undefined: 8 MiB of random bytes. */
   readonly file: string | undefined;
   readonly machine: MachineType;
+  /** Whether the devices are without the legacy interface. */
+  readonly modern: boolean;
   readonly linking: Linking;
   readonly compiler: Compiler;
   readonly memoryCheck: MemoryCheck;
@@ -35,7 +37,8 @@ export function parseOptions(parameters: readonly string[]): Options | undefined
     "Builds a kernel with the driver stack in it, boots it in QEMU, and lets it fetch a file onto its disk.",
   )
     .option("--file <file>", "the file to fetch (default: 8 MiB of random bytes)")
-    .addOption(choice("--machine <type>", "QEMU's machine", ["pc", "q35"]))
+    .addOption(choice("--machine <type>", "QEMU's machine", ["pc", "q35", "microvm"]))
+    .option("--modern", "devices without the legacy interface", false)
     .addOption(choice("--linking <way>", "how application and stack become one module", ["library", "merged"]))
     .addOption(choice("--compiler <program>", "the C compiler", ["gcc", "clang"]))
     .addOption(

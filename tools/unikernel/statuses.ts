@@ -23,6 +23,7 @@ export const kernelStatus = {
   exception: 68,
   machine: 69,
   pages: 70,
+  registers: 71,
 } as const;
 
 const kernel: Readonly<Record<number, string>> = {
@@ -33,6 +34,7 @@ const kernel: Readonly<Record<number, string>> = {
   [kernelStatus.exception]: "an exception of the processor",
   [kernelStatus.machine]: "a machine that the kernel cannot work on",
   [kernelStatus.pages]: "memory was given back that was not lent",
+  [kernelStatus.registers]: "an access to registers in memory that are not mapped",
 };
 
 /** The status that the unikernel ended with; undefined when it is QEMU that ended. */

@@ -5,7 +5,14 @@
  * back to the driver when the card is done with it. Nothing is copied.
  */
 import { Completion, Segment } from "../../../assembly/abi/records";
-import { NetInformation, NetStatistics, ReceivedBuffer, TransmitFrame } from "../../../assembly/drivers/net/abi";
+import {
+  NetInformation,
+  NetOptions,
+  NetStatistics,
+  ReceivedBuffer,
+  TransmitFrame,
+} from "../../../assembly/drivers/net/abi";
+import { DeviceDescription, describeOptions } from "./device";
 import { allocateRecords, allocateShared, recordAt } from "./records";
 import {
   net_await_all,
@@ -30,8 +37,6 @@ const RECEIVE_BUFFER: u64 = 1 << 32;
 
 export class Card {
   readonly handle: i32;
-  readonly address: u32;
-  readonly line: u32;
   readonly mac: u64;
   /** Drops some frames, to show that the protocols get along without them. */
   isLossy: bool = false;
@@ -53,10 +58,10 @@ export class Card {
   private freeCount: u32 = 0;
 
   /** Opens the card; `handle` is negative when that fails, a result code. */
-  constructor(address: u32, line: u32) {
-    this.address = address;
-    this.line = line;
-    const handle = net_open(address, 0);
+  constructor(readonly description: DeviceDescription) {
+    const options = allocateRecords<NetOptions>(1);
+    describeOptions(options, description);
+    const handle = net_open(description.address, options);
     this.handle = handle;
     if (handle > 0) net_information(handle, changetype<u32>(this.information));
     this.mac = this.information.mac;

@@ -1,8 +1,8 @@
 /** The kernel's command line: words of the form `name=value`, or just `name`, separated by blanks. */
 import { command_line } from "./unikernel";
 
-const CAPACITY: u32 = 512;
-const text = <u32>memory.data(512, 8);
+const CAPACITY: u32 = 2048;
+const text = <u32>memory.data(2048, 8);
 const BLANK: u8 = 32;
 const EQUALS: u8 = 61;
 

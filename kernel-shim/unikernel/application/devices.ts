@@ -1,54 +1,72 @@
-/** Finds and opens the machine's network cards and disks. */
-import { PciFunction } from "../../../assembly/abi/records";
+/** Opens the machine's network cards and disks, and asks them why they interrupt. */
 import { Card } from "./card";
+import { askDevice, DeviceDescription } from "./device";
 import { Disk } from "./disk";
 import { allocateRecords, recordAt } from "./records";
-import { initialize, pci_scan } from "./stack";
+import { initialize } from "./stack";
 import { print, printNumber } from "./text";
-import { is_granted } from "./unikernel";
+import { device } from "./unikernel";
 
 /** The stack's private memory: some 16 KiB a device. */
 const ARENA_BYTES: u32 = 512 * 1024;
-const FUNCTIONS: u32 = 120;
 const DEVICES: u32 = 8;
 
 /** Virtio device types. [virtio-1.2 §5] */
-const VIRTIO_ID_NET: u8 = 1;
-const VIRTIO_ID_BLOCK: u8 = 2;
+const VIRTIO_ID_NET: u32 = 1;
+const VIRTIO_ID_BLOCK: u32 = 2;
 
 export const cards = new StaticArray<Card | null>(DEVICES);
 export const disks = new StaticArray<Disk | null>(DEVICES);
 export let cardCount: u32 = 0;
 export let diskCount: u32 = 0;
 
-/** Opens the first eight of each kind that the kernel granted, in the order of their addresses. Returns whether all that were there opened. */
+/** Opens the first eight of each kind, in the kernel's order. Returns whether all that were there opened. */
 export function openDevices(): bool {
-  const functions = allocateRecords<PciFunction>(FUNCTIONS);
   if (initialize(<u32>heap.alloc(ARENA_BYTES), ARENA_BYTES) != 0) return false;
-  const count = min<u32>(pci_scan(functions, FUNCTIONS), FUNCTIONS);
-  for (let index: u32 = 0; index < count; index++) {
-    const description = recordAt<PciFunction>(functions, index);
-    if (description.virtio_legacy && is_granted(description.address) && !openDevice(description)) return false;
+  let description = describe(0);
+  for (let index: u32 = 1; description !== null; index++) {
+    if (!openDevice(description)) return false;
+    description = describe(index);
   }
   return true;
 }
 
-function openDevice(description: PciFunction): bool {
-  let handle: i32 = 1;
-  if (description.virtio_type == VIRTIO_ID_NET && cardCount < DEVICES) {
-    const card = new Card(description.address, description.interrupt_line);
-    cards[cardCount++] = card;
-    handle = card.handle;
-  } else if (description.virtio_type == VIRTIO_ID_BLOCK && diskCount < DEVICES) {
-    const disk = new Disk(description.address, description.interrupt_line);
-    disks[diskCount++] = disk;
-    handle = disk.handle;
+/** The device with that number; null when there are not so many. */
+function describe(index: u32): DeviceDescription | null {
+  const description = recordAt<DeviceDescription>(allocateRecords<DeviceDescription>(1), 0);
+  return device(index, changetype<u32>(description)) ? description : null;
+}
+
+function openDevice(description: DeviceDescription): bool {
+  if (description.type == VIRTIO_ID_NET && cardCount < DEVICES) {
+    const card = new Card(description);
+    cards[cardCount] = card;
+    return reportOpening("card ", cardCount++, card.handle);
   }
+  if (description.type == VIRTIO_ID_BLOCK && diskCount < DEVICES) {
+    const disk = new Disk(description);
+    disks[diskCount] = disk;
+    return reportOpening("disk ", diskCount++, disk.handle);
+  }
+  return true;
+}
+
+/** Says that a device did not open. Returns whether it did. */
+function reportOpening(kind: string, number: u32, handle: i32): bool {
   if (handle > 0) return true;
-  print("netboot: cannot open the device at PCI address ");
-  printNumber(description.address);
+  print("netboot: cannot open ");
+  print(kind);
+  printNumber(number);
   print(": result -");
   printNumber(-handle);
   print("\n");
   return false;
+}
+
+/** Asks all devices whose interrupts `wait` returned: whichever holds a line must be asked, or it is never quiet. */
+export function askDevices(interrupts: u32): void {
+  for (let index: u32 = 0; index < cardCount; index++)
+    askDevice(cards[index]!.handle, cards[index]!.description, interrupts);
+  for (let index: u32 = 0; index < diskCount; index++)
+    askDevice(disks[index]!.handle, disks[index]!.description, interrupts);
 }

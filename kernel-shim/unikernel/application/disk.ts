@@ -1,6 +1,13 @@
 /** A disk: one request at a time is described, many can be on their way. */
 import { Completion } from "../../../assembly/abi/records";
-import { BlockInformation, BlockOperation, BlockRequest, BlockStatistics } from "../../../assembly/drivers/block/abi";
+import {
+  BlockInformation,
+  BlockOperation,
+  BlockOptions,
+  BlockRequest,
+  BlockStatistics,
+} from "../../../assembly/drivers/block/abi";
+import { DeviceDescription, describeOptions } from "./device";
 import { allocateRecords, recordAt } from "./records";
 import { block_information, block_open, block_poll, block_statistics, block_submit } from "./stack";
 
@@ -11,7 +18,6 @@ const BATCH: u32 = 16;
 
 export class Disk {
   readonly handle: i32;
-  readonly line: u32;
   /** Sectors. */
   readonly capacity: u64;
 
@@ -19,9 +25,10 @@ export class Disk {
   private completions: u32 = allocateRecords<Completion>(BATCH);
 
   /** Opens the disk; `handle` is negative when that fails, a result code. */
-  constructor(address: u32, line: u32) {
-    this.line = line;
-    const handle = block_open(address, 0);
+  constructor(readonly description: DeviceDescription) {
+    const options = allocateRecords<BlockOptions>(1);
+    describeOptions(options, description);
+    const handle = block_open(description.address, options);
     this.handle = handle;
     const information = recordAt<BlockInformation>(allocateRecords<BlockInformation>(1), 0);
     if (handle > 0) block_information(handle, changetype<u32>(information));

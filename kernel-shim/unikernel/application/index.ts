@@ -7,10 +7,10 @@
 import { Event } from "../../../assembly/abi/results";
 import { Card } from "./card";
 import { findOption, optionLength, optionValue, readCommandLine } from "./command-line";
-import { cardCount, cards, diskCount, disks, openDevices } from "./devices";
+import { askDevices, cardCount, cards, diskCount, disks, openDevices } from "./devices";
 import { Netboot, State } from "./netboot";
 import { DIGEST_BYTES } from "./reader";
-import { enable_interrupts, events, interrupt } from "./stack";
+import { enable_interrupts, events } from "./stack";
 import { printCard, printDisk } from "./statistics";
 import { Status } from "./status";
 import { print, printAddress, printBytes, printMilliseconds, printNumber } from "./text";
@@ -89,35 +89,28 @@ function sleep(): void {
     if (enable_interrupts(boot.disk.handle) != 0) isPending = true;
   }
   if (isPending) return;
-  for (let index: u32 = 0; index < cardCount; index++) if (reportEvents(cards[index]!)) isPending = true;
+  for (let index: u32 = 0; index < cardCount; index++) if (reportEvents(index)) isPending = true;
   for (let index: u32 = 0; index < diskCount; index++) if (events(disks[index]!.handle) > 0) isPending = true;
   // Whatever happened may have made more to do.
   if (isPending) return;
-  const lines = wait(deadline);
-  // All devices, those without a counterpart too: whoever holds a line must be asked, or it is never quiet.
-  for (let index: u32 = 0; index < cardCount; index++) askDevice(lines, cards[index]!.line, cards[index]!.handle);
-  for (let index: u32 = 0; index < diskCount; index++) askDevice(lines, disks[index]!.line, disks[index]!.handle);
+  askDevices(wait(deadline));
 }
 
 /**
  * Says whether the cable of a card is in, when that changed. There is nothing to be done about the other events: the
  * next call of a broken device's says so, and all else is looked at in each turn anyway. Returns whether there were any.
  */
-function reportEvents(card: Card): bool {
-  const bits = events(card.handle);
+function reportEvents(number: u32): bool {
+  const bits = events(cards[number]!.handle);
   if (bits <= 0) return false;
-  if (bits & Event.LINK) reportCable(card);
+  if (bits & Event.LINK) reportCable(number);
   return true;
 }
 
-function reportCable(card: Card): void {
-  print("netboot: the cable of the card at PCI address ");
-  printNumber(card.address);
-  print(card.isConnected ? " is in\n" : " is out\n");
-}
-
-function askDevice(lines: u32, line: u32, handle: i32): void {
-  if (lines & (1 << line)) interrupt(handle);
+function reportCable(number: u32): void {
+  print("netboot: the cable of card ");
+  printNumber(number);
+  print(cards[number]!.isConnected ? " is in\n" : " is out\n");
 }
 
 /** Prints what has been reached since the last time. */

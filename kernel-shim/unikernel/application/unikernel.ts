@@ -9,10 +9,12 @@
 /** Copies the command line, at most `capacity` bytes of it, and returns how many. */
 @external("unikernel", "command_line") export declare function command_line(text: u32, capacity: u32): u32;
 /**
- * Whether the kernel lets the application have the device at a PCI address: 1, or 0 when it has none there, or has left
- * it out because the device claims what is not its own. An access to the ports of one that was left out ends the machine.
+ * Describes the device with that number, counted from 0, of those that the kernel lets the application have.
+ *
+ * @param record address of a `DeviceDescription` to be filled
+ * @returns 1; 0 when there are not so many
  */
-@external("unikernel", "is_granted") export declare function is_granted(address: u32): u32;
+@external("unikernel", "device") export declare function device(index: u32, record: u32): u32;
 /**
  * Sleeps until an interrupt line of a device is asserted, or the kernel's `now_ns` reaches `deadline`.
  *

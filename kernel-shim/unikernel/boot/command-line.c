@@ -1,7 +1,7 @@
 /** The kernel's command line. */
 #include "command-line.h"
 
-static char copy[512];
+static char copy[2048];
 
 void command_line_start(const struct start_information *information) {
   if (information->command_line == 0) return;

@@ -1,9 +1,9 @@
 /**
  * The two interrupt controllers of a PC, in cascade. [Intel 8259A data sheet] [Intel 82371AB (PIIX4) §4.2.5, ELCR]
  *
- * PCI functions share lines and hold them until they are quieted, so a line that arrives is acknowledged by the next wait
- * and not before. Until then the controllers hold it back, and no mask has to be written: an access to a controller is an
- * exit to the hypervisor.
+ * Devices hold their lines until they are quieted, and PCI functions share them, so a line that arrives is acknowledged by
+ * the next wait and not before. Until then the controllers hold it back, and no mask has to be written: an access to a
+ * controller is an exit to the hypervisor.
  */
 #include "interrupts.h"
 
@@ -23,11 +23,10 @@
 #define SPECIFIC_END_OF_INTERRUPT 0x60
 #define READ_IN_SERVICE 0x0b
 
-#define LINES 16
 #define TIMER_LINE 0
 #define CASCADE_LINE 2
 /** 3 to 7, 9 to 12, 14 and 15. */
-#define PCI_LINES 0xdef8u
+#define DEVICE_LINES 0xdef8u
 
 static uint32_t masked = 0xffff & ~(1u << CASCADE_LINE | 1u << TIMER_LINE);
 /** Written by the handler, read while interrupts are off. */
@@ -53,13 +52,13 @@ void interrupts_start(void) {
   write_masks();
 }
 
-bool interrupts_is_pci_line(unsigned line) {
-  return line < LINES && (PCI_LINES >> line & 1) != 0;
+bool interrupts_is_line(uint64_t line) {
+  return line < LINES && (DEVICE_LINES >> line & 1) != 0;
 }
 
 void interrupts_allow(unsigned line) {
-  if (!interrupts_is_pci_line(line)) return;
-  /* Firmware has made the lines of PCI level-triggered; where it has not, a shared line would lose interrupts. */
+  if (!interrupts_is_line(line)) return;
+  /* As firmware makes the lines of PCI. An edge would be lost that comes while its line is asserted. */
   const uint16_t port = line < 8 ? MASTER_TRIGGER : SLAVE_TRIGGER;
   port_out8(port, port_in8(port) | (uint8_t)(1u << line % 8));
   masked &= ~(1u << line);

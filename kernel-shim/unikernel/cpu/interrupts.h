@@ -14,13 +14,13 @@
 void interrupts_start(void);
 
 /**
- * Whether PCI devices can have that line. The routers of chipsets have no way to those of the timer (0), the keyboard
- * (1), the second controller (2), the clock (8) and the coprocessor (13). [Intel 82371SB (PIIX3), PIRQRC]
- * [Intel ICH9, PIRQ_ROUT]
+ * Whether devices can have that line: not those of the timer (0), the keyboard (1), the second controller (2), the clock
+ * (8) and the coprocessor (13), which chipsets do not route PCI to, and which are not level-triggered.
+ * [Intel 82371SB (PIIX3), PIRQRC] [Intel ICH9, PIRQ_ROUT, ELCR]
  */
-bool interrupts_is_pci_line(unsigned line);
+bool interrupts_is_line(uint64_t line);
 
-/** Lets such a line through, from the next wait on: the one in a function's Interrupt Line register. */
+/** Lets such a line through, from the next wait on. */
 void interrupts_allow(unsigned line);
 
 /**

@@ -41,6 +41,13 @@ static inline uint64_t read_time_stamp(void) {
   return (uint64_t)high << 32 | low;
 }
 
+/** A model-specific register. */
+static inline uint64_t read_model_specific(uint32_t number) {
+  uint32_t low, high;
+  __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(number));
+  return (uint64_t)high << 32 | low;
+}
+
 /** Sleeps until an interrupt has been handled. Interrupts are off before and after, so none can come too early:
  *  `sti` takes effect only behind the instruction that follows it. */
 static inline void sleep_until_interrupt(void) {

@@ -1,5 +1,5 @@
 /*
- * Where exceptions and interrupts come in: 48 entries of 16 bytes each, all alike but for the number that they push,
+ * Where exceptions and interrupts come in: 96 entries of 16 bytes each, all alike but for the number that they push,
  * and the way from there to `vector_arrived` and back. [Intel SDM 3A §6.14]
  */
 
@@ -11,7 +11,7 @@
   .globl vector_entries
 vector_entries:
   .set vector, 0
-  .rept 48
+  .rept 96
   .balign 16
   .if vector >= 32 || !HAS_ERROR_CODE(vector)
   pushq $0

@@ -83,5 +83,5 @@ void vector_arrived(const struct registers *registers);
 
 void vector_arrived(const struct registers *registers) {
   if (registers->vector < FIRST_LINE_VECTOR) exception_arrived(registers);
-  line_arrived((unsigned)(registers->vector - FIRST_LINE_VECTOR));
+  if (registers->vector < FIRST_LINE_VECTOR + LINES) line_arrived((unsigned)(registers->vector - FIRST_LINE_VECTOR));
 }

@@ -4,6 +4,7 @@
  *     2 MiB     the image: code, constants, variables
  *     256 GiB   the stack, in the middle of a window that is otherwise empty
  *     1 TiB     linear memories, each at the start of a window that is otherwise empty
+ *     2 TiB     registers of devices: those that WebAssembly reaches, then the kernel's own
  */
 #ifndef MEMORY_LAYOUT_H
 #define MEMORY_LAYOUT_H
@@ -25,5 +26,12 @@
 #define LINEAR_MEMORY_WINDOW 0x400000000ull
 #define LINEAR_MEMORIES_MAX 4
 #define LINEAR_MEMORIES_END (LINEAR_MEMORIES + LINEAR_MEMORIES_MAX * LINEAR_MEMORY_WINDOW)
+
+/** The number of a register in WebAssembly is its distance from here, which is never 0. */
+#define DEVICE_REGISTERS 0x20000000000ull
+/** Each mapping lies within a window of its own, and nothing else does. */
+#define REGISTER_WINDOW 0x10000ull
+#define REGISTER_WINDOWS 64
+#define KERNEL_REGISTERS (DEVICE_REGISTERS + (REGISTER_WINDOWS + 1) * REGISTER_WINDOW)
 
 #endif

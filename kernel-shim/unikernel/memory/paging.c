@@ -7,6 +7,8 @@
 
 #define PAGE_PRESENT 1ull
 #define PAGE_WRITABLE 2ull
+#define PAGE_WRITE_THROUGH 8ull
+#define PAGE_CACHE_DISABLE 16ull
 #define PAGE_NO_EXECUTE (1ull << 63)
 #define PAGE_ADDRESS 0x000ffffffffff000ull
 
@@ -18,6 +20,9 @@ typedef uint64_t table[ENTRIES];
 
 static _Alignas(4096) table tables[TABLES];
 static unsigned tables_used = 1;
+
+/** Where the next of the kernel's own registers are mapped. */
+static uint64_t kernel_registers = KERNEL_REGISTERS;
 
 static table *const root = &tables[0];
 
@@ -40,9 +45,26 @@ void paging_map(uint64_t address, uint64_t physical, uint64_t bytes, enum access
   uint64_t flags = PAGE_PRESENT;
   if (access & ACCESS_WRITE) flags |= PAGE_WRITABLE;
   if ((access & ACCESS_EXECUTE) == 0) flags |= PAGE_NO_EXECUTE;
+  if (access & ACCESS_REGISTERS) flags |= PAGE_WRITE_THROUGH | PAGE_CACHE_DISABLE;
   for (uint64_t offset = 0; offset < bytes; offset += PAGE_BYTES) {
     map_page(address + offset, (physical + offset) | flags);
   }
+}
+
+void paging_unmap(uint64_t address, uint64_t bytes) {
+  for (uint64_t offset = 0; offset < bytes; offset += PAGE_BYTES) {
+    map_page(address + offset, 0);
+    __asm__ volatile("invlpg (%0)" : : "r"(address + offset) : "memory");
+  }
+}
+
+volatile void *paging_map_registers(uint64_t physical, uint64_t bytes) {
+  const uint64_t offset = physical % PAGE_BYTES;
+  const uint64_t whole = (offset + bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+  const uint64_t address = kernel_registers;
+  paging_map(address, physical - offset, whole, ACCESS_WRITE | ACCESS_REGISTERS);
+  kernel_registers += whole;
+  return (volatile void *)(address + offset);
 }
 
 static void map_image(const char *start, const char *end, enum access access) {

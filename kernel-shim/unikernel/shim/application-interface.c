@@ -25,9 +25,11 @@ uint32_t w2c_unikernel_command_line(struct w2c_unikernel *unikernel, uint32_t te
   return length;
 }
 
-uint32_t w2c_unikernel_is_granted(struct w2c_unikernel *unikernel, uint32_t address) {
-  (void)unikernel;
-  return devices_is_granted(address);
+uint32_t w2c_unikernel_device(struct w2c_unikernel *unikernel, uint32_t index, uint32_t record) {
+  const struct device *device = devices_get(index);
+  if (device == NULL) return 0;
+  memcpy(linear_memory_at(unikernel->memory, record, sizeof *device), device, sizeof *device);
+  return 1;
 }
 
 uint32_t w2c_unikernel_wait(struct w2c_unikernel *unikernel, uint64_t deadline) {

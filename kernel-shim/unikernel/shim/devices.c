@@ -1,87 +1,160 @@
 /**
- * The policy of this kernel: the driver stack gets every legacy virtio device there is, and nothing else. It asks the
- * stack itself where the registers are, because the stack can read configuration space anyway. What configuration
- * space says is not believed: a device whose ports are another's or the board's, or whose interrupt line is, is left
- * out.
+ * The policy of this kernel: the driver stack gets every virtio device there is, and nothing else. The stack itself says
+ * where registers are, because it can read configuration space anyway; the command line names memory-mapped devices. None
+ * of this is believed: a device whose registers are another's or the board's, or whose interrupt line is, is left out.
  */
 #include "devices.h"
 
 #include <virtio-abi.h>
 
+#include "../boot/command-line.h"
+#include "../boot/slots.h"
 #include "../console.h"
 #include "../cpu/interrupts.h"
 #include "../exit.h"
 #include "dma-pages.h"
 #include "port-grants.h"
+#include "register-grants.h"
 
-/** Records lie in linear memory, in a page that is borrowed for as long as this takes. */
-#define RECORDS_PAGES 2u
 #define FUNCTIONS_MAX 120u
+#define DEVICES_MAX 152u
 #define REGISTERS_BAR 0u
 
-_Static_assert(FUNCTIONS_MAX * sizeof(struct virtio_pci_function) + sizeof(struct virtio_pci_bar) <=
-                   RECORDS_PAGES * 4096,
-               "the records fit");
+/** What the stack writes. It lies in linear memory, in pages that are borrowed for as long as this takes. */
+struct records {
+  struct virtio_pci_function functions[FUNCTIONS_MAX];
+  struct virtio_pci_bar bar;
+  struct virtio_mmio_identity identity;
+};
+#define RECORDS_PAGES ((sizeof(struct records) + 4095) / 4096)
 
-static uint32_t granted[FUNCTIONS_MAX];
-static uint32_t granted_count;
+/** The stack, and its records as it finds them and as this kernel does. */
+struct search {
+  struct w2c_virtio *stack;
+  uint32_t pointer;
+  const struct records *records;
+};
 
-/** Why a device cannot be had; null when it can. */
-static const char *objection(const struct virtio_pci_function *function, const struct virtio_pci_bar *bar) {
-  if (!bar->is_io || bar->base == 0 || bar->size == 0) return "has no ports";
-  switch (ports_judge(bar->base, bar->size)) {
-    case PORT_GRANT_PROTECTED:
-      return "claims ports of the system board";
-    case PORT_GRANT_TAKEN:
-      return "claims ports of another device";
-    case PORT_GRANT_POSSIBLE:
-      break;
-  }
-  return interrupts_is_pci_line(function->interrupt_line) ? NULL : "has no interrupt line that PCI devices have";
+static struct device devices[DEVICES_MAX];
+static uint32_t device_count;
+
+static const char *const claims[] = {
+    [GRANT_PROTECTED] = "claims what belongs to the system board, or is memory",
+    [GRANT_TAKEN] = "claims what belongs to another device",
+};
+
+static void add(struct device device) {
+  interrupts_allow(device.line);
+  devices[device_count++] = device;
 }
 
-static void report(const struct virtio_pci_function *function, const char *reason, const struct virtio_pci_bar *bar) {
-  print("kernel: the virtio device at PCI address ");
-  print_hexadecimal(function->address, 4);
+static void report(const char *where, uint64_t address, const char *reason, uint64_t base, uint64_t bytes,
+                   uint64_t line) {
+  print("kernel: the virtio device at ");
+  print(where);
+  print_hexadecimal(address, 4);
   print(" is left out: it ");
   print(reason);
-  print(" (ports from ");
-  print_hexadecimal(bar->base, 4);
-  print(", ");
-  print_decimal(bar->size);
-  print(" of them; line ");
-  print_decimal(function->interrupt_line);
+  print(" (");
+  print_decimal(bytes);
+  print(" from ");
+  print_hexadecimal(base, 4);
+  print(" on; line ");
+  print_decimal(line);
   print(")\n");
 }
 
-static void grant(struct w2c_virtio *stack, const struct virtio_pci_function *function, uint32_t record,
-                  const struct virtio_pci_bar *bar) {
-  if (!function->virtio_legacy) return;
-  if (virtio_pci_bar(stack, function->address, REGISTERS_BAR, record) != VIRTIO_RESULT_OK) return;
-  const char *reason = objection(function, bar);
-  if (reason != NULL) return report(function, reason, bar);
-  ports_grant((uint32_t)bar->base, (uint32_t)bar->size);
-  interrupts_allow(function->interrupt_line);
-  granted[granted_count++] = function->address;
+/** Why a legacy device cannot be had; null when it can. */
+static const char *objection_to_ports(const struct virtio_pci_function *function, const struct virtio_pci_bar *bar) {
+  if (!bar->is_io || bar->base == 0 || bar->size == 0) return "has no ports";
+  const enum grant judgement = ports_judge(bar->base, bar->size);
+  if (judgement != GRANT_POSSIBLE) return claims[judgement];
+  return interrupts_is_line(function->interrupt_line) ? NULL : "has no interrupt line that devices have";
 }
+
+static void grant_function(const struct search *search, const struct virtio_pci_function *function) {
+  if (!function->virtio_legacy) return;
+  const uint32_t record = search->pointer + (uint32_t)offsetof(struct records, bar);
+  const struct virtio_pci_bar *bar = &search->records->bar;
+  if (virtio_pci_bar(search->stack, function->address, REGISTERS_BAR, record) != VIRTIO_RESULT_OK) return;
+  const char *reason = objection_to_ports(function, bar);
+  if (reason != NULL) {
+    return report("PCI address ", function->address, reason, bar->base, bar->size, function->interrupt_line);
+  }
+  ports_grant((uint32_t)bar->base, (uint32_t)bar->size);
+  add((struct device){
+      .transport = VIRTIO_TRANSPORT_WANTED_LEGACY_PCI,
+      .address = function->address,
+      .type = function->virtio_type,
+      .line = function->interrupt_line,
+  });
+}
+
+static void grant_functions(const struct search *search) {
+  const int32_t found = virtio_pci_scan(search->stack, search->pointer, FUNCTIONS_MAX);
+  for (int32_t index = 0; index < found && index < (int32_t)FUNCTIONS_MAX; index++) {
+    grant_function(search, &search->records->functions[index]);
+  }
+}
+
+#ifndef VIRTIO_WITHOUT_MMIO
+
+#define SLOT_BYTES_MAX 0x10000ull
+
+/** Why the device in a slot cannot be had; null when it can, or there is none. */
+static const char *objection_to_slot(const struct slot *slot) {
+  if (slot->bytes > SLOT_BYTES_MAX) return "has more registers than devices have";
+  const enum grant judgement = registers_judge(slot->base, slot->bytes);
+  if (judgement != GRANT_POSSIBLE) return claims[judgement];
+  if (!interrupts_is_line(slot->line)) return "has no interrupt line that devices have";
+  if (!registers_grant(slot->base, slot->bytes)) return "is one too many";
+  return NULL;
+}
+
+static void grant_slot(const struct search *search, const struct slot *slot) {
+  if (device_count == DEVICES_MAX) return;
+  const char *reason = objection_to_slot(slot);
+  if (reason == NULL) {
+    const uint32_t record = search->pointer + (uint32_t)offsetof(struct records, identity);
+    const int32_t result = virtio_mmio_identify(search->stack, slot->base, (uint32_t)slot->bytes, record);
+    if (result == VIRTIO_RESULT_E_NOT_FOUND) return;
+    if (result == VIRTIO_RESULT_OK) {
+      return add((struct device){
+          .mmio_base = slot->base,
+          .mmio_bytes = (uint32_t)slot->bytes,
+          .transport = VIRTIO_TRANSPORT_WANTED_MMIO,
+          .type = search->records->identity.type,
+          .line = (uint32_t)slot->line,
+      });
+    }
+    reason = "is none";
+  }
+  report("", slot->base, reason, slot->base, slot->bytes, slot->line);
+}
+
+static void grant_slots(const struct search *search) {
+  const char *text = command_line();
+  struct slot slot;
+  while (next_slot(&text, &slot)) grant_slot(search, &slot);
+}
+
+#else
+
+static void grant_slots(const struct search *search) {
+  (void)search;
+}
+
+#endif
 
 void devices_grant(struct w2c_virtio *stack, const struct w2c_kernel *kernel) {
-  const uint32_t functions_pointer = dma_pages_take(kernel, RECORDS_PAGES);
-  if (functions_pointer == 0) fail(EXIT_MACHINE, "there are no pages for devices");
-  const uint32_t bar_pointer = functions_pointer + FUNCTIONS_MAX * (uint32_t)sizeof(struct virtio_pci_function);
-  const struct virtio_pci_function *functions = (const void *)(kernel->memory->data + functions_pointer);
-  const struct virtio_pci_bar *bar = (const void *)(kernel->memory->data + bar_pointer);
-
-  const int32_t found = virtio_pci_scan(stack, functions_pointer, FUNCTIONS_MAX);
-  for (int32_t index = 0; index < found && index < (int32_t)FUNCTIONS_MAX; index++) {
-    grant(stack, &functions[index], bar_pointer, bar);
-  }
-  dma_pages_give_back(functions_pointer, RECORDS_PAGES);
+  const uint32_t pointer = dma_pages_take(kernel, RECORDS_PAGES);
+  if (pointer == 0) fail(EXIT_MACHINE, "there are no pages for devices");
+  const struct search search = {stack, pointer, (const void *)(kernel->memory->data + pointer)};
+  grant_functions(&search);
+  grant_slots(&search);
+  dma_pages_give_back(pointer, RECORDS_PAGES);
 }
 
-bool devices_is_granted(uint32_t address) {
-  for (uint32_t index = 0; index < granted_count; index++) {
-    if (granted[index] == address) return true;
-  }
-  return false;
+const struct device *devices_get(uint32_t index) {
+  return index < device_count ? &devices[index] : NULL;
 }

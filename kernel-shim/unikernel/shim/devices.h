@@ -2,19 +2,34 @@
 #ifndef SHIM_DEVICES_H
 #define SHIM_DEVICES_H
 
-#include <stdbool.h>
+#include <stdint.h>
 
 #include "kernel.h"
 
 struct w2c_virtio;
 
+/** One of them, in the layout of `DeviceDescription` in `application/device.ts`. */
+struct device {
+  /** Physical address of the registers of a memory-mapped device; otherwise 0. */
+  uint64_t mmio_base;
+  uint32_t mmio_bytes;
+  /** One of `enum virtio_transport_wanted`. */
+  uint32_t transport;
+  /** PCI address; 0 of a memory-mapped device. */
+  uint32_t address;
+  /** The virtio device type. */
+  uint32_t type;
+  /** Interrupt line. */
+  uint32_t line;
+};
+
 /**
- * Grants the ports and lets through the interrupt lines of all virtio devices that the stack can drive. Once, before
+ * Grants the registers and lets through the interrupt lines of all virtio devices that the stack can drive. Once, before
  * the application runs. A device that claims what is not its own is left out, with a report.
  */
 void devices_grant(struct w2c_virtio *stack, const struct w2c_kernel *kernel);
 
-/** Whether the function at that PCI address was granted. A driver of one that was not ends the machine. */
-bool devices_is_granted(uint32_t address);
+/** The device with that number, counted from 0; null when there are not so many. */
+const struct device *devices_get(uint32_t index);
 
 #endif

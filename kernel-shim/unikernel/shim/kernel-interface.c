@@ -10,6 +10,7 @@
 #include "dma-pages.h"
 #include "kernel.h"
 #include "port-grants.h"
+#include "register-grants.h"
 
 uint32_t w2c_kernel_in8(struct w2c_kernel *kernel, uint32_t port) {
   (void)kernel;
@@ -45,6 +46,46 @@ void w2c_kernel_out32(struct w2c_kernel *kernel, uint32_t port, uint32_t value) 
   (void)kernel;
   ports_check(port, 4);
   port_out32((uint16_t)port, value);
+}
+
+uint32_t w2c_kernel_mmio_map(struct w2c_kernel *kernel, uint64_t address, uint32_t bytes) {
+  (void)kernel;
+  return registers_map(address, bytes);
+}
+
+void w2c_kernel_mmio_unmap(struct w2c_kernel *kernel, uint32_t window, uint32_t bytes) {
+  (void)kernel;
+  registers_unmap(window, bytes);
+}
+
+uint32_t w2c_kernel_mmio_read8(struct w2c_kernel *kernel, uint32_t pointer) {
+  (void)kernel;
+  return *(volatile uint8_t *)registers_at(pointer, 1);
+}
+
+uint32_t w2c_kernel_mmio_read16(struct w2c_kernel *kernel, uint32_t pointer) {
+  (void)kernel;
+  return *(volatile uint16_t *)registers_at(pointer, 2);
+}
+
+uint32_t w2c_kernel_mmio_read32(struct w2c_kernel *kernel, uint32_t pointer) {
+  (void)kernel;
+  return *(volatile uint32_t *)registers_at(pointer, 4);
+}
+
+void w2c_kernel_mmio_write8(struct w2c_kernel *kernel, uint32_t pointer, uint32_t value) {
+  (void)kernel;
+  *(volatile uint8_t *)registers_at(pointer, 1) = (uint8_t)value;
+}
+
+void w2c_kernel_mmio_write16(struct w2c_kernel *kernel, uint32_t pointer, uint32_t value) {
+  (void)kernel;
+  *(volatile uint16_t *)registers_at(pointer, 2) = (uint16_t)value;
+}
+
+void w2c_kernel_mmio_write32(struct w2c_kernel *kernel, uint32_t pointer, uint32_t value) {
+  (void)kernel;
+  *(volatile uint32_t *)registers_at(pointer, 4) = value;
 }
 
 uint32_t w2c_kernel_dma_alloc(struct w2c_kernel *kernel, uint32_t pages) {

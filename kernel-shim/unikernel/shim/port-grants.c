@@ -32,12 +32,12 @@ static bool is_configuration(uint32_t port, uint32_t width) {
   return port >= CONFIGURATION_DATA && port < CONFIGURATION_END && port + width <= CONFIGURATION_END;
 }
 
-enum port_grant ports_judge(uint64_t first, uint64_t bytes) {
-  if (first < FIRST_DEVICE_PORT || first >= PORTS || bytes > PORTS - first) return PORT_GRANT_PROTECTED;
+enum grant ports_judge(uint64_t first, uint64_t bytes) {
+  if (first < FIRST_DEVICE_PORT || first >= PORTS || bytes > PORTS - first) return GRANT_PROTECTED;
   for (uint32_t port = (uint32_t)first; port < first + bytes; port++) {
-    if (is_granted(port)) return PORT_GRANT_TAKEN;
+    if (is_granted(port)) return GRANT_TAKEN;
   }
-  return PORT_GRANT_POSSIBLE;
+  return GRANT_POSSIBLE;
 }
 
 void ports_grant(uint32_t first, uint32_t bytes) {

@@ -1,9 +1,13 @@
 /**
  * Runs the unikernel's policy as a program of this computer, on devices that say what the arguments say:
  *
- *     policy grant ADDRESS,LEGACY,IS_IO,BASE,SIZE,LINE…    grants, then prints who was granted and the masks of lines
- *     policy port PORT,WIDTH ADDRESS,…                     the same, then checks an access
- *     policy log NUMBER                                    prints a message of the stack's
+ *     policy COMMAND-LINE grant ADDRESS,LEGACY,IS_IO,BASE,SIZE,LINE…   grants, then prints who was granted and the masks of lines
+ *     policy COMMAND-LINE port PORT,WIDTH ADDRESS,…                    the same, then checks an access
+ *     policy COMMAND-LINE registers STEP…                              the same, then takes steps:
+ *         map,ADDRESS,BYTES   prints the window
+ *         unmap,WINDOW,BYTES  ends the mapping
+ *         at,POINTER,WIDTH    checks an access, and prints where it goes
+ *     policy COMMAND-LINE log NUMBER                                   prints a message of the stack's
  *
  * What the kernel prints goes to standard output; the exit status is the one that it ends the machine with.
  */
@@ -13,26 +17,34 @@
 #include <string.h>
 #include <virtio-abi.h>
 
+#include "../../../kernel-shim/unikernel/boot/command-line.h"
 #include "../../../kernel-shim/unikernel/console.h"
 #include "../../../kernel-shim/unikernel/cpu/clock.h"
 #include "../../../kernel-shim/unikernel/cpu/interrupts.h"
 #include "../../../kernel-shim/unikernel/exit.h"
+#include "../../../kernel-shim/unikernel/memory/frames.h"
+#include "../../../kernel-shim/unikernel/memory/layout.h"
+#include "../../../kernel-shim/unikernel/memory/paging.h"
 #include "../../../kernel-shim/unikernel/shim/devices.h"
 #include "../../../kernel-shim/unikernel/shim/dma-pages.h"
 #include "../../../kernel-shim/unikernel/shim/port-grants.h"
+#include "../../../kernel-shim/unikernel/shim/register-grants.h"
 
 #define DEVICES_MAX 16
 
 uint32_t ports[0x10000];
 
-struct device {
+struct claim {
   uint32_t address, is_legacy, is_io, line;
   uint64_t base, size;
 };
-static struct device devices[DEVICES_MAX];
-static uint32_t device_count;
+static struct claim claimed[DEVICES_MAX];
+static uint32_t claim_count;
 
-static uint8_t pages[4 * 4096];
+/** The command line of the kernel. */
+static const char *kernel_line;
+
+static _Alignas(8) uint8_t pages[8 * 4096];
 static const wasm_rt_memory_t memory = {.data = pages, .size = sizeof pages};
 static const struct w2c_kernel kernel = {.memory = &memory};
 
@@ -58,38 +70,59 @@ uint64_t dma_pages_address(const struct w2c_kernel *kernel_, uint32_t pointer) {
   return pointer;
 }
 
+const char *command_line(void) { return kernel_line; }
+/** The machine has 64 MiB. */
+bool frames_claim(uint64_t first, uint64_t bytes) { return first < 0x4000000 && bytes != 0; }
+void paging_map(uint64_t address, uint64_t physical, uint64_t bytes, enum access access) {
+  (void)access;
+  printf("pages 0x%" PRIx64 " at 0x%" PRIx64 " of 0x%" PRIx64 "\n", (uint64_t)(address - DEVICE_REGISTERS), physical, bytes);
+}
+void paging_unmap(uint64_t address, uint64_t bytes) {
+  printf("no pages 0x%" PRIx64 " of 0x%" PRIx64 "\n", (uint64_t)(address - DEVICE_REGISTERS), bytes);
+}
+
 /* The stack, which says of configuration space what the arguments say. */
 
 uint32_t w2c_virtio_pci_scan(struct w2c_virtio *stack, uint32_t records, uint32_t capacity) {
   (void)stack, (void)capacity;
   struct virtio_pci_function *functions = (void *)(pages + records);
-  for (uint32_t index = 0; index < device_count; index++) {
-    functions[index].address = (uint16_t)devices[index].address;
-    functions[index].virtio_legacy = (uint8_t)devices[index].is_legacy;
-    functions[index].interrupt_line = (uint8_t)devices[index].line;
+  for (uint32_t index = 0; index < claim_count; index++) {
+    functions[index].address = (uint16_t)claimed[index].address;
+    functions[index].virtio_legacy = (uint8_t)claimed[index].is_legacy;
+    functions[index].interrupt_line = (uint8_t)claimed[index].line;
   }
-  return device_count;
+  return claim_count;
 }
 
 uint32_t w2c_virtio_pci_bar(struct w2c_virtio *stack, uint32_t address, uint32_t bar_index, uint32_t record) {
   (void)stack;
   struct virtio_pci_bar *bar = (void *)(pages + record);
-  for (uint32_t index = 0; index < device_count; index++) {
-    if (devices[index].address != address || bar_index != 0) continue;
-    bar->base = devices[index].base;
-    bar->size = devices[index].size;
-    bar->is_io = (uint8_t)devices[index].is_io;
+  for (uint32_t index = 0; index < claim_count; index++) {
+    if (claimed[index].address != address || bar_index != 0) continue;
+    bar->base = claimed[index].base;
+    bar->size = claimed[index].size;
+    bar->is_io = (uint8_t)claimed[index].is_io;
     return VIRTIO_RESULT_OK;
   }
   return (uint32_t)VIRTIO_RESULT_E_NOT_FOUND;
 }
 
-static void read_devices(int count, char **arguments) {
+/** There are no slots but those at multiples of 8192, and a device but in those at multiples of 16384. */
+uint32_t w2c_virtio_mmio_identify(struct w2c_virtio *stack, uint64_t base, uint32_t bytes, uint32_t record) {
+  (void)stack, (void)bytes;
+  if (base % 0x2000 != 0) return (uint32_t)VIRTIO_RESULT_E_NOT_VIRTIO;
+  if (base % 0x4000 != 0) return (uint32_t)VIRTIO_RESULT_E_NOT_FOUND;
+  struct virtio_mmio_identity *identity = (void *)(pages + record);
+  identity->type = 1;
+  return VIRTIO_RESULT_OK;
+}
+
+static void read_claims(int count, char **arguments) {
   for (int index = 0; index < count; index++) {
-    struct device *device = &devices[device_count++];
+    struct claim *claim = &claimed[claim_count++];
     if (sscanf(arguments[index], "%" SCNi32 ",%" SCNu32 ",%" SCNu32 ",%" SCNi64 ",%" SCNi64 ",%" SCNu32,
-               (int32_t *)&device->address, &device->is_legacy, &device->is_io, (int64_t *)&device->base,
-               (int64_t *)&device->size, &device->line) != 6) {
+               (int32_t *)&claim->address, &claim->is_legacy, &claim->is_io, (int64_t *)&claim->base,
+               (int64_t *)&claim->size, &claim->line) != 6) {
       exit(1);
     }
   }
@@ -100,27 +133,58 @@ static void grant(void) {
   devices_grant(NULL, &kernel);
 }
 
-int main(int count, char **arguments) {
-  if (count >= 2 && strcmp(arguments[1], "grant") == 0) {
-    read_devices(count - 2, arguments + 2);
-    grant();
-    for (uint32_t index = 0; index < device_count; index++) {
-      if (devices_is_granted(devices[index].address)) printf("granted 0x%04" PRIx32 "\n", devices[index].address);
-    }
-    printf("masks 0x%02" PRIx32 "%02" PRIx32 "\n", ports[0xa1], ports[0x21]);
+static void print_granted(void) {
+  const struct device *device;
+  for (uint32_t index = 0; (device = devices_get(index)) != NULL; index++) {
+    printf("granted 0x%04" PRIx64 "\n", device->mmio_base != 0 ? device->mmio_base : device->address);
+  }
+  printf("masks 0x%02" PRIx32 "%02" PRIx32 "\n", ports[0xa1], ports[0x21]);
+}
+
+/** Returns whether the step is one. */
+static int take_step(const char *step) {
+  uint64_t first;
+  uint32_t bytes;
+  if (sscanf(step, "map,%" SCNi64 ",%" SCNi32, (int64_t *)&first, (int32_t *)&bytes) == 2) {
+    printf("window 0x%" PRIx32 "\n", registers_map(first, bytes));
+  } else if (sscanf(step, "unmap,%" SCNi64 ",%" SCNi32, (int64_t *)&first, (int32_t *)&bytes) == 2) {
+    registers_unmap((uint32_t)first, bytes);
+  } else if (sscanf(step, "at,%" SCNi64 ",%" SCNi32, (int64_t *)&first, (int32_t *)&bytes) == 2) {
+    printf("at 0x%" PRIx64 "\n", (uint64_t)((uintptr_t)registers_at((uint32_t)first, bytes) - DEVICE_REGISTERS));
+  } else {
     return 0;
   }
-  if (count >= 3 && strcmp(arguments[1], "port") == 0) {
+  return 1;
+}
+
+int main(int count, char **arguments) {
+  if (count < 3) return 1;
+  kernel_line = arguments[1];
+  const char *what = arguments[2];
+  if (strcmp(what, "grant") == 0) {
+    read_claims(count - 3, arguments + 3);
+    grant();
+    print_granted();
+    return 0;
+  }
+  if (strcmp(what, "port") == 0 && count >= 4) {
     int32_t port = 0;
     uint32_t width = 0;
-    if (sscanf(arguments[2], "%" SCNi32 ",%" SCNu32, &port, &width) != 2) return 1;
-    read_devices(count - 3, arguments + 3);
+    if (sscanf(arguments[3], "%" SCNi32 ",%" SCNu32, &port, &width) != 2) return 1;
+    read_claims(count - 4, arguments + 4);
     grant();
     ports_check((uint32_t)port, width);
     return 0;
   }
-  if (count == 3 && strcmp(arguments[1], "log") == 0) {
-    w2c_kernel_log(NULL, (uint32_t)atoi(arguments[2]), 1, 2);
+  if (strcmp(what, "registers") == 0) {
+    grant();
+    for (int index = 3; index < count; index++) {
+      if (!take_step(arguments[index])) return 1;
+    }
+    return 0;
+  }
+  if (strcmp(what, "log") == 0 && count == 4) {
+    w2c_kernel_log(NULL, (uint32_t)atoi(arguments[3]), 1, 2);
     return 0;
   }
   return 1;

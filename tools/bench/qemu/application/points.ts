@@ -8,13 +8,9 @@
  * the serial port, and so say which of its events belong to the point.
  */
 import { now_ns, relax } from "../../../../assembly/kernel";
-import {
-  block_await_all,
-  enable_interrupts,
-  events,
-  interrupt,
-} from "../../../../kernel-shim/unikernel/application/stack";
+import { block_await_all, enable_interrupts, events } from "../../../../kernel-shim/unikernel/application/stack";
 import { print, printNumber } from "../../../../kernel-shim/unikernel/application/text";
+import { askDevices } from "../../../../kernel-shim/unikernel/application/devices";
 import { wait } from "../../../../kernel-shim/unikernel/application/unikernel";
 
 /** How the processor passes the time until a device has done something. */
@@ -84,6 +80,5 @@ export function pause(waiting: Waiting, handle: i32): void {
   const isPending = waiting == Waiting.ALL ? block_await_all(handle) : enable_interrupts(handle);
   // Room in a full transmit ring may have been found out just now, with no interrupt to come.
   if (isPending != 0 || events(handle) != 0) return;
-  wait(u64.MAX_VALUE);
-  interrupt(handle);
+  askDevices(wait(u64.MAX_VALUE));
 }
