@@ -14,8 +14,8 @@ import { temporaryFolder } from "./bench.js";
 
 const kernelFolder = join(projectFolder, "kernel-shim/unikernel");
 const sources = [
-  ...["shim/devices.c", "shim/port-grants.c", "shim/register-grants.c", "shim/kernel-interface.c"],
-  ...["boot/slots.c", "cpu/interrupts.c"],
+  ...["shim/devices.c", "shim/port-grants.c", "shim/register-grants.c", "shim/messages.c"],
+  ...["shim/kernel-interface.c", "boot/slots.c", "cpu/interrupts.c"],
 ];
 
 interface Claim {
@@ -25,11 +25,20 @@ interface Claim {
   readonly base?: number | string;
   readonly size?: number | string;
   readonly line?: number;
+  /** Of its table of message vectors, and the Command register. */
+  readonly vectors?: number;
+  readonly tableBase?: number | string;
+  readonly tableSize?: number;
+  readonly tableOffset?: number;
+  readonly command?: number;
 }
 
 /** As the program takes them. */
-function written({ address, isLegacy = true, isIo = true, base = 0xc000, size = 64, line = 11 }: Claim): string {
-  return [address, Number(isLegacy), Number(isIo), base, size, line].join(",");
+function written(claim: Claim): string {
+  const { address, isLegacy = true, isIo = true, base = 0xc000, size = 64, line = 11 } = claim;
+  const { vectors = 0, tableBase = 0xfebd0000, tableSize = 4096, tableOffset = 0, command = 6 } = claim;
+  const registers = [address, Number(isLegacy), Number(isIo), base, size, line];
+  return [...registers, vectors, tableBase, tableSize, tableOffset, command].join(",");
 }
 
 const folder = temporaryFolder();
@@ -234,6 +243,66 @@ describe("the unikernel grants memory-mapped devices", () => {
     const { granted, reports } = grantWith("virtio_mmio.device=32K@0xfeb00000:5 virtio_mmio.device=512@0xfeb04000:6");
     assert.deepEqual(granted, [0xfeb00000]);
     assert.match(reports[0] ?? "", /it claims what belongs to another device/);
+  });
+});
+
+describe("the unikernel gives message vectors", () => {
+  /** What is printed of one or more devices with tables. */
+  function print(commandLine: string, ...claims: Claim[]): string[] {
+    const { status, output } = runWith(commandLine, "grant", ...claims.map(written));
+    assert.equal(status, 0, output);
+    return output.split("\n").filter((line) => /^(kernel|granted|messages|table|entry)/.test(line));
+  }
+
+  test("to a device with a table, three at most, and programs them", () => {
+    assert.deepEqual(print("", { address: 0x18, vectors: 4, tableOffset: 0x800 }), [
+      "table at 0xfebd0800 of 48",
+      "granted 0x0018",
+      "messages 16 to 18",
+      ...["entry 0xfee01000 0x0 0x30 0x0", "entry 0xfee01000 0x0 0x31 0x0", "entry 0xfee01000 0x0 0x32 0x0"],
+    ]);
+  });
+
+  test("to each device others, as long as there are any", () => {
+    const claims = Array.from({ length: 24 }, (_, index) => ({
+      ...{ address: 0x18 + 8 * index, base: 0xc000 + 64 * index, vectors: 2, tableBase: 0xfeb00000 + 4096 * index },
+    }));
+    const lines = print("", ...claims);
+    assert.equal(lines.filter((line) => line.startsWith("granted")).length, 24);
+    const messages = lines.filter((line) => line.startsWith("messages"));
+    assert.deepEqual(
+      messages,
+      Array.from({ length: 23 }, (_, index) => `messages ${16 + 2 * index} to ${17 + 2 * index}`),
+    );
+  });
+
+  test("to a device without a line that devices have, too", () => {
+    assert.ok(print("", { address: 0x18, vectors: 2, line: 255 }).includes("messages 16 to 17"));
+  });
+
+  for (const [why, commandLine, claim] of [
+    ["the command line says so", "file=a interrupts=intx", {}],
+    ["the processor takes none", "no-apic", {}],
+    ["the device has none", "", { vectors: 0 }],
+    ["the device does not answer to memory", "", { command: 5 }],
+    ["the table is nowhere", "", { tableBase: 0 }],
+    ["the table is behind the end of its register", "", { tableOffset: 4096 }],
+    ["the table ends behind the end of its register", "", { tableOffset: 4096 - 32 }],
+    ["the table is memory", "", { tableBase: 0x100000 }],
+    ["the table is the interrupt controller", "", { tableBase: 0xfee00000 }],
+    ["the table is another device's", "virtio_mmio.device=512@0xfeb04000:6", { tableBase: 0xfeb04000 }],
+  ] as const) {
+    test(`but only its line where ${why}`, () => {
+      const lines = print(commandLine, { address: 0x18, vectors: 4, ...claim });
+      assert.ok(lines.includes("granted 0x0018"), lines.join("\n"));
+      assert.ok(!lines.some((line) => /^(messages|table|entry)/.test(line)), lines.join("\n"));
+    });
+  }
+
+  test("and leaves out a device that has neither", () => {
+    const claim = { address: 0x18, line: 0, vectors: 4, tableBase: 0 };
+    assert.match(print("", claim).join("\n"), /^kernel: .*PCI address 0x0018 is left out: it has no interrupt line/);
+    assert.equal(run("port", "0xc000,1", written(claim)).status, kernelStatus.port);
   });
 });
 

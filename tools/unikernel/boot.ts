@@ -7,12 +7,17 @@ import { statusOfQemu } from "./statuses.js";
 
 export type MachineType = "pc" | "q35" | "microvm";
 
+/** How devices interrupt: by messages where they can, or by their lines. */
+export type Interrupts = "msix" | "intx";
+
 export interface BootOptions {
   /** The image's path. */
   readonly image: string;
   readonly machine?: MachineType;
   /** Whether its devices are modern ones only; otherwise they have the legacy interface. */
   readonly isModern?: boolean;
+  /** How PCI devices interrupt; by messages when left out. */
+  readonly interrupts?: Interrupts;
   /** What the application reads as its command line. */
   readonly commandLine?: string;
   /** What is behind each network card: a value of QEMU's `-netdev`, without its `id`. */
@@ -82,6 +87,7 @@ function qemuParameters(options: BootOptions): string[] {
     image,
     machine = "pc",
     isModern = false,
+    interrupts,
     commandLine = "",
     cards = [],
     disks = [],
@@ -97,7 +103,12 @@ function qemuParameters(options: BootOptions): string[] {
     ...["-M", type, "-accel", "tcg", ...processors, "-m", "64", "-nodefaults", "-display", "none", "-no-reboot"],
     ...(isModern ? modernDevices[bus] : []),
     ...["-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"],
-    ...["-kernel", image, "-append", commandLine],
+    ...[
+      "-kernel",
+      image,
+      "-append",
+      interrupts === undefined ? commandLine : `${commandLine} interrupts=${interrupts}`,
+    ],
     ...cards.flatMap((card, index) => {
       const [kind = "", ...rest] = card.split(",");
       const netdev = [kind, `id=net${index}`, ...rest].join(",");

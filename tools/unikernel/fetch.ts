@@ -32,7 +32,7 @@ export interface Fetched {
  */
 export async function fetchFile(
   image: string,
-  machine: Pick<BootOptions, "machine" | "isModern">,
+  machine: Pick<BootOptions, "machine" | "isModern" | "interrupts">,
   file: string | undefined,
   print?: (lines: string) => void,
 ): Promise<Fetched> {

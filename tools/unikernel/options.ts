@@ -5,7 +5,7 @@ import { Option } from "commander";
 import { CommandError } from "../command/command-error.js";
 import { commandLine, readCommandLine } from "../command/command-line.js";
 import { userPath } from "../user-path.js";
-import type { MachineType } from "./boot.js";
+import type { Interrupts, MachineType } from "./boot.js";
 import type { Compiler, MemoryCheck } from "./image.js";
 import type { Linking } from "./link.js";
 
@@ -15,6 +15,7 @@ export interface Options {
   readonly machine: MachineType;
   /** Whether the devices are without the legacy interface. */
   readonly modern: boolean;
+  readonly interrupts: Interrupts;
   readonly linking: Linking;
   readonly compiler: Compiler;
   readonly memoryCheck: MemoryCheck;
@@ -39,6 +40,7 @@ export function parseOptions(parameters: readonly string[]): Options | undefined
     .option("--file <file>", "the file to fetch (default: 8 MiB of random bytes)")
     .addOption(choice("--machine <type>", "QEMU's machine", ["pc", "q35", "microvm"]))
     .option("--modern", "devices without the legacy interface", false)
+    .addOption(choice("--interrupts <way>", "how PCI devices interrupt: by messages, or by lines", ["msix", "intx"]))
     .addOption(choice("--linking <way>", "how application and stack become one module", ["library", "merged"]))
     .addOption(choice("--compiler <program>", "the C compiler", ["gcc", "clang"]))
     .addOption(

@@ -32,10 +32,10 @@ async function build({ linking, compiler, memoryCheck }: Options): Promise<Image
 }
 
 /** What the unikernel prints appears as it comes. */
-async function fetch(image: Image, { machine, modern, file }: Options): Promise<Fetched> {
+async function fetch(image: Image, { machine, modern, interrupts, file }: Options): Promise<Fetched> {
   const step = beginStep({ what: "Fetching the file in QEMU" });
   try {
-    return await fetchFile(image.path, { machine, isModern: modern }, file, (lines) =>
+    return await fetchFile(image.path, { machine, isModern: modern, interrupts }, file, (lines) =>
       step.aside(() => process.stdout.write(lines)),
     );
   } finally {

@@ -1,6 +1,6 @@
 /** A device that the kernel lets the application have: how to open it, and how it interrupts. */
 import { DeviceOptions } from "../../../assembly/abi/records";
-import { interrupt } from "./stack";
+import { interrupt, interrupt_vector } from "./stack";
 
 /** Whatever the driver can use, but for addresses that are not physical ones. [virtio-1.2 §6] */
 const FEATURES: u64 = ~((<u64>1) << 33);
@@ -17,6 +17,8 @@ export class DeviceDescription {
   address: u32;
   type: u32;
   line: u32;
+  vectors: u32;
+  first_message: u32;
 }
 
 /** What an open call needs to know of a device, at the beginning of its options. */
@@ -26,10 +28,14 @@ export function describeOptions(options: u32, description: DeviceDescription): v
   record.transport = description.transport;
   record.mmio_base = description.mmio_base;
   record.mmio_bytes = description.mmio_bytes;
+  record.vectors = description.vectors;
   record.queue_size_max = QUEUE_SIZE_MAX;
 }
 
-/** Asks an open device, if its interrupt is among those that `wait` returned. */
-export function askDevice(handle: i32, description: DeviceDescription, interrupts: u32): void {
-  if (interrupts & (1 << description.line)) interrupt(handle);
+/** Tells an open device of those of its interrupts that are among what `wait` returned. */
+export function askDevice(handle: i32, description: DeviceDescription, interrupts: u64): void {
+  if ((interrupts >> description.line) & 1) interrupt(handle);
+  for (let vector: u32 = 0; vector < description.vectors; vector++) {
+    if ((interrupts >> (description.first_message + vector)) & 1) interrupt_vector(handle, vector);
+  }
 }

@@ -64,7 +64,7 @@ function reportOpening(kind: string, number: u32, handle: i32): bool {
 }
 
 /** Asks all devices whose interrupts `wait` returned: whichever holds a line must be asked, or it is never quiet. */
-export function askDevices(interrupts: u32): void {
+export function askDevices(interrupts: u64): void {
   for (let index: u32 = 0; index < cardCount; index++)
     askDevice(cards[index]!.handle, cards[index]!.description, interrupts);
   for (let index: u32 = 0; index < diskCount; index++)

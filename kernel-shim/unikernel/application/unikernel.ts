@@ -16,11 +16,12 @@
  */
 @external("unikernel", "device") export declare function device(index: u32, record: u32): u32;
 /**
- * Sleeps until an interrupt line of a device is asserted, or the kernel's `now_ns` reaches `deadline`.
+ * Sleeps until a device interrupts, or the kernel's `now_ns` reaches `deadline`.
  *
- * @returns the lines, one bit each; call `interrupt` for every device on them. 0 at the deadline
+ * @returns the numbers of the interrupts, one bit each, as in the descriptions of devices; every device that they belong to
+ *   must be asked. 0 at the deadline
  */
-@external("unikernel", "wait") export declare function wait(deadline: u64): u32;
+@external("unikernel", "wait") export declare function wait(deadline: u64): u64;
 /** How often the processor has slept in `wait`. */
 @external("unikernel", "sleeps") export declare function sleeps(): u64;
 /** For how many nanoseconds in all. */

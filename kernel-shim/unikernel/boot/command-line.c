@@ -12,3 +12,15 @@ void command_line_start(const struct start_information *information) {
 const char *command_line(void) {
   return copy;
 }
+
+bool command_line_has(const char *word) {
+  const char *text = copy;
+  while (*text != 0) {
+    unsigned length = 0;
+    while (word[length] != 0 && text[length] == word[length]) length++;
+    if (word[length] == 0 && (text[length] == 0 || text[length] == ' ')) return true;
+    while (*text != 0 && *text != ' ') text++;
+    while (*text == ' ') text++;
+  }
+  return false;
+}

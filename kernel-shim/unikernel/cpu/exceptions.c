@@ -12,7 +12,7 @@
 
 enum { PAGE_FAULT = 14 };
 
-static const char *const names[FIRST_LINE_VECTOR] = {
+static const char *const names[FIRST_INTERRUPT_VECTOR] = {
     "division error",       "debug exception",      "non-maskable interrupt",
     "breakpoint",           "overflow",             "bound range exceeded",
     "invalid opcode",       "device not available", "double fault",

@@ -1,13 +1,14 @@
 /**
- * The two interrupt controllers of a PC, in cascade. [Intel 8259A data sheet] [Intel 82371AB (PIIX4) §4.2.5, ELCR]
+ * The two interrupt controllers of a PC, in cascade, and the local APIC's messages. [Intel 8259A data sheet] [Intel 82371AB (PIIX4) §4.2.5, ELCR]
  *
  * Devices hold their lines until they are quieted, and PCI functions share them, so a line that arrives is acknowledged by
  * the next wait and not before. Until then the controllers hold it back, and no mask has to be written: an access to a
- * controller is an exit to the hypervisor.
+ * controller is an exit to the hypervisor. A message is told once, and acknowledged at once.
  */
 #include "interrupts.h"
 
 #include "clock.h"
+#include "local-apic.h"
 #include "ports.h"
 #include "vectors.h"
 
@@ -23,6 +24,7 @@
 #define SPECIFIC_END_OF_INTERRUPT 0x60
 #define READ_IN_SERVICE 0x0b
 
+#define LINES 16
 #define TIMER_LINE 0
 #define CASCADE_LINE 2
 /** 3 to 7, 9 to 12, 14 and 15. */
@@ -30,7 +32,9 @@
 
 static uint32_t masked = 0xffff & ~(1u << CASCADE_LINE | 1u << TIMER_LINE);
 /** Written by the handler, read while interrupts are off. */
-static volatile uint32_t arrived;
+static volatile uint64_t arrived;
+/** The next number for a message. */
+static uint32_t next_message = LINES;
 /** Lines that the last wait returned, and that are not acknowledged. */
 static uint32_t held;
 static uint64_t sleeps, slept_ns;
@@ -43,8 +47,8 @@ static void write_masks(void) {
 void interrupts_start(void) {
   port_out8(MASTER_COMMAND, INITIALIZE_WITH_WORD_4);
   port_out8(SLAVE_COMMAND, INITIALIZE_WITH_WORD_4);
-  port_out8(MASTER_DATA, FIRST_LINE_VECTOR);
-  port_out8(SLAVE_DATA, FIRST_LINE_VECTOR + 8);
+  port_out8(MASTER_DATA, FIRST_INTERRUPT_VECTOR);
+  port_out8(SLAVE_DATA, FIRST_INTERRUPT_VECTOR + 8);
   port_out8(MASTER_DATA, 1 << CASCADE_LINE);
   port_out8(SLAVE_DATA, CASCADE_LINE);
   port_out8(MASTER_DATA, MODE_8086);
@@ -86,7 +90,7 @@ static void acknowledge(unsigned line) {
   }
 }
 
-void line_arrived(unsigned line) {
+static void line_arrived(unsigned line) {
   if (is_spurious(line)) {
     /* A spurious line of the slave is none to the master. */
     if (line >= 8) acknowledge_cascade();
@@ -97,17 +101,41 @@ void line_arrived(unsigned line) {
   }
 }
 
-uint32_t interrupts_wait(uint64_t deadline) {
+void interrupt_arrived(unsigned number) {
+  if (number < LINES) {
+    line_arrived(number);
+  } else if (number < NO_INTERRUPT) {
+    arrived |= 1ull << number;
+    local_apic_acknowledge();
+  }
+}
+
+uint32_t interrupts_take_messages(uint32_t count) {
+  if (!local_apic_is_there() || count > NO_INTERRUPT - next_message) return 0;
+  const uint32_t first = next_message;
+  next_message += count;
+  return first;
+}
+
+uint32_t interrupts_message_data(uint32_t number) {
+  return FIRST_INTERRUPT_VECTOR + number;
+}
+
+uint64_t interrupts_message_address(void) {
+  return local_apic_message_address();
+}
+
+uint64_t interrupts_wait(uint64_t deadline) {
   for (unsigned line = 0; held != 0; line++) {
     if ((held >> line & 1) == 0) continue;
     held &= ~(1u << line);
     acknowledge(line);
   }
   for (;;) {
-    const uint32_t lines = arrived;
+    const uint64_t numbers = arrived;
     arrived = 0;
-    held = lines;
-    if (lines != 0) return lines;
+    held = numbers & ((1u << LINES) - 1);
+    if (numbers != 0) return numbers;
     const uint64_t before = clock_now();
     if (before >= deadline) return 0;
     if (deadline != UINT64_MAX) timer_start(deadline - before);

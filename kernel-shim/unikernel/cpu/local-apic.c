@@ -17,11 +17,17 @@
 #define APIC_BASE_ADDRESS 0x000ffffffffff000ull
 
 #define REGISTERS_BYTES 0x400
+#define ID 0x20
+#define ID_SHIFT 24
+#define END_OF_INTERRUPT 0xb0
 #define SPURIOUS_INTERRUPT_VECTOR 0xf0
 #define SPURIOUS_APIC_ENABLE 0x100u
 #define LVT_LINT0 0x350
 /** The interrupt controllers of the PC are at that pin, and say the vector themselves. */
 #define DELIVERY_EXTERNAL 0x700u
+
+#define MESSAGES 0xfee00000u
+#define MESSAGE_DESTINATION_SHIFT 12
 
 /** Null where there is none. */
 static volatile uint8_t *registers;
@@ -43,4 +49,17 @@ void local_apic_start(void) {
   registers = paging_map_registers(base & APIC_BASE_ADDRESS, REGISTERS_BYTES);
   write_register(SPURIOUS_INTERRUPT_VECTOR, SPURIOUS_APIC_ENABLE | SPURIOUS_VECTOR);
   write_register(LVT_LINT0, DELIVERY_EXTERNAL);
+}
+
+bool local_apic_is_there(void) {
+  return registers != NULL;
+}
+
+uint64_t local_apic_message_address(void) {
+  const uint32_t id = *(volatile uint32_t *)(registers + ID) >> ID_SHIFT;
+  return MESSAGES | id << MESSAGE_DESTINATION_SHIFT;
+}
+
+void local_apic_acknowledge(void) {
+  write_register(END_OF_INTERRUPT, 0);
 }

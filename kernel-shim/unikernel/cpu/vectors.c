@@ -64,7 +64,7 @@ void vectors_start(void) {
     gates[vector] = (struct gate){
         .offset_low = (uint16_t)entry,
         .segment = CODE_SEGMENT,
-        .stack = vector < FIRST_LINE_VECTOR ? EXCEPTION_STACK : 0,
+        .stack = vector < FIRST_INTERRUPT_VECTOR ? EXCEPTION_STACK : 0,
         .type = INTERRUPT_GATE,
         .offset_middle = (uint16_t)(entry >> 16),
         .offset_high = (uint32_t)(entry >> 32),
@@ -82,6 +82,6 @@ void vectors_start(void) {
 void vector_arrived(const struct registers *registers);
 
 void vector_arrived(const struct registers *registers) {
-  if (registers->vector < FIRST_LINE_VECTOR) exception_arrived(registers);
-  if (registers->vector < FIRST_LINE_VECTOR + LINES) line_arrived((unsigned)(registers->vector - FIRST_LINE_VECTOR));
+  if (registers->vector < FIRST_INTERRUPT_VECTOR) exception_arrived(registers);
+  interrupt_arrived((unsigned)(registers->vector - FIRST_INTERRUPT_VECTOR));
 }

@@ -11,11 +11,12 @@ struct registers {
   uint64_t rip, cs, rflags, rsp, ss;
 };
 
-/** Number of entries: 32 exceptions, the 16 interrupt lines, and behind them what nobody sends, up to the last one. */
+/**
+ * Number of entries: 32 exceptions, and one for each interrupt; the last is the local APIC's, for what was taken back too
+ * early. Its vector ends with 15, as it does on old processors.
+ */
 #define VECTORS 96
-#define FIRST_LINE_VECTOR 32
-#define LINES 16
-/** The local APIC's, for an interrupt that was taken back too early. Its lower half is 15 on old processors. */
+#define FIRST_INTERRUPT_VECTOR 32
 #define SPURIOUS_VECTOR 95
 
 /** The entry of vector n begins n × 16 bytes behind this. */

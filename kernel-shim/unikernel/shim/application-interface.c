@@ -32,7 +32,7 @@ uint32_t w2c_unikernel_device(struct w2c_unikernel *unikernel, uint32_t index, u
   return 1;
 }
 
-uint32_t w2c_unikernel_wait(struct w2c_unikernel *unikernel, uint64_t deadline) {
+uint64_t w2c_unikernel_wait(struct w2c_unikernel *unikernel, uint64_t deadline) {
   (void)unikernel;
   return interrupts_wait(deadline);
 }

@@ -13,17 +13,20 @@
 #include "../cpu/interrupts.h"
 #include "../exit.h"
 #include "dma-pages.h"
+#include "messages.h"
 #include "port-grants.h"
 #include "register-grants.h"
 
 #define FUNCTIONS_MAX 120u
 #define DEVICES_MAX 152u
 #define REGISTERS_BAR 0u
+#define COMMAND_MEMORY_SPACE 2u
 
 /** What the stack writes. It lies in linear memory, in pages that are borrowed for as long as this takes. */
 struct records {
   struct virtio_pci_function functions[FUNCTIONS_MAX];
   struct virtio_pci_bar bar;
+  struct virtio_pci_msix msix;
   struct virtio_mmio_identity identity;
 };
 #define RECORDS_PAGES ((sizeof(struct records) + 4095) / 4096)
@@ -43,9 +46,11 @@ static const char *const claims[] = {
     [GRANT_TAKEN] = "claims what belongs to another device",
 };
 
-static void add(struct device device) {
-  interrupts_allow(device.line);
-  devices[device_count++] = device;
+static const char no_interrupt[] = "has no interrupt line that devices have";
+
+static void add(const struct device *device) {
+  interrupts_allow(device->line);
+  devices[device_count++] = *device;
 }
 
 static void report(const char *where, uint64_t address, const char *reason, uint64_t base, uint64_t bytes,
@@ -64,30 +69,84 @@ static void report(const char *where, uint64_t address, const char *reason, uint
   print(")\n");
 }
 
-/** Why a legacy device cannot be had; null when it can. */
-static const char *objection_to_ports(const struct virtio_pci_function *function, const struct virtio_pci_bar *bar) {
+/** Reads a base address register into the records. Returns whether the function has it. */
+static bool read_bar(const struct search *search, const struct virtio_pci_function *function, uint32_t index) {
+  const uint32_t record = search->pointer + (uint32_t)offsetof(struct records, bar);
+  return virtio_pci_bar(search->stack, function->address, index, record) == VIRTIO_RESULT_OK;
+}
+
+#ifndef VIRTIO_WITHOUT_MSIX
+
+/** For configuration changes and two queues. */
+#define VECTORS_MAX 3u
+
+/**
+ * Finds the table of a function's message vectors, as far as it is used here, and keeps it for the kernel.
+ *
+ * @param vectors is told how many
+ * @returns its physical address; 0 when there is no table, or it must not be written to
+ */
+static uint64_t find_table(const struct search *search, const struct virtio_pci_function *function, uint32_t *vectors) {
+  const struct virtio_pci_msix *msix = &search->records->msix;
+  const struct virtio_pci_bar *bar = &search->records->bar;
+  const uint32_t record = search->pointer + (uint32_t)offsetof(struct records, msix);
+  if ((function->command & COMMAND_MEMORY_SPACE) == 0 || command_line_has("interrupts=intx")) return 0;
+  if (virtio_pci_msix(search->stack, function->address, record) != VIRTIO_RESULT_OK) return 0;
+  if (!read_bar(search, function, msix->table_bar) || bar->is_io || bar->base == 0) return 0;
+  *vectors = msix->vectors < VECTORS_MAX ? msix->vectors : VECTORS_MAX;
+  const uint64_t bytes = *vectors * MESSAGE_ENTRY_BYTES;
+  if (msix->table_offset > bar->size || bytes > bar->size - msix->table_offset) return 0;
+  if (registers_judge(bar->base, bar->size) != GRANT_POSSIBLE) return 0;
+  const uint64_t table = bar->base + msix->table_offset;
+  return registers_keep(table, msix->vectors * MESSAGE_ENTRY_BYTES) ? table : 0;
+}
+
+static void program_messages(const struct search *search, const struct virtio_pci_function *function,
+                             struct device *device) {
+  uint32_t vectors = 0;
+  const uint64_t table = find_table(search, function, &vectors);
+  if (table != 0) device->first_message = messages_program(table, vectors);
+  if (device->first_message != 0) device->vectors = vectors;
+}
+
+#else
+
+static void program_messages(const struct search *search, const struct virtio_pci_function *function,
+                             struct device *device) {
+  (void)search, (void)function, (void)device;
+}
+
+#endif
+
+/** Describes a function. It interrupts by messages where it can. Returns whether it can interrupt at all. */
+static bool describe_function(const struct search *search, const struct virtio_pci_function *function,
+                              struct device *device) {
+  const bool has_line = interrupts_is_line(function->interrupt_line);
+  device->address = function->address;
+  device->type = function->virtio_type;
+  device->line = has_line ? function->interrupt_line : NO_INTERRUPT;
+  program_messages(search, function, device);
+  return has_line || device->vectors != 0;
+}
+
+/** Why the ports of a legacy device cannot be had; null when they can. */
+static const char *objection_to_ports(const struct virtio_pci_bar *bar) {
   if (!bar->is_io || bar->base == 0 || bar->size == 0) return "has no ports";
   const enum grant judgement = ports_judge(bar->base, bar->size);
-  if (judgement != GRANT_POSSIBLE) return claims[judgement];
-  return interrupts_is_line(function->interrupt_line) ? NULL : "has no interrupt line that devices have";
+  return judgement == GRANT_POSSIBLE ? NULL : claims[judgement];
 }
 
 static void grant_function(const struct search *search, const struct virtio_pci_function *function) {
-  if (!function->virtio_legacy) return;
-  const uint32_t record = search->pointer + (uint32_t)offsetof(struct records, bar);
-  const struct virtio_pci_bar *bar = &search->records->bar;
-  if (virtio_pci_bar(search->stack, function->address, REGISTERS_BAR, record) != VIRTIO_RESULT_OK) return;
-  const char *reason = objection_to_ports(function, bar);
+  if (!function->virtio_legacy || !read_bar(search, function, REGISTERS_BAR)) return;
+  const struct virtio_pci_bar bar = search->records->bar;
+  const char *reason = objection_to_ports(&bar);
+  struct device device = {.transport = VIRTIO_TRANSPORT_WANTED_LEGACY_PCI};
+  if (reason == NULL && !describe_function(search, function, &device)) reason = no_interrupt;
   if (reason != NULL) {
-    return report("PCI address ", function->address, reason, bar->base, bar->size, function->interrupt_line);
+    return report("PCI address ", function->address, reason, bar.base, bar.size, function->interrupt_line);
   }
-  ports_grant((uint32_t)bar->base, (uint32_t)bar->size);
-  add((struct device){
-      .transport = VIRTIO_TRANSPORT_WANTED_LEGACY_PCI,
-      .address = function->address,
-      .type = function->virtio_type,
-      .line = function->interrupt_line,
-  });
+  ports_grant((uint32_t)bar.base, (uint32_t)bar.size);
+  add(&device);
 }
 
 static void grant_functions(const struct search *search) {
@@ -106,7 +165,7 @@ static const char *objection_to_slot(const struct slot *slot) {
   if (slot->bytes > SLOT_BYTES_MAX) return "has more registers than devices have";
   const enum grant judgement = registers_judge(slot->base, slot->bytes);
   if (judgement != GRANT_POSSIBLE) return claims[judgement];
-  if (!interrupts_is_line(slot->line)) return "has no interrupt line that devices have";
+  if (!interrupts_is_line(slot->line)) return no_interrupt;
   if (!registers_grant(slot->base, slot->bytes)) return "is one too many";
   return NULL;
 }
@@ -119,7 +178,7 @@ static void grant_slot(const struct search *search, const struct slot *slot) {
     const int32_t result = virtio_mmio_identify(search->stack, slot->base, (uint32_t)slot->bytes, record);
     if (result == VIRTIO_RESULT_E_NOT_FOUND) return;
     if (result == VIRTIO_RESULT_OK) {
-      return add((struct device){
+      return add(&(struct device){
           .mmio_base = slot->base,
           .mmio_bytes = (uint32_t)slot->bytes,
           .transport = VIRTIO_TRANSPORT_WANTED_MMIO,
@@ -150,8 +209,9 @@ void devices_grant(struct w2c_virtio *stack, const struct w2c_kernel *kernel) {
   const uint32_t pointer = dma_pages_take(kernel, RECORDS_PAGES);
   if (pointer == 0) fail(EXIT_MACHINE, "there are no pages for devices");
   const struct search search = {stack, pointer, (const void *)(kernel->memory->data + pointer)};
-  grant_functions(&search);
+  /* The slots first: what the command line says is no device's doing. */
   grant_slots(&search);
+  grant_functions(&search);
   dma_pages_give_back(pointer, RECORDS_PAGES);
 }
 

@@ -19,8 +19,12 @@ struct device {
   uint32_t address;
   /** The virtio device type. */
   uint32_t type;
-  /** Interrupt line. */
+  /** Number of the interrupt that is its line; NO_INTERRUPT where it has none that can be used. */
   uint32_t line;
+  /** Message vectors that are programmed; 0: only the line is there. */
+  uint32_t vectors;
+  /** Number of the first one's interrupt. */
+  uint32_t first_message;
 };
 
 /**

@@ -25,6 +25,7 @@
 
 static struct {
   uint64_t first, bytes;
+  bool is_kernel;
 } grants[GRANTS_MAX];
 static uint32_t grant_count;
 
@@ -47,17 +48,26 @@ enum grant registers_judge(uint64_t first, uint64_t bytes) {
   return GRANT_POSSIBLE;
 }
 
-bool registers_grant(uint64_t first, uint64_t bytes) {
+static bool note(uint64_t first, uint64_t bytes, bool is_kernel) {
   if (grant_count == GRANTS_MAX) return false;
   grants[grant_count].first = first;
-  grants[grant_count++].bytes = bytes;
+  grants[grant_count].bytes = bytes;
+  grants[grant_count++].is_kernel = is_kernel;
   return true;
+}
+
+bool registers_grant(uint64_t first, uint64_t bytes) {
+  return note(first, bytes, false);
+}
+
+bool registers_keep(uint64_t first, uint64_t bytes) {
+  return note(first, bytes, true);
 }
 
 static bool is_granted(uint64_t first, uint32_t bytes) {
   for (uint32_t index = 0; index < grant_count; index++) {
     if (first < grants[index].first || first - grants[index].first >= grants[index].bytes) continue;
-    return bytes != 0 && bytes <= grants[index].bytes - (first - grants[index].first);
+    return !grants[index].is_kernel && bytes != 0 && bytes <= grants[index].bytes - (first - grants[index].first);
   }
   return false;
 }

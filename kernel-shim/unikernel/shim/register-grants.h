@@ -16,6 +16,9 @@ enum grant registers_judge(uint64_t first, uint64_t bytes);
 /** Grants what was judged possible. Returns false when there is no room to remember it. */
 bool registers_grant(uint64_t first, uint64_t bytes);
 
+/** Keeps what was judged possible for the kernel itself: it is never granted. Returns false when there is no room. */
+bool registers_keep(uint64_t first, uint64_t bytes);
+
 /**
  * Maps registers.
  *

@@ -1,7 +1,9 @@
 /**
  * Runs the unikernel's policy as a program of this computer, on devices that say what the arguments say:
  *
- *     policy COMMAND-LINE grant ADDRESS,LEGACY,IS_IO,BASE,SIZE,LINE…   grants, then prints who was granted and the masks of lines
+ *     policy COMMAND-LINE grant ADDRESS,LEGACY,IS_IO,BASE,SIZE,LINE[,VECTORS,TABLE-BASE,TABLE-SIZE,TABLE-OFFSET,COMMAND]…
+ *                                                                      grants, then prints who was granted, the entries of
+ *                                                                      the last table, and the masks of lines
  *     policy COMMAND-LINE port PORT,WIDTH ADDRESS,…                    the same, then checks an access
  *     policy COMMAND-LINE registers STEP…                              the same, then takes steps:
  *         map,ADDRESS,BYTES   prints the window
@@ -21,6 +23,7 @@
 #include "../../../kernel-shim/unikernel/console.h"
 #include "../../../kernel-shim/unikernel/cpu/clock.h"
 #include "../../../kernel-shim/unikernel/cpu/interrupts.h"
+#include "../../../kernel-shim/unikernel/cpu/local-apic.h"
 #include "../../../kernel-shim/unikernel/exit.h"
 #include "../../../kernel-shim/unikernel/memory/frames.h"
 #include "../../../kernel-shim/unikernel/memory/layout.h"
@@ -37,12 +40,18 @@ uint32_t ports[0x10000];
 struct claim {
   uint32_t address, is_legacy, is_io, line;
   uint64_t base, size;
+  /** The table of message vectors, which lies behind base address register 1. */
+  uint32_t vectors, table_offset, table_command;
+  uint64_t table_base, table_size;
 };
 static struct claim claimed[DEVICES_MAX];
 static uint32_t claim_count;
 
 /** The command line of the kernel. */
 static const char *kernel_line;
+
+/** Where entries for message vectors are written to. */
+static uint32_t table[64];
 
 static _Alignas(8) uint8_t pages[8 * 4096];
 static const wasm_rt_memory_t memory = {.data = pages, .size = sizeof pages};
@@ -71,6 +80,14 @@ uint64_t dma_pages_address(const struct w2c_kernel *kernel_, uint32_t pointer) {
 }
 
 const char *command_line(void) { return kernel_line; }
+bool command_line_has(const char *word) { return strstr(kernel_line, word) != NULL; }
+bool local_apic_is_there(void) { return strstr(kernel_line, "no-apic") == NULL; }
+uint64_t local_apic_message_address(void) { return 0xfee01000; }
+void local_apic_acknowledge(void) {}
+volatile void *paging_map_registers(uint64_t physical, uint64_t bytes) {
+  printf("table at 0x%" PRIx64 " of %" PRIu64 "\n", physical, bytes);
+  return table;
+}
 /** The machine has 64 MiB. */
 bool frames_claim(uint64_t first, uint64_t bytes) { return first < 0x4000000 && bytes != 0; }
 void paging_map(uint64_t address, uint64_t physical, uint64_t bytes, enum access access) {
@@ -90,6 +107,7 @@ uint32_t w2c_virtio_pci_scan(struct w2c_virtio *stack, uint32_t records, uint32_
     functions[index].address = (uint16_t)claimed[index].address;
     functions[index].virtio_legacy = (uint8_t)claimed[index].is_legacy;
     functions[index].interrupt_line = (uint8_t)claimed[index].line;
+    functions[index].command = (uint16_t)claimed[index].table_command;
   }
   return claim_count;
 }
@@ -98,13 +116,32 @@ uint32_t w2c_virtio_pci_bar(struct w2c_virtio *stack, uint32_t address, uint32_t
   (void)stack;
   struct virtio_pci_bar *bar = (void *)(pages + record);
   for (uint32_t index = 0; index < claim_count; index++) {
-    if (claimed[index].address != address || bar_index != 0) continue;
+    if (claimed[index].address != address || bar_index > 1) continue;
+    if (bar_index == 1) {
+      bar->base = claimed[index].table_base;
+      bar->size = claimed[index].table_size;
+      bar->is_io = 0;
+      return VIRTIO_RESULT_OK;
+    }
     bar->base = claimed[index].base;
     bar->size = claimed[index].size;
     bar->is_io = (uint8_t)claimed[index].is_io;
     return VIRTIO_RESULT_OK;
   }
   return (uint32_t)VIRTIO_RESULT_E_NOT_FOUND;
+}
+
+uint32_t w2c_virtio_pci_msix(struct w2c_virtio *stack, uint32_t address, uint32_t record) {
+  (void)stack;
+  struct virtio_pci_msix *msix = (void *)(pages + record);
+  for (uint32_t index = 0; index < claim_count; index++) {
+    if (claimed[index].address != address || claimed[index].vectors == 0) continue;
+    msix->vectors = claimed[index].vectors;
+    msix->table_bar = 1;
+    msix->table_offset = claimed[index].table_offset;
+    return VIRTIO_RESULT_OK;
+  }
+  return (uint32_t)VIRTIO_RESULT_E_UNSUPPORTED;
 }
 
 /** There are no slots but those at multiples of 8192, and a device but in those at multiples of 16384. */
@@ -120,9 +157,13 @@ uint32_t w2c_virtio_mmio_identify(struct w2c_virtio *stack, uint64_t base, uint3
 static void read_claims(int count, char **arguments) {
   for (int index = 0; index < count; index++) {
     struct claim *claim = &claimed[claim_count++];
-    if (sscanf(arguments[index], "%" SCNi32 ",%" SCNu32 ",%" SCNu32 ",%" SCNi64 ",%" SCNi64 ",%" SCNu32,
-               (int32_t *)&claim->address, &claim->is_legacy, &claim->is_io, (int64_t *)&claim->base,
-               (int64_t *)&claim->size, &claim->line) != 6) {
+    const int read = sscanf(arguments[index],
+                            "%" SCNi32 ",%" SCNu32 ",%" SCNu32 ",%" SCNi64 ",%" SCNi64 ",%" SCNu32 ",%" SCNu32 ",%" SCNi64
+                            ",%" SCNi64 ",%" SCNi32 ",%" SCNu32,
+                            (int32_t *)&claim->address, &claim->is_legacy, &claim->is_io, (int64_t *)&claim->base,
+                            (int64_t *)&claim->size, &claim->line, &claim->vectors, (int64_t *)&claim->table_base,
+                            (int64_t *)&claim->table_size, (int32_t *)&claim->table_offset, &claim->table_command);
+    if (read != 6 && read != 11) {
       exit(1);
     }
   }
@@ -137,6 +178,13 @@ static void print_granted(void) {
   const struct device *device;
   for (uint32_t index = 0; (device = devices_get(index)) != NULL; index++) {
     printf("granted 0x%04" PRIx64 "\n", device->mmio_base != 0 ? device->mmio_base : device->address);
+    if (device->vectors != 0) {
+      printf("messages %" PRIu32 " to %" PRIu32 "\n", device->first_message, device->first_message + device->vectors - 1);
+    }
+  }
+  for (uint32_t index = 0; index < sizeof table / sizeof table[0] && table[index] != 0; index += 4) {
+    printf("entry 0x%" PRIx32 " 0x%" PRIx32 " 0x%" PRIx32 " 0x%" PRIx32 "\n", table[index], table[index + 1],
+           table[index + 2], table[index + 3]);
   }
   printf("masks 0x%02" PRIx32 "%02" PRIx32 "\n", ports[0xa1], ports[0x21]);
 }
