@@ -5,11 +5,12 @@
  */
 
 import assert from "node:assert/strict";
-import { BlockDevice, NetDevice } from "../../kernel-shim/javascript/index.js";
+import { BlockDevice, EntropyDevice, NetDevice } from "../../kernel-shim/javascript/index.js";
 import type {
   BlockOptions,
   Device,
   DeviceOptions,
+  EntropyOptions,
   NetOptions,
   VirtioStack,
 } from "../../kernel-shim/javascript/index.js";
@@ -96,12 +97,18 @@ export interface TestCard extends Opened {
   setLink(up: boolean): void;
 }
 
+/** An entropy device; what its bytes are nobody can know. */
+export interface TestEntropy extends Opened {
+  readonly pciAddress: number;
+}
+
 /** A machine with the devices that a case asked for. */
 export interface Setting {
   readonly machine: Machine;
   readonly stack: VirtioStack;
   readonly disks: readonly TestDisk[];
   readonly cards: readonly TestCard[];
+  readonly entropySources: readonly TestEntropy[];
   /** Gives devices time to do the next thing they have to do. */
   letDevicesWork(): void;
   /** Pages that the stack has borrowed and not given back. */
@@ -125,6 +132,8 @@ export interface Case {
   readonly needs?: readonly Capability[];
   readonly disks?: readonly DiskDescription[];
   readonly cards?: readonly CardDescription[];
+  /** How many entropy devices there are. */
+  readonly entropySources?: number;
   /** Nobody has given out bus numbers and base addresses when the case begins. */
   readonly isUnassigned?: boolean;
   /** Bytes of the stack's private memory, where the binding's default will not do. */
@@ -189,6 +198,11 @@ export class CaseContext {
   openCard(index = 0, options?: Partial<NetOptions>): NetDevice {
     const { pciAddress, openOptions } = this.card(index);
     return this.stack.openNet(pciAddress, openOptions === undefined ? options : { ...openOptions, ...options });
+  }
+
+  openEntropy(index = 0, options?: Partial<EntropyOptions>): EntropyDevice {
+    const { pciAddress, openOptions } = at(this.setting.entropySources, index);
+    return this.stack.openEntropy(pciAddress, openOptions === undefined ? options : { ...openOptions, ...options });
   }
 
   /** Device-reachable memory until the end of the case. */
@@ -294,7 +308,7 @@ export class CaseContext {
 /** Closes a device and takes everything that is still out. */
 export function closeCompletely(device: Device): void {
   device.close();
-  if (!device.isGone && device instanceof BlockDevice) device.poll();
+  if (!device.isGone && (device instanceof BlockDevice || device instanceof EntropyDevice)) device.poll();
   if (!device.isGone && device instanceof NetDevice) device.reclaim();
   assert.ok(device.isGone, "a closed device still waits for something");
 }

@@ -4,6 +4,7 @@ import type { Completion } from "../../kernel-shim/emulated-pc/completion.js";
 import { profileNames, type ProfileName } from "../../kernel-shim/emulated-pc/profiles.js";
 import type { Build } from "../../kernel-shim/machine.js";
 import { blockCases, longBlockCases } from "../cases/block/index.js";
+import { entropyCases } from "../cases/entropy/index.js";
 import { longNetCases, netCases } from "../cases/net/index.js";
 import { pciCases } from "../cases/pci/index.js";
 import { runCases } from "../cases/run.js";
@@ -25,6 +26,7 @@ export function testBehaviour(build: Build): void {
       runCases(new EmulatedGround({ build, profile }, completion, effortOf(profile, completion)), {
         ...blockCases,
         ...netCases,
+        ...entropyCases,
         // When requests complete is all the same to these.
         ...(completion === "immediate" ? pciCases : {}),
         // The random cases are long enough to go around the rings where they run in full.

@@ -4,6 +4,7 @@ import { describeViolation } from "../../kernel-shim/emulated-pc/violations.js";
 import type { BlockBackEnd } from "../../kernel-shim/emulated-pc/block/back-end.js";
 import { BlockDevice } from "../../kernel-shim/emulated-pc/block/device.js";
 import { MemoryDisk } from "../../kernel-shim/emulated-pc/block/memory-disk.js";
+import { EntropyDevice } from "../../kernel-shim/emulated-pc/entropy/device.js";
 import type { Completion } from "../../kernel-shim/emulated-pc/completion.js";
 import { EmulatedPc } from "../../kernel-shim/emulated-pc/machine.js";
 import type { NetworkBackend, NetworkPort } from "../../kernel-shim/emulated-pc/net/backend.js";
@@ -31,6 +32,7 @@ import type {
   Setting,
   TestCard,
   TestDisk,
+  TestEntropy,
 } from "../cases/context.js";
 import * as bits from "../cases/features.js";
 import { countLentPages } from "../cases/pages.js";
@@ -257,6 +259,23 @@ class EmulatedCard implements TestCard {
   }
 }
 
+class EmulatedEntropy implements TestEntropy {
+  readonly device = new EntropyDevice();
+
+  constructor(
+    private readonly machine: EmulatedPc,
+    private readonly vectors: number | undefined,
+  ) {}
+
+  get pciAddress(): number {
+    return addressOf(this.machine, this.device);
+  }
+
+  get openOptions(): Partial<DeviceOptions> | undefined {
+    return openOptionsOf(this.machine, this.device, this.vectors);
+  }
+}
+
 /**
  * The memory of one machine after the other: fresh ones for each of thousands of cases would cost as much time as the
  * cases. A machine clears what it lends, to the stack and to devices; what the module brings along is cleared here.
@@ -283,6 +302,7 @@ class EmulatedSetting implements Setting {
   readonly stack: VirtioStack;
   readonly disks: readonly EmulatedDisk[];
   readonly cards: readonly EmulatedCard[];
+  readonly entropySources: readonly EmulatedEntropy[];
   readonly lentPages: () => number;
   readonly hasSlowRegisters: boolean;
   private violationsSeen = 0;
@@ -306,12 +326,14 @@ class EmulatedSetting implements Setting {
     this.cards = (wanted.cards ?? []).map(
       (card, index) => new EmulatedCard(card, profile, machine, socketOf(card.network), index, vectors),
     );
+    const sources = Array.from({ length: wanted.entropySources ?? 0 });
+    this.entropySources = sources.map(() => new EmulatedEntropy(machine, vectors));
     const buses = this.buses(Math.max(0, ...this.disks.map(({ description }) => description.bridges ?? 0)));
     for (const { device, description } of this.disks) {
       const bus = buses[description.bridges ?? 0];
       machine.addDevice(device, bus === undefined ? {} : { bus });
     }
-    for (const { device } of this.cards) machine.addDevice(device);
+    for (const { device } of [...this.cards, ...this.entropySources]) machine.addDevice(device);
     this.lentPages = countLentPages(machine.kernel);
     const { arenaBytes } = wanted;
     this.stack = loadStack(machine, undefined, arenaBytes === undefined ? {} : { arenaBytes });

@@ -3,6 +3,7 @@
 import type { Completion } from "../../kernel-shim/emulated-pc/completion.js";
 import type { Build } from "../../kernel-shim/machine.js";
 import { blockCases } from "../cases/block/index.js";
+import { entropyCases } from "../cases/entropy/index.js";
 import { netCases } from "../cases/net/index.js";
 import { runCases } from "../cases/run.js";
 import { EmulatedGround, type Host } from "./ground.js";
@@ -36,6 +37,7 @@ export function testTransports(build: Build): void {
     runCases(new EmulatedGround({ ...shown, build }, completion, EFFORT), {
       ...blockCases,
       ...netCases,
+      ...entropyCases,
     });
   }
 }

@@ -255,6 +255,7 @@ class QemuSetting implements Setting {
   readonly stack;
   readonly disks: readonly QemuDisk[];
   readonly cards: readonly QemuCard[];
+  readonly entropySources = [];
   readonly lentPages: () => number;
   /** Something of the machine is not as it was at its start. */
   isChanged = false;
