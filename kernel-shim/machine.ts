@@ -137,10 +137,11 @@ export interface Machine {
   /** The interrupt line that a function's pin is wired to, as `waitForInterrupt` reports it. */
   interruptLine(pciAddress: number, interruptPin: number): number;
   /**
-   * Programs the first `vectors` entries of the MSI-X table at physical address `table`, and unmasks them. Returns the
-   * number under which `waitForInterrupt` reports each: 256 or more. Absent where messages are not supported.
+   * Programs the first `vectors` entries of the MSI-X table at physical address `table`, which is the function's at
+   * `pciAddress`, and unmasks them; the function need not answer in memory yet. Returns the number under which
+   * `waitForInterrupt` reports each: 256 or more. Absent where messages are not supported.
    */
-  connectMessages?(table: bigint, vectors: number): number[];
+  connectMessages?(table: bigint, vectors: number, pciAddress: number): number[];
   /**
    * Lets devices work until an interrupt line is asserted, a message came, or `timeoutMilliseconds` are over (virtual
    * time on the emulated PC, real time on QEMU). Returns the asserted lines and, once each, the messages that came since

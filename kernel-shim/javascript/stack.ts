@@ -362,7 +362,7 @@ export class VirtioStack implements StackContext<Device> {
     if (result === Result.E_UNSUPPORTED || machine.connectMessages === undefined) return [];
     check("pci_msix", result);
     const { base } = this.bar(address, msix.table_bar);
-    return machine.connectMessages(base + BigInt(msix.table_offset), Math.min(vectors, msix.vectors));
+    return machine.connectMessages(base + BigInt(msix.table_offset), Math.min(vectors, msix.vectors), address);
   }
 
   /** Grants the ports of a function: those of BAR 0, which legacy devices have, and others that the scan found. */

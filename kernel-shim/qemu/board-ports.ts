@@ -1,5 +1,7 @@
 /** How port space is divided on QEMU's boards: what belongs to the board itself, and what is free for BARs. */
 
+import type { Board } from "./options.js";
+
 /** Consecutive ports. */
 export interface PortRange {
   readonly base: number;
@@ -19,8 +21,8 @@ interface BoardPorts {
   readonly free: PortRange;
 }
 
-/** Both boards without QEMU's `vmport`, which the command line leaves out. [QEMU `info mtree`] */
-export const BOARD_PORTS: Readonly<Record<"pc" | "q35", BoardPorts>> = {
+/** All without QEMU's `vmport`, which the command line leaves out. [QEMU `info mtree`] */
+export const BOARD_PORTS: Readonly<Record<Board, BoardPorts>> = {
   pc: {
     fixed: [
       // ACPI: PCI hot plug, processor hot plug, general purpose events.
@@ -35,5 +37,10 @@ export const BOARD_PORTS: Readonly<Record<"pc" | "q35", BoardPorts>> = {
   q35: {
     fixed: [],
     free: { base: FIRST_DEVICE_PORT, length: 0xf000 },
+  },
+  // Without PCI there is nobody to have ports.
+  microvm: {
+    fixed: [],
+    free: { base: FIRST_DEVICE_PORT, length: 0 },
   },
 };

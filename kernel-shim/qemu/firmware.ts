@@ -1,19 +1,22 @@
 /**
  * What firmware would have done about interrupts: routes the PCI interrupt pins to inputs of the I/O APIC, answers
- * which input a function's pin ends at, and tells drivers through the Interrupt Line register. Bus numbers and BARs
- * are left to the stack.
+ * which input a function's pin ends at, and tells drivers through the Interrupt Line register. Bus numbers, BARs and the
+ * windows of bridges are left to the stack.
  */
 
+import type { Board } from "./options.js";
 import { CONFIG_ADDRESS, CONFIG_DATA } from "./port-grants.js";
 import type { Qtest } from "./qtest.js";
 
 /** Registers of configuration space. [PCI 3.0 §6.1, PCI-to-PCI Bridge 1.2 §3.2] */
 const VENDOR_ID = 0x00;
+const COMMAND = 0x04;
 const HEADER_TYPE = 0x0e;
 const SECONDARY_BUS = 0x19;
 const INTERRUPT_LINE = 0x3c;
 const INTERRUPT_PIN = 0x3d;
 
+const MEMORY_SPACE = 2;
 const NO_DEVICE = 0xffff;
 const MULTI_FUNCTION = 0x80;
 const HEADER_LAYOUT = 0x7f;
@@ -102,7 +105,7 @@ export class Firmware {
   private readonly chipset: Chipset;
   private readonly configuration: Configuration;
 
-  constructor(machine: "pc" | "q35", qtest: Qtest) {
+  constructor(machine: Exclude<Board, "microvm">, qtest: Qtest) {
     this.chipset = machine === "pc" ? PIIX3 : ICH9;
     this.inputs = new Set(this.chipset.inputs);
     this.configuration = new Configuration(qtest);
@@ -143,6 +146,17 @@ export class Firmware {
     const line = this.interruptLine(address, pin);
     this.configuration.write8(address, INTERRUPT_LINE, line);
     return line;
+  }
+
+  /** Runs `access` while the function at `address` answers in memory, whether or not it does otherwise. */
+  withMemoryDecoded<T>(address: number, access: () => T): T {
+    const found = this.configuration.read8(address, COMMAND);
+    this.configuration.write8(address, COMMAND, found | MEMORY_SPACE);
+    try {
+      return access();
+    } finally {
+      this.configuration.write8(address, COMMAND, found);
+    }
   }
 
   /** The bridges on the way from the root bus to `bus`, that on the root bus first. */

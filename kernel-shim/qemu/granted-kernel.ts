@@ -1,23 +1,26 @@
 /**
- * The imports of the module, each access checked against what was granted: ports against `grantPorts`, memory against
- * the pages that were lent. What is refused reads as all ones, is not written, and is recorded.
+ * The imports of the module, each access checked against what was granted: ports against `grantPorts`, registers in memory
+ * against what was mapped, memory against the pages that were lent. What is refused reads as all ones, is not written, and is recorded.
  */
 
-import type { Counters, KernelImports, LogEntry } from "../machine.js";
+import type { Counters, KernelImports, LogEntry, MmioImports } from "../machine.js";
 import type { PortRange } from "./board-ports.js";
 import type { GuestMemory } from "./guest-memory.js";
 import { PAGE, PageAllocator } from "./page-allocator.js";
 import { CONFIG_DATA, CONFIG_DATA_END, PortGrants } from "./port-grants.js";
 import { QemuError } from "./qemu-error.js";
 import type { Qtest } from "./qtest.js";
+import type { RegisterGrants } from "./register-grants.js";
 import { sleep } from "./sleep.js";
 
 /** Something the stack did that it was not granted. */
 export interface Refusal {
-  kind: "port read" | "port write" | "memory read" | "memory write" | "page release";
-  /** Port, or pointer. */
+  kind:
+    | ("port read" | "port write" | "memory read" | "memory write" | "page release")
+    | ("register read" | "register write" | "mapping" | "unmapping");
+  /** Port, pointer, or physical address. */
   address: number;
-  /** Width of the access, or size of the pages. */
+  /** Width of the access, or size of what was asked for or given back. */
   bytes: number;
   /** What it would have written; 0 for the others. */
   value: number;
@@ -37,7 +40,7 @@ type Width = 1 | 2 | 4;
 const ALL_ONES: Record<Width, number> = { 1: 0xff, 2: 0xffff, 4: 0xffff_ffff };
 
 export class GrantedKernel {
-  readonly imports: KernelImports;
+  readonly imports: KernelImports & MmioImports;
   readonly ports: PortGrants;
   readonly pages: PageAllocator;
   readonly counters: Counters = {
@@ -62,6 +65,7 @@ export class GrantedKernel {
   constructor(
     private readonly qtest: Qtest,
     private readonly memory: GuestMemory,
+    private readonly registers: RegisterGrants,
     fixedPorts: readonly PortRange[],
   ) {
     this.ports = new PortGrants(fixedPorts);
@@ -94,6 +98,14 @@ export class GrantedKernel {
       phys_write8: (pointer, value) => this.writeMemory(pointer, 1, value),
       phys_write16: (pointer, value) => this.writeMemory(pointer, 2, value),
       phys_write32: (pointer, value) => this.writeMemory(pointer, 4, value),
+      mmio_map: (address, bytes) => this.map(BigInt.asUintN(64, address), bytes >>> 0),
+      mmio_unmap: (window, bytes) => this.unmap(window >>> 0, bytes >>> 0),
+      mmio_read8: (pointer) => this.readRegister(pointer, 1, (granted) => qtest.read8(granted)),
+      mmio_read16: (pointer) => this.readRegister(pointer, 2, (granted) => qtest.read16(granted)),
+      mmio_read32: (pointer) => this.readRegister(pointer, 4, (granted) => qtest.read32(granted)),
+      mmio_write8: (pointer, value) => this.writeRegister(pointer, 1, value),
+      mmio_write16: (pointer, value) => this.writeRegister(pointer, 2, value),
+      mmio_write32: (pointer, value) => this.writeRegister(pointer, 4, value),
     };
   }
 
@@ -151,6 +163,41 @@ export class GrantedKernel {
       this.qtest.out16(granted, written);
     } else {
       this.qtest.out32(granted, written);
+    }
+  }
+
+  private map(address: bigint, bytes: number): number {
+    const window = this.registers.map(address, bytes);
+    if (window === 0) {
+      this.refuse("mapping", Number(address), bytes);
+    }
+    return window;
+  }
+
+  private unmap(window: number, bytes: number): void {
+    if (!this.registers.unmap(window, bytes)) {
+      this.refuse("unmapping", window, bytes);
+    }
+  }
+
+  private readRegister(pointer: number, width: Width, read: (granted: number) => number): number {
+    const granted = pointer >>> 0;
+    this.counters.mmioReads++;
+    return this.registers.allows(granted, width) ? read(granted) : this.refuse("register read", granted, width);
+  }
+
+  private writeRegister(pointer: number, width: Width, value: number): void {
+    const granted = pointer >>> 0;
+    const written = (value & ALL_ONES[width]) >>> 0;
+    this.counters.mmioWrites++;
+    if (!this.registers.allows(granted, width)) {
+      this.refuse("register write", granted, width, written);
+    } else if (width === 1) {
+      this.qtest.write8(granted, written);
+    } else if (width === 2) {
+      this.qtest.write16(granted, written);
+    } else {
+      this.qtest.write32(granted, written);
     }
   }
 

@@ -8,9 +8,9 @@ export type Properties = Readonly<Record<string, string | number | boolean | rea
 
 /** Where a device sits. Left out, QEMU takes the next free slot of the root bus, in the order of the list. */
 export interface Placement {
-  /** Id of the bridge whose bus it is; the root bus when left out. */
+  /** Id of the bridge whose bus it is; the root bus when left out. On `microvm` "virtio-mmio-bus.N", slot N. */
   bus?: string;
-  /** Device and function, in hexadecimal: "5" or "5.1". */
+  /** Device and function, in hexadecimal: "5" or "5.1". Not on `microvm`. */
   address?: string;
 }
 
@@ -57,24 +57,43 @@ export interface NetDevice extends Placement {
   properties?: Properties;
 }
 
-/** Anything else, as `-device` takes it: "pci-bridge,id=bridge,chassis_nr=1", "virtio-rng-pci". */
+/** A virtio-rng device, fed by QEMU's own generator. */
+export interface EntropyDevice extends Placement {
+  kind: "entropy";
+  /** Names the device in QMP commands; `entropy0`, `entropy1`, … when left out. */
+  id?: string;
+  /** Further properties of the device: "max-bytes", … */
+  properties?: Properties;
+}
+
+/** Anything else, as `-device` takes it: "pci-bridge,id=bridge,chassis_nr=1", "virtio-balloon-pci". */
 export interface RawDevice {
   kind: "raw";
   device: string;
 }
 
-export type QemuDevice = BlockDevice | NetDevice | RawDevice;
+export type QemuDevice = BlockDevice | NetDevice | EntropyDevice | RawDevice;
+
+/**
+ * Which boards there are: `pc` (PIIX3); `q35` (ICH9), where devices sit on the PCI Express root bus itself; `microvm`,
+ * which has no PCI and eight slots for memory-mapped devices, the last of which are taken first.
+ */
+export const BOARDS = ["pc", "q35", "microvm"] as const;
+export type Board = (typeof BOARDS)[number];
+
+/** Which interface virtio devices show to a driver; transitional ones, which are PCI functions, both. */
+export type VirtioInterface = "legacy" | "transitional" | "modern";
 
 export interface QemuOptions {
   /** Path of QEMU; what `findQemu` finds when left out. */
   program?: string;
-  /** "pc" (PIIX3) when left out, or "q35" (ICH9), where devices sit on the PCI Express root bus itself. */
-  machine?: "pc" | "q35";
+  /** "pc" when left out. */
+  machine?: Board;
   /**
-   * True makes block and net devices purely legacy (`disable-modern=on`). Else they are transitional, which is QEMU's
-   * default where the legacy interface exists.
+   * Holds for all devices but raw ones. Left out, it is as QEMU has it: legacy on `microvm`, modern behind a PCI Express
+   * port, transitional elsewhere. On `microvm` legacy is version 1 of the registers, and modern version 2.
    */
-  legacyOnly?: boolean;
+  virtio?: VirtioInterface;
   devices?: readonly QemuDevice[];
   /** Bytes of guest RAM, a multiple of 1 MiB from 2 MiB to 2 GiB; 64 MiB when left out. */
   memoryBytes?: number;
@@ -124,7 +143,30 @@ function placement(device: Placement): Properties {
   return given({ bus: device.bus, addr: device.address });
 }
 
-function blockArguments(device: BlockDevice, id: string, virtio: Properties): string[] {
+/** What the virtio devices of a machine have in common. */
+interface VirtioDevices {
+  /** What QEMU calls the transport: a driver's name ends in it. */
+  readonly transport: "pci" | "device";
+  readonly properties: Properties;
+}
+
+const PCI_INTERFACES: Readonly<Record<VirtioInterface, Properties>> = {
+  legacy: { "disable-legacy": false, "disable-modern": true },
+  transitional: { "disable-legacy": false, "disable-modern": false },
+  modern: { "disable-legacy": true, "disable-modern": false },
+};
+
+function virtioDevices({ machine, virtio }: QemuOptions): VirtioDevices {
+  if (machine !== "microvm") {
+    return { transport: "pci", properties: virtio === undefined ? {} : PCI_INTERFACES[virtio] };
+  }
+  if (virtio === "transitional") {
+    throw new TypeError("The devices of a microvm are either legacy or modern");
+  }
+  return { transport: "device", properties: {} };
+}
+
+function blockArguments(device: BlockDevice, id: string, virtio: VirtioDevices): string[] {
   if ((device.file === undefined) === (device.source === undefined)) {
     throw new TypeError(`The disk ${id} needs either a file or a source`);
   }
@@ -139,30 +181,30 @@ function blockArguments(device: BlockDevice, id: string, virtio: Properties): st
     readonly: device.readOnly ?? false,
     ...device.driveProperties,
   };
-  const front = { id, drive: driveId(id), ...given({ serial: device.serial }), ...placement(device), ...virtio };
+  const front = { id, drive: driveId(id), ...given({ serial: device.serial }), ...placement(device) };
   return [
     "-drive",
     optionList("if=none", drive),
     "-device",
-    optionList("virtio-blk-pci", { ...front, ...device.properties }),
+    optionList(`virtio-blk-${virtio.transport}`, { ...front, ...virtio.properties, ...device.properties }),
   ];
 }
 
-function netArguments(device: NetDevice, id: string, virtio: Properties): string[] {
+function netArguments(device: NetDevice, id: string, virtio: VirtioDevices): string[] {
   const front = {
     id,
     netdev: netdevId(id),
     // No boot ROM: nothing would run it, and QEMU may come without the file.
-    romfile: "",
+    ...(virtio.transport === "pci" ? { romfile: "" } : {}),
     ...given({ mac: device.mac, host_mtu: device.mtu }),
     ...placement(device),
-    ...virtio,
+    ...virtio.properties,
   };
   const result = [
     "-netdev",
     optionList(device.backend.type, { id: netdevId(id), ...device.backend.properties }),
     "-device",
-    optionList("virtio-net-pci", { ...front, ...device.properties }),
+    optionList(`virtio-net-${virtio.transport}`, { ...front, ...device.properties }),
   ];
   if (device.capture !== undefined) {
     const dump = { id: `${id}-capture`, netdev: netdevId(id), file: path.resolve(device.capture) };
@@ -171,16 +213,24 @@ function netArguments(device: NetDevice, id: string, virtio: Properties): string
   return result;
 }
 
+function entropyArguments(device: EntropyDevice, id: string, virtio: VirtioDevices): string[] {
+  const front = { id, ...placement(device), ...virtio.properties };
+  return ["-device", optionList(`virtio-rng-${virtio.transport}`, { ...front, ...device.properties })];
+}
+
 function deviceArguments(options: QemuOptions): string[] {
-  const virtio = options.legacyOnly === true ? { "disable-modern": true } : {};
+  const virtio = virtioDevices(options);
   let disks = 0;
   let nets = 0;
+  let sources = 0;
   return (options.devices ?? []).flatMap((device) => {
     switch (device.kind) {
       case "block":
         return blockArguments(device, device.id ?? `disk${disks++}`, virtio);
       case "net":
         return netArguments(device, device.id ?? `net${nets++}`, virtio);
+      case "entropy":
+        return entropyArguments(device, device.id ?? `entropy${sources++}`, virtio);
       case "raw":
         return ["-device", device.device];
     }
@@ -196,13 +246,25 @@ export function memoryBytes(options: QemuOptions): number {
   return bytes;
 }
 
+/** The board, and what it shall be without. */
+function machineArguments({ machine = "pc", virtio }: QemuOptions): string[] {
+  if (machine !== "microvm") {
+    return ["-machine", `${machine},vmport=off,memory-backend=memory`];
+  }
+  return [
+    // The second I/O APIC has no name by which qtest could watch its inputs.
+    ...["-machine", `${machine},ioapic2=off,memory-backend=memory`],
+    ...(virtio === undefined ? [] : ["-global", `virtio-mmio.force-legacy=${virtio === "legacy" ? "on" : "off"}`]),
+  ];
+}
+
 /** QEMU's arguments: nothing of the computer's own configuration, no default devices, and what the options name. */
 export function commandLine(options: QemuOptions, files: QemuFiles): string[] {
   const size = `${memoryBytes(options) / MEBIBYTE}M`;
   const memory = { id: "memory", size, "mem-path": files.memory, share: true };
   return [
     ...["-no-user-config", "-nodefaults", "-display", "none"],
-    ...["-machine", `${options.machine ?? "pc"},vmport=off,memory-backend=memory`, "-m", size],
+    ...[...machineArguments(options), "-m", size],
     ...["-object", optionList("memory-backend-file", memory)],
     // The processor stops at its first instructions and never wakes. A machine that is not running would not do: its
     // virtio devices take no work.

@@ -3,23 +3,31 @@
  * with device models that other people wrote. It hosts the ported build; a pointer is a physical address.
  */
 
-import type { Counters, KernelImports, LogEntry, Machine, PciGrant } from "../machine.js";
+import type { Counters, KernelImports, LogEntry, Machine, MmioImports, MmioSlot, PciGrant } from "../machine.js";
 import { BOARD_PORTS } from "./board-ports.js";
 import { findQemu, HOW_TO_INSTALL_QEMU, qemuVersion } from "./find-qemu.js";
 import { Firmware } from "./firmware.js";
 import { GrantedKernel, type Refusal } from "./granted-kernel.js";
 import { GuestMemory } from "./guest-memory.js";
+import { Messages } from "./messages.js";
+import { MICROVM_SLOTS } from "./mmio-slots.js";
 import { commandLine, driveId, memoryBytes, type Properties, type QemuOptions } from "./options.js";
 import { PAGE } from "./page-allocator.js";
+import { queriedFunctions, type QueriedFunction } from "./pci-query.js";
 import { QemuError } from "./qemu-error.js";
 import { QemuProcess } from "./qemu-process.js";
 import { Qmp, type Json, type JsonObject, type QmpEvent } from "./qmp.js";
 import { Qtest } from "./qtest.js";
+import { RegisterGrants, type RegisterRange } from "./register-grants.js";
 
 const DEFAULT_TIMEOUT = 10_000;
 const DEFAULT_LINEAR_MEMORY_PAGES = 256;
 const LINEAR_MEMORY_PAGE = 65536;
 const PRIVATE_ALIGNMENT = 16;
+const MSIX_ENTRY_BYTES = 16;
+/** Shortest and longest time between looks at messages, in milliseconds. In between it is an eighth of the time waited. */
+const SHORTEST_INTERVAL = 0.02;
+const LONGEST_INTERVAL = 1;
 
 /** Ports of the `pc` machine's ACPI hot plug: which bus is meant, and the slots to be ejected as bits. */
 const ACPI_EJECT = 0xae08;
@@ -40,20 +48,8 @@ function program(options: QemuOptions): { path: string; version: string } {
   return { path: options.program, version };
 }
 
-function objects(value: Json | undefined): JsonObject[] {
-  return Array.isArray(value)
-    ? value.filter((each): each is JsonObject => typeof each === "object" && each !== null && !Array.isArray(each))
-    : [];
-}
-
-/** The devices of a bus as `query-pci` lists them, those behind bridges included. */
-function devicesBelow(bus: JsonObject): JsonObject[] {
-  return objects(bus["devices"]).flatMap((device) => {
-    const bridge = device["pci_bridge"];
-    return typeof bridge === "object" && bridge !== null && !Array.isArray(bridge)
-      ? [device, ...devicesBelow(bridge)]
-      : [device];
-  });
+function messageInterval(waited: number): number {
+  return Math.min(Math.max(waited / 8, SHORTEST_INTERVAL), LONGEST_INTERVAL);
 }
 
 export class QemuMachine implements Machine {
@@ -61,13 +57,18 @@ export class QemuMachine implements Machine {
   readonly build = "ported";
   readonly memory: WebAssembly.Memory;
   readonly pciGrant: PciGrant;
+  readonly mmioSlots: readonly MmioSlot[];
 
   private readonly process: QemuProcess;
   private readonly qtest: Qtest;
   private readonly monitor: Qmp;
   private readonly guestMemory: GuestMemory;
   private readonly granted: GrantedKernel;
-  private readonly firmware: Firmware;
+  private readonly messages: Messages;
+  /** Null where there is no PCI. */
+  private readonly firmware: Firmware | null;
+  /** Inputs of the I/O APIC that devices interrupt at; on others the board itself makes noise. */
+  private readonly inputs: ReadonlySet<number>;
   private nextPrivate: number | null = null;
   private isStarting = true;
   private isClosed = false;
@@ -99,14 +100,18 @@ export class QemuMachine implements Machine {
     this.guestMemory = new GuestMemory(this.process.memoryDescriptor, bytes, (address, value) =>
       this.qtest.write16(address, value),
     );
-    this.granted = new GrantedKernel(this.qtest, this.guestMemory, fixed);
-    this.firmware = new Firmware(machine, this.qtest);
+    const registers = new RegisterGrants(() => this.deviceRegisters());
+    this.granted = new GrantedKernel(this.qtest, this.guestMemory, registers, fixed);
+    this.messages = new Messages(this.guestMemory, (address, value) => this.qtest.write32(address, value));
+    this.firmware = machine === "microvm" ? null : new Firmware(machine, this.qtest);
+    this.mmioSlots = machine === "microvm" ? MICROVM_SLOTS : [];
+    this.inputs = this.firmware?.inputs ?? new Set(this.mmioSlots.map(({ interrupt }) => interrupt));
     try {
       this.qtest.waitUntilReady();
       this.monitor.waitUntilReady();
       this.process.forgetFiles();
       this.qtest.interceptInterrupts();
-      this.firmware.start();
+      this.firmware?.start();
       this.isStarting = false;
     } catch (error) {
       this.close();
@@ -114,7 +119,7 @@ export class QemuMachine implements Machine {
     }
   }
 
-  get kernel(): KernelImports {
+  get kernel(): KernelImports & MmioImports {
     return this.granted.imports;
   }
 
@@ -191,20 +196,40 @@ export class QemuMachine implements Machine {
    * RangeError when no numbered bridge leads to the function's bus.
    */
   interruptLine(pciAddress: number, interruptPin: number): number {
+    if (this.firmware === null) {
+      throw new RangeError("A microvm has no PCI, so no interrupt pins");
+    }
     return this.firmware.connect(pciAddress, interruptPin);
+  }
+
+  /** As `Machine` says. Throws a RangeError when no such table of the function's is there. */
+  connectMessages(table: bigint, vectors: number, pciAddress: number): number[] {
+    const first = Number(table);
+    const connect = (): number[] => {
+      const end = first + vectors * MSIX_ENTRY_BYTES;
+      const registers = this.functions().find(({ address }) => address === pciAddress)?.registers ?? [];
+      if (!registers.some(({ base, bytes }) => first >= base && end <= base + bytes)) {
+        throw new RangeError(`There is no MSI-X table at 0x${table.toString(16)}`);
+      }
+      return this.messages.connect(first, vectors);
+    };
+    return this.firmware === null ? connect() : this.firmware.withMemoryDecoded(pciAddress, connect);
   }
 
   /** As `Machine` says; a line whose device still asserts it is returned again at once. */
   waitForInterrupt(timeoutMilliseconds: number): number[] {
-    const end = performance.now() + timeoutMilliseconds;
+    const start = performance.now();
     this.qtest.receiveInterrupts(0);
     for (;;) {
-      const lines = [...this.qtest.assertedInputs].filter((input) => this.firmware.inputs.has(input));
-      const left = end - performance.now();
-      if (lines.length > 0 || left <= 0) {
-        return lines;
+      const lines = [...this.qtest.assertedInputs].filter((input) => this.inputs.has(input));
+      const numbers = [...lines, ...this.messages.take()];
+      const waited = performance.now() - start;
+      const left = timeoutMilliseconds - waited;
+      if (numbers.length > 0 || left <= 0) {
+        return numbers;
       }
-      this.qtest.receiveInterrupts(left);
+      // Nobody says that a message came: they have to be looked at, the more rarely the longer it takes.
+      this.qtest.receiveInterrupts(this.messages.areConnected ? Math.min(left, messageInterval(waited)) : left);
     }
   }
 
@@ -265,12 +290,23 @@ export class QemuMachine implements Machine {
 
   /** Where the device `id` is now (bus × 256 + device × 8 + function). Throws a QemuError when it is not there. */
   pciAddress(id: string): number {
-    const devices = objects(this.qmp("query-pci")).flatMap((bus) => devicesBelow(bus));
-    const device = devices.find((each) => each["qdev_id"] === id);
-    if (device === undefined) {
+    const found = this.functions().find((each) => each.id === id);
+    if (found === undefined) {
       throw new QemuError(`There is no PCI device ${id}`);
     }
-    return Number(device["bus"]) * 256 + Number(device["slot"]) * 8 + Number(device["function"]);
+    return found.address;
+  }
+
+  /** The slot of a microvm that the device `id` is in. Throws a QemuError when it is in none. */
+  mmioSlot(id: string): MmioSlot {
+    const bus = this.qmp("qom-get", { path: `/machine/peripheral/${id}`, property: "parent_bus" });
+    const path = typeof bus === "string" ? bus : "";
+    const [, number] = /\/virtio-mmio-bus\.(\d+)$/.exec(path) ?? [];
+    const slot = this.mmioSlots[Number(number)];
+    if (slot === undefined) {
+      throw new QemuError(`The device ${id} is in no slot`);
+    }
+    return slot;
   }
 
   /** As `Machine` says. QEMU completes its disk images and capture files first. */
@@ -281,6 +317,17 @@ export class QemuMachine implements Machine {
     this.isClosed = true;
     this.granted.close();
     this.process.close(() => this.monitor.execute("quit"));
+  }
+
+  private functions(): QueriedFunction[] {
+    return queriedFunctions(this.qmp("query-pci"));
+  }
+
+  /** Where virtio devices have registers in memory. */
+  private deviceRegisters(): RegisterRange[] {
+    const ofSlots = this.mmioSlots.map(({ base, bytes }) => ({ base: Number(base), bytes }));
+    const ofFunctions = this.functions().filter(({ isVirtio }) => isVirtio);
+    return [...ofSlots, ...ofFunctions.flatMap(({ registers }) => registers)];
   }
 
   private checkBuffer(pointer: number, length: number): void {

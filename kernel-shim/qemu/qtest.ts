@@ -1,5 +1,6 @@
 /**
- * The qtest protocol: port space, the few guest memory accesses that have to be atomic, and interrupt lines.
+ * The qtest protocol: port space, registers in memory, the few guest memory accesses that have to be atomic, and
+ * interrupt lines.
  *
  * One text line per request and one per answer; `IRQ raise N` and `IRQ lower N` come whenever a line changes, in
  * front of any answer. Anything else means that the two sides are out of step: it is an error, and so is every request
@@ -14,6 +15,8 @@ import { quote } from "./qemu-error.js";
 const DONE = /^OK$/;
 const BYTE_ORDER = /^OK little$/;
 const NUMBER = /^OK 0x([0-9a-f]{4,8})$/;
+/** Of memory. */
+const LONG_NUMBER = /^OK 0x([0-9a-f]{16})$/;
 
 export class Qtest {
   /** Inputs of the I/O APIC that are asserted now, as far as QEMU's messages were read. */
@@ -65,9 +68,31 @@ export class Qtest {
     this.request(`outl ${port} ${value}`);
   }
 
-  /** Stores 16 bits of guest memory in one piece, seen by device models as either old or new. */
+  // At physical addresses, each in one piece: of a register one access, of guest memory seen by device models as either
+  // old or new.
+
+  read8(address: number): number {
+    return this.read(`readb ${address}`, 1, LONG_NUMBER);
+  }
+
+  read16(address: number): number {
+    return this.read(`readw ${address}`, 2, LONG_NUMBER);
+  }
+
+  read32(address: number): number {
+    return this.read(`readl ${address}`, 4, LONG_NUMBER);
+  }
+
+  write8(address: number, value: number): void {
+    this.request(`writeb ${address} ${value}`);
+  }
+
   write16(address: number, value: number): void {
     this.request(`writew ${address} ${value}`);
+  }
+
+  write32(address: number, value: number): void {
+    this.request(`writel ${address} ${value}`);
   }
 
   /** Refuses every further request with this error. */
@@ -90,8 +115,8 @@ export class Qtest {
     }
   }
 
-  private read(command: string, bytes: 1 | 2 | 4): number {
-    const answer = this.request(command, NUMBER);
+  private read(command: string, bytes: 1 | 2 | 4, form = NUMBER): number {
+    const answer = this.request(command, form);
     const value = parseInt(answer[1] ?? "", 16);
     if (value >= 2 ** (8 * bytes)) {
       throw this.fail(`QEMU answered ${quote(answer[0])} to the request "${command}"`);

@@ -18,8 +18,16 @@ import {
 } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { TransportWanted, type DeviceOptions } from "../../kernel-shim/javascript/index.js";
 import { loadStack } from "../../kernel-shim/javascript/load.js";
-import type { BlockDevice, Properties, QemuDevice, QemuOptions } from "../../kernel-shim/qemu/options.js";
+import type {
+  BlockDevice,
+  EntropyDevice,
+  NetDevice,
+  Properties,
+  QemuDevice,
+  QemuOptions,
+} from "../../kernel-shim/qemu/options.js";
 import { QemuMachine } from "../../kernel-shim/qemu/qemu-machine.js";
 import { sleep } from "../../kernel-shim/qemu/sleep.js";
 import type {
@@ -31,6 +39,7 @@ import type {
   Setting,
   TestCard,
   TestDisk,
+  TestEntropy,
 } from "../cases/context.js";
 import type { OfferedFeatures } from "../cases/features.js";
 import { countLentPages } from "../cases/pages.js";
@@ -63,17 +72,63 @@ function featureProperties(offers: OfferedFeatures = {}): Properties {
   return Object.fromEntries(names.map((name) => [FEATURE_PROPERTIES[name], offers[name] ?? true]));
 }
 
-class QemuDisk implements TestDisk {
+/** A kind of QEMU machine, and how the stack uses its devices. */
+export interface QemuHost extends Pick<QemuOptions, "machine" | "virtio" | "program"> {
+  /** What the stack is told to use; modern where there is a choice, unless given. Not on a microvm. */
+  readonly transport?: TransportWanted;
+  /** Message vectors that are programmed for each device; an interrupt line unless given. */
+  readonly vectors?: number;
+  /** Every device sits behind a PCI Express root port of its own. */
+  readonly isBehindRootPorts?: true;
+  /** Properties of all its devices. */
+  readonly properties?: Properties;
+}
+
+/** What QEMU is told of the host. */
+function machineOf({ machine, virtio, program }: QemuHost): QemuOptions {
+  return {
+    ...(machine === undefined ? {} : { machine }),
+    ...(virtio === undefined ? {} : { virtio }),
+    ...(program === undefined ? {} : { program }),
+  };
+}
+
+/** Something that cases open: where it is, and what the stack is told of it. */
+class QemuOpened {
   constructor(
-    private readonly machine: QemuMachine,
-    private readonly id: string,
-    private readonly file: string,
-    readonly description: DiskDescription,
-    private readonly changed: () => void,
+    protected readonly machine: QemuMachine,
+    private readonly host: QemuHost,
+    protected readonly id: string,
+    private readonly queueSize?: number,
   ) {}
 
   get pciAddress(): number {
-    return this.machine.pciAddress(this.id);
+    if (this.host.machine !== "microvm") return this.machine.pciAddress(this.id);
+    return Number(BigInt.asUintN(32, this.machine.mmioSlot(this.id).base));
+  }
+
+  get openOptions(): Partial<DeviceOptions> {
+    const { machine, transport, vectors } = this.host;
+    if (machine !== "microvm") {
+      return { ...(transport === undefined ? {} : { transport }), ...(vectors === undefined ? {} : { vectors }) };
+    }
+    const { base, bytes } = this.machine.mmioSlot(this.id);
+    // Every ring of a microvm's has room for 1024 descriptors, whatever its device was made with.
+    const smaller = this.queueSize === undefined ? {} : { queue_size_max: this.queueSize };
+    return { transport: TransportWanted.MMIO, mmio_base: base, mmio_bytes: bytes, ...smaller };
+  }
+}
+
+class QemuDisk extends QemuOpened implements TestDisk {
+  constructor(
+    machine: QemuMachine,
+    host: QemuHost,
+    id: string,
+    private readonly file: string,
+    readonly description: DiskDescription,
+    private readonly changed: () => void,
+  ) {
+    super(machine, host, id, description.queueSize);
   }
 
   contents(firstSector: number, sectors: number): Uint8Array {
@@ -142,24 +197,22 @@ function bridgesFor(disks: readonly DiskDescription[]): QemuDevice[] {
   });
 }
 
-class QemuCard implements TestCard {
+class QemuCard extends QemuOpened implements TestCard {
   private readonly injected: number;
   private readonly diverted: number;
   private readBytes = 0;
 
   constructor(
-    private readonly machine: QemuMachine,
-    private readonly id: string,
+    machine: QemuMachine,
+    host: QemuHost,
+    id: string,
     readonly description: CardDescription,
     pipe: string,
     file: string,
   ) {
+    super(machine, host, id);
     this.injected = openSync(`${pipe}.in`, constants.O_RDWR | constants.O_NONBLOCK);
     this.diverted = openSync(file, "r");
-  }
-
-  get pciAddress(): number {
-    return this.machine.pciAddress(this.id);
   }
 
   takeSent(): Uint8Array[] {
@@ -216,11 +269,11 @@ function cardDevice(
   index: number,
   description: CardDescription,
   networks: Map<string, number>,
-): { device: QemuDevice; extraArguments: string[] } {
+): { device: NetDevice; extraArguments: string[] } {
   const { mac, mtu, offers, network } = description;
   const name = network ?? `alone ${index}`;
   if (!networks.has(name)) networks.set(name, networks.size + 1);
-  const device: QemuDevice = {
+  const device: NetDevice = {
     kind: "net",
     id,
     backend: { type: "hubport", properties: { hubid: networks.get(name) ?? 0 } },
@@ -242,6 +295,20 @@ function cardDevice(
   };
 }
 
+/** The devices as the host has them: behind root ports if that is where they are. */
+function placed(host: QemuHost, devices: readonly (BlockDevice | NetDevice | EntropyDevice)[]): QemuDevice[] {
+  return devices.flatMap((device, index): QemuDevice[] => {
+    const changed = { ...device, properties: { ...host.properties, ...device.properties } };
+    if (host.isBehindRootPorts !== true) return [changed];
+    const port = `port${index + 1}`;
+    const bridge = `pcie-root-port,id=${port},bus=pcie.0,chassis=${index + 1}`;
+    return [
+      { kind: "raw", device: bridge },
+      { ...changed, bus: port },
+    ];
+  });
+}
+
 /** What tests change of the machines that a ground makes. */
 export interface GroundChanges {
   /** Called before the stack is put onto a machine: its imports can be replaced. */
@@ -255,7 +322,7 @@ class QemuSetting implements Setting {
   readonly stack;
   readonly disks: readonly QemuDisk[];
   readonly cards: readonly QemuCard[];
-  readonly entropySources = [];
+  readonly entropySources: readonly TestEntropy[];
   readonly lentPages: () => number;
   /** Something of the machine is not as it was at its start. */
   isChanged = false;
@@ -263,19 +330,23 @@ class QemuSetting implements Setting {
   private refusalsSeen = 0;
   private stderrSeen = 0;
 
-  constructor(options: QemuOptions, wanted: Case, { started, disk: changed = (device) => device }: GroundChanges) {
+  constructor(host: QemuHost, wanted: Case, { started, disk: changed = (device) => device }: GroundChanges) {
     const disks = wanted.disks ?? [];
     const cards = wanted.cards ?? [];
+    const sources = Array.from({ length: wanted.entropySources ?? 0 }, (_, index) => `entropy${index}`);
     const networks = new Map<string, number>();
     const cardParts = cards.map((card, index) => cardDevice(this.folder, `net${index}`, index, card, networks));
     this.fill(disks);
     try {
       this.machine = new QemuMachine({
-        ...options,
+        ...machineOf(host),
         devices: [
           ...bridgesFor(disks),
-          ...disks.map((disk, index) => changed(diskDevice(this.file(index), index, disk))),
-          ...cardParts.map(({ device }) => device),
+          ...placed(host, [
+            ...disks.map((disk, index) => changed(diskDevice(this.file(index), index, disk))),
+            ...cardParts.map(({ device }) => device),
+            ...sources.map((id): EntropyDevice => ({ kind: "entropy", id })),
+          ]),
         ],
         extraArguments: cardParts.flatMap(({ extraArguments }) => extraArguments),
       });
@@ -293,7 +364,7 @@ class QemuSetting implements Setting {
     this.stack.scan();
     this.disks = disks.map((description, index) => {
       const id = `disk${index}`;
-      return new QemuDisk(machine, id, this.file(index), description, () => {
+      return new QemuDisk(machine, host, id, this.file(index), description, () => {
         this.isChanged = true;
       });
     });
@@ -303,8 +374,9 @@ class QemuSetting implements Setting {
       const file = `${pipe}.sent`;
       if (description.network !== undefined) execFileSync("mkfifo", [`${pipe}.in`]);
       if (description.network !== undefined) writeFileSync(file, "");
-      return new QemuCard(machine, id, description, pipe, file);
+      return new QemuCard(machine, host, id, description, pipe, file);
     });
+    this.entropySources = sources.map((id) => new QemuOpened(machine, host, id));
   }
 
   /** Puts the disks into the state that cases begin with. */
@@ -346,9 +418,19 @@ interface KeyedSetting {
   setting: QemuSetting;
 }
 
-/** A kind of QEMU machine, as `QemuOptions` describes it. */
+/** What its machines cannot do. */
+function cannotOf({ machine, virtio, transport }: QemuHost): ReadonlyMap<Capability, string> {
+  const cannot = new Map(CANNOT);
+  if (machine === "microvm") cannot.set("PCI", "a microvm has none");
+  if (virtio !== "legacy" && transport !== TransportWanted.LEGACY_PCI) {
+    cannot.set("legacy devices", "its devices offer VERSION_1");
+  }
+  return cannot;
+}
+
+/** A kind of QEMU machine. */
 export class QemuGround implements Ground {
-  readonly cannot = CANNOT;
+  readonly cannot: ReadonlyMap<Capability, string>;
   /** Generous: other programs may keep the processor busy. */
   readonly patienceMilliseconds = 20_000;
   /** The last machine, for the next case that wants the same devices. */
@@ -357,10 +439,12 @@ export class QemuGround implements Ground {
 
   constructor(
     readonly name: string,
-    private readonly options: QemuOptions,
+    private readonly host: QemuHost,
     readonly effort: number,
     private readonly changes: GroundChanges = {},
-  ) {}
+  ) {
+    this.cannot = cannotOf(host);
+  }
 
   prepare(wanted: Case): Setting {
     const key = keyOf(wanted);
@@ -371,7 +455,7 @@ export class QemuGround implements Ground {
       return idle.setting;
     }
     idle?.setting.close();
-    const setting = new QemuSetting(this.options, wanted, this.changes);
+    const setting = new QemuSetting(this.host, wanted, this.changes);
     this.used.set(setting, { key, setting });
     return setting;
   }
@@ -390,6 +474,6 @@ export class QemuGround implements Ground {
   }
 }
 
-function keyOf({ disks, cards, arenaBytes, isUnassigned }: Case): string {
-  return JSON.stringify([disks, cards, arenaBytes, isUnassigned]);
+function keyOf({ disks, cards, entropySources, arenaBytes, isUnassigned }: Case): string {
+  return JSON.stringify([disks, cards, entropySources, arenaBytes, isUnassigned]);
 }

@@ -57,9 +57,9 @@ function readOneSector(machine: QemuMachine, scratch: ScratchDisk, sector: numbe
 }
 
 for (const machine of MACHINES) {
-  for (const legacyOnly of [false, true]) {
-    test(`${machine}, ${legacyOnly ? "legacy" : "transitional"}: reads complete and interrupt`, () => {
-      withMachine({ machine, legacyOnly, devices: [disk()] }, (started) => {
+  for (const virtio of ["transitional", "legacy"] as const) {
+    test(`${machine}, ${virtio}: reads complete and interrupt`, () => {
+      withMachine({ machine, virtio, devices: [disk()] }, (started) => {
         const address = started.pciAddress("disk0");
         assert.equal(configRead(started, address, VENDOR_AND_DEVICE), 0x10011af4);
         const scratch = new ScratchDisk(started, address, FIRST_PORT);
@@ -191,7 +191,7 @@ test("set_link changes the status of the net device", () => {
     },
     { kind: "net", backend: { type: "hubport", properties: { hubid: 1 } } },
   ];
-  withMachine({ legacyOnly: true, devices }, (started) => {
+  withMachine({ virtio: "legacy", devices }, (started) => {
     const { kernel } = started;
     const address = started.pciAddress("net0");
     const CONFIG = FIRST_PORT + 20;

@@ -87,6 +87,19 @@ describe("the qtest protocol", () => {
     assert.deepEqual(sent(), ["inb 1", "inw 2", "inl 3", "outb 4 5"]);
   });
 
+  test("registers and memory are read in numbers of 16 digits, whatever the width", () => {
+    answer("OK 0x00000000000000fe\nOK 0x000000000000fffe\nOK 0x00000000fffffffe\nOK\nOK\nOK\n");
+    assert.equal(qtest.read8(1), 0xfe);
+    assert.equal(qtest.read16(2), 0xfffe);
+    assert.equal(qtest.read32(4), 0xffff_fffe);
+    qtest.write8(5, 6);
+    qtest.write16(6, 7);
+    qtest.write32(8, 9);
+    assert.deepEqual(sent(), ["readb 1", "readw 2", "readl 4", "writeb 5 6", "writew 6 7", "writel 8 9"]);
+    answer("OK 0x0001\n");
+    assertFails(() => qtest.read8(1), /^QEMU answered "OK 0x0001" to the request "readb 1"$/);
+  });
+
   for (const line of ["OK zzz", "OK -1", "OK", "OK ", "OK 0x", "OK 12", "OK 0x00FE", "OK 0x00fe ", "OK 0x00fe 1"]) {
     test(`"${line}" is no number`, () => {
       answer(`${line}\nOK 0x0001\n`);

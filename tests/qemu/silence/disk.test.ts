@@ -4,7 +4,13 @@
  */
 
 import assert from "node:assert/strict";
-import { Message, Result, type BlockDevice, type BlockRequest } from "../../../kernel-shim/javascript/index.js";
+import {
+  Message,
+  Result,
+  TransportWanted,
+  type BlockDevice,
+  type BlockRequest,
+} from "../../../kernel-shim/javascript/index.js";
 import {
   flushRequest,
   readRequest,
@@ -291,11 +297,13 @@ const others: readonly Case[] = [
   },
 ];
 
-for (const [machine, legacyOnly] of [
-  ["pc", false],
-  ["q35", true],
+for (const [machine, virtio] of [
+  ["pc", "transitional"],
+  ["q35", "legacy"],
 ] as const) {
-  const name = `QEMU ${machine}, ${legacyOnly ? "legacy" : "transitional"} disk that goes silent`;
-  const ground = new QemuGround(name, { machine, legacyOnly }, 1, { started: (started) => clock.attach(started) });
+  const name = `QEMU ${machine}, ${virtio} disk that goes silent`;
+  // The tests find rings by the registers of the legacy interface.
+  const host = { machine, virtio, transport: TransportWanted.LEGACY_PCI };
+  const ground = new QemuGround(name, host, 1, { started: (started) => clock.attach(started) });
   runCases(ground, { "every way": everyWay, "a full ring": fullRing, "all the rest": others });
 }
