@@ -226,7 +226,7 @@ export abstract class DeviceGuest {
   makePeace(): void {
     const { mutations, random } = this.context;
     if (this.isOpen && random.below(2) === 0) {
-      const wasDeceived = mutations.appliedAt("port read", "configuration read", "register write") > 0;
+      const wasDeceived = mutations.appliedAt("register read", "configuration read", "register write") > 0;
       const result = this.reset();
       expect(result === Result.OK || wasDeceived, "reset brings a device back", () => `${result}`);
       this.drain();

@@ -331,7 +331,7 @@ export class DiskGuest extends DeviceGuest {
     const { machine, mutations } = this.context;
     this.completedOk++;
     const saidSoInMemory = machine.wroteZeroToStack || mutations.appliedAt("memory read") > 0;
-    if (saidSoInMemory || mutations.appliedAt("port read", "configuration read") > 0) return;
+    if (saidSoInMemory || mutations.appliedAt("register read", "configuration read") > 0) return;
     expect(
       this.completedOk <= this.disk.performed + this.identified,
       "no more succeeds than the device performed",

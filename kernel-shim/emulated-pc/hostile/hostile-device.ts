@@ -4,15 +4,17 @@ import type { Random } from "../random.js";
 import type { VirtioDevice } from "../virtio/device.js";
 import { NetDevice } from "../net/device.js";
 import type { ReceiveFaults } from "../net/receive.js";
+import type { CapabilityLies } from "./capability-lies.js";
 import { forge } from "./forgery.js";
 import type { Mutations } from "./mutations.js";
+import type { RegisterLies } from "./register-lies.js";
 import { otherValue, pick } from "./values.js";
 
 /** Longest that a request is held back, in nanoseconds. */
 const LATEST = 5_000_000;
 
-/** Installs the mutations in the device's faults. `behave` undoes what is left of them. */
-export function makeHostile(device: VirtioDevice, mutations: Mutations): void {
+/** Installs the mutations and lies in the device's faults. `behave` undoes what is left of them. */
+export function makeHostile(device: VirtioDevice, mutations: Mutations, lies: RegisterLies): void {
   const { faults } = device;
   const field = (name: string, bytes: number) => (queue: number, value: number) => {
     const random = mutations.at("used ring");
@@ -36,6 +38,12 @@ export function makeHostile(device: VirtioDevice, mutations: Mutations): void {
   faults.writeRegister = (offset, width, value) => {
     if (mutations.at("register write") === null) return true;
     mutations.describe(`${device.kind}: ${value} to register ${offset}, ${width} bytes, ignored`);
+    return false;
+  };
+  faults.readRegister = (offset, width, value, region) => lies.answer(offset, width, value, region);
+  faults.acceptsVector = (vector) => {
+    if (mutations.at("vector") === null) return true;
+    mutations.describe(`${device.kind}: no vector ${vector}`);
     return false;
   };
   if (!(device instanceof BlockDevice)) return;
@@ -120,18 +128,26 @@ export function forgeCompletion(device: VirtioDevice, random: Random): string {
   return `${device.kind} ${forge(device, random) ?? "has no live queue"}`;
 }
 
-/** A device's state that no reset restores. */
-export interface DeviceSnapshot {
+/** A hostile device, and what no reset of it restores. */
+export interface HostileDevice {
   readonly device: VirtioDevice;
+  /** As it was at first. */
   readonly configuration: Uint8Array;
+  readonly registerLies: RegisterLies;
+  /** Null where there is no PCI function. */
+  readonly capabilityLies: CapabilityLies | null;
 }
 
-export function snapshot(device: VirtioDevice): DeviceSnapshot {
-  return { device, configuration: device.configuration.bytes.slice() };
+/** The device tells the truth of itself, as far as its registers and its function say the same at every read. */
+export function takeBackLies({ registerLies, capabilityLies }: HostileDevice): void {
+  registerLies.takeBack();
+  capabilityLies?.takeBack();
 }
 
 /** The device keeps the rules again, as after its host was repaired; its rings stay as they are until the reset. */
-export function behave({ device, configuration }: DeviceSnapshot): void {
+export function behave(hostile: HostileDevice): void {
+  const { device, configuration } = hostile;
+  takeBackLies(hostile);
   device.faults.silent = false;
   device.configuration.bytes.set(configuration);
   if (device instanceof NetDevice) device.setLink(true);

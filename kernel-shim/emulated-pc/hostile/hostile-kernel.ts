@@ -21,6 +21,8 @@ export interface HostileKernelParts {
   isGranted(port: number, width: number): boolean;
   /** Whether registers are mapped. */
   isMapped(pointer: number, width: number): boolean;
+  /** How many windows are mapped. */
+  mappingCount(): number;
   /** The stack asked for what it was not given. */
   memoryRefused(what: string): void;
   portRefused(what: string): void;
@@ -54,7 +56,7 @@ export function createHostileKernel(parts: HostileKernelParts): KernelImports & 
       checkPort(port, width);
       const value = read();
       const isConfiguration = port >= CONFIGURATION_DATA_PORT && port <= LAST_CONFIGURATION_PORT;
-      const random = mutations.at(isConfiguration ? "configuration read" : "port read");
+      const random = mutations.at(isConfiguration ? "configuration read" : "register read");
       if (random === null) return value;
       const other = otherValue(random, value, width);
       mutations.describe(`in${8 * width}(0x${port.toString(16)}): ${other} for ${value}`);
@@ -77,7 +79,7 @@ export function createHostileKernel(parts: HostileKernelParts): KernelImports & 
     return between(() => {
       checkRegister(pointer, width);
       const value = read();
-      const random = mutations.at("port read");
+      const random = mutations.at("register read");
       if (random === null) return value;
       const other = otherValue(random, value, width);
       mutations.describe(`mmio_read${8 * width}(0x${pointer.toString(16)}): ${other} for ${value}`);
@@ -167,7 +169,14 @@ export function createHostileKernel(parts: HostileKernelParts): KernelImports & 
         mutations.describe(`mmio_map(0x${address.toString(16)}, ${bytes >>> 0}): 0`);
         return 0;
       }),
-    mmio_unmap: (window, bytes) => between(() => inner.mmio_unmap(window, bytes)),
+    mmio_unmap: (window, bytes) =>
+      between(() => {
+        const before = parts.mappingCount();
+        inner.mmio_unmap(window, bytes);
+        if (parts.mappingCount() !== before - 1) {
+          parts.registerRefused(`mmio_unmap of ${bytes >>> 0} bytes at window 0x${(window >>> 0).toString(16)}`);
+        }
+      }),
     mmio_read8: (pointer) => registerRead(pointer >>> 0, 1, () => inner.mmio_read8(pointer)),
     mmio_read16: (pointer) => registerRead(pointer >>> 0, 2, () => inner.mmio_read16(pointer)),
     mmio_read32: (pointer) => registerRead(pointer >>> 0, 4, () => inner.mmio_read32(pointer)),

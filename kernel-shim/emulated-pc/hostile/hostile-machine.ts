@@ -19,16 +19,21 @@ import { everything } from "../pci/bus.js";
 import type { PciFunction } from "../pci/function.js";
 import type { VirtioDevice } from "../virtio/device.js";
 import type { Random } from "../random.js";
-import { behave, type DeviceSnapshot, forgeCompletion, makeHostile, misbehave, snapshot } from "./hostile-device.js";
+import { isMmio, type Transport } from "../virtio/transport.js";
+import { CapabilityLies } from "./capability-lies.js";
+import { behave, forgeCompletion, type HostileDevice, makeHostile, misbehave, takeBackLies } from "./hostile-device.js";
 import { createHostileKernel } from "./hostile-kernel.js";
 import { LentMemory } from "./lent-memory.js";
 import type { Mutations } from "./mutations.js";
+import { RegisterLies } from "./register-lies.js";
 import { otherValue, pick } from "./values.js";
 
 export interface HostileMachineOptions extends Omit<EmulatedPcOptions, "devices"> {
   mutations: Mutations;
   /** Plugged in, and turned hostile. */
   devices: readonly VirtioDevice[];
+  /** How each of them is plugged in; as all others unless given. */
+  transportOf?: (device: VirtioDevice) => Transport;
   /** What a turn of a waiting loop takes beside what it takes anyway, in nanoseconds: shortens long waits. */
   relaxTime?: number;
 }
@@ -58,20 +63,20 @@ export class HostileMachine implements Machine {
   wroteZeroToStack = false;
 
   private readonly mutations: Mutations;
-  private readonly snapshots: readonly DeviceSnapshot[];
+  private readonly devices: readonly HostileDevice[];
   private functions: readonly { pciFunction: PciFunction; configuration: Uint8Array }[] = [];
   /** No device acts while another one does. */
   private isActing = false;
 
   constructor(options: HostileMachineOptions) {
     this.mutations = options.mutations;
-    this.pc = new EmulatedPc(options);
-    this.pc.powerOn();
-    for (const device of options.devices) {
-      makeHostile(device, this.mutations);
-      device.dma.onWrite = (pointer, length) => this.lent.wrote(pointer, this.pc.viewBuffer(pointer, length));
+    const { devices, transportOf } = options;
+    this.pc = new EmulatedPc({ ...options, devices: transportOf === undefined ? devices : [] });
+    if (transportOf !== undefined) {
+      for (const device of devices) this.pc.addDevice(device, { transport: transportOf(device) });
     }
-    this.snapshots = options.devices.map(snapshot);
+    this.pc.powerOn();
+    this.devices = devices.map((device) => this.turnHostile(device));
     this.rememberFunctions();
     this.kernel = createHostileKernel({
       inner: this.pc.kernel,
@@ -82,6 +87,7 @@ export class HostileMachine implements Machine {
       portRefused: (what) => this.portRefusals.push(what),
       isMapped: (pointer, width) => this.pc.isMapped(pointer, width),
       registerRefused: (what) => this.registerRefusals.push(what),
+      mappingCount: () => this.pc.mappingCount,
       enter: () => this.enter(),
       leave: () => this.act(),
       takenBack: (pointer, pages) => this.memoryTakenBack?.(pointer, pages),
@@ -128,7 +134,7 @@ export class HostileMachine implements Machine {
    */
   behave(): void {
     this.mutations.isOn = false;
-    for (const device of this.snapshots) behave(device);
+    for (const device of this.devices) behave(device);
     if (this.isDeceivedAboutPci) this.restoreFunctions();
   }
 
@@ -142,7 +148,21 @@ export class HostileMachine implements Machine {
 
   /** Undoes what the stack did to PCI functions, bridges among them, when it was told nonsense of their registers. */
   restoreFunctions(): void {
+    for (const device of this.devices) takeBackLies(device);
     for (const { pciFunction, configuration } of this.functions) pciFunction.poke(0, [...configuration]);
+  }
+
+  /** Called before a device is opened: it takes back its lies, and perhaps has others from now on. */
+  chooseLies(device: VirtioDevice): void {
+    const { mutations } = this;
+    const hostile = this.devices.find((each) => each.device === device);
+    if (hostile === undefined) throw new Error(`the ${device.kind} device is not hostile`);
+    takeBackLies(hostile);
+    const aboutRegisters = mutations.at("register lie");
+    if (aboutRegisters !== null) mutations.describe(`${device.kind}: ${hostile.registerLies.tell(aboutRegisters)}`);
+    const aboutFunction = hostile.capabilityLies === null ? null : mutations.at("capability");
+    if (aboutFunction === null) return;
+    mutations.describe(`${device.kind}: ${hostile.capabilityLies?.tell(aboutFunction, this.memoryBases())}`);
   }
 
   /** A moment in which the devices may do something by themselves; between calls of the stack it is the host's to give. */
@@ -247,8 +267,32 @@ export class HostileMachine implements Machine {
     }
   }
 
+  private turnHostile(device: VirtioDevice): HostileDevice {
+    const transport = this.pc.transportOf(device);
+    const registerLies = new RegisterLies(transport);
+    makeHostile(device, this.mutations, registerLies);
+    device.dma.onWrite = (pointer, length) => this.lent.wrote(pointer, this.pc.viewBuffer(pointer, length));
+    return {
+      device,
+      configuration: device.configuration.bytes.slice(),
+      registerLies,
+      capabilityLies: isMmio(transport) ? null : new CapabilityLies(this.pc.functionOf(device)),
+    };
+  }
+
+  /** Where anything in memory space begins, as far as 32 bits can say. */
+  private memoryBases(): number[] {
+    const bases = this.pc.mmioSlots.map(({ base }) => Number(base));
+    for (const { pciFunction } of everything(this.pc.rootBus)) {
+      for (const bar of pciFunction.baseAddresses) {
+        if (bar.kind !== "io") bases.push(pciFunction.baseAddress(bar) % 2 ** 32);
+      }
+    }
+    return bases;
+  }
+
   private pickDevice(random: Random): VirtioDevice {
-    return pick(random, this.snapshots).device;
+    return pick(random, this.devices).device;
   }
 
   private overwrite(random: Random): string {

@@ -8,13 +8,19 @@ import { Random } from "../random.js";
 /** The kinds of places. */
 export const SITES = [
   /** A register read, of a port or in memory: features, queue size and address, status, ISR, device configuration. */
-  "port read",
+  "register read",
   /** A read of PCI configuration space. */
   "configuration read",
   /** Ported machines: a read of memory that devices reach, each on its own. */
   "memory read",
   /** A register write that the device ignores. */
   "register write",
+  /** From one opening of a device to the next: registers that answer something else at every read. */
+  "register lie",
+  /** For as long: capabilities, or memory base addresses, that are not what they should be. */
+  "capability",
+  /** A message vector that the device has no means for. */
+  "vector",
   /** A field of the used ring on its way to memory. */
   "used ring",
   /** An interrupt that is swallowed, or shows other reasons. */
