@@ -10,6 +10,7 @@ import {
 } from "../../kernel-shim/javascript/abi.js";
 import { readRecord, type RecordOf } from "../../kernel-shim/javascript/records.js";
 import { pick } from "../../kernel-shim/emulated-pc/hostile/values.js";
+import type { NetDevice } from "../../kernel-shim/emulated-pc/net/device.js";
 import * as bounds from "./bounds.js";
 import { BATCH_RESULTS, DeviceGuest, UNUSABLE, type GuestContext } from "./device-guest.js";
 import { expect } from "./finding.js";
@@ -51,10 +52,10 @@ export class CardGuest extends DeviceGuest {
 
   constructor(
     context: GuestContext,
-    pciAddress: number,
     private readonly network: TracedNetwork,
+    device: NetDevice,
   ) {
-    super(context, pciAddress);
+    super(context, device);
     this.freeBuffers = Array.from({ length: BUFFERS }, (_, index) =>
       context.machine.allocateBuffer(BUFFER_BYTES, { scattered: index % 2 === 0 }),
     );
@@ -62,7 +63,8 @@ export class CardGuest extends DeviceGuest {
 
   open(withOptions: boolean): number {
     const { module } = this.context;
-    const options = withOptions ? module.pass(NetOptionsLayout, [this.chooseOptions()]) : 0;
+    const chosen = withOptions ? { ...this.chooseOptions(), ...this.chooseBuffers() } : this.plainOptions();
+    const options = withOptions || this.slot !== null ? module.pass(NetOptionsLayout, [chosen]) : 0;
     const handle = this.openWith("net_open", options);
     if (handle > 0) {
       const { header_bytes: headerBytes, receive_buffer_bytes: bufferBytes } = this.inform(true);
@@ -72,12 +74,10 @@ export class CardGuest extends DeviceGuest {
   }
 
   /** Small buffers are taken where the ring is large, a few large ones everywhere. */
-  private chooseOptions(): Partial<RecordOf<typeof NetOptionsLayout>> {
+  private chooseBuffers(): Partial<RecordOf<typeof NetOptionsLayout>> {
     const { random } = this.context;
     const isSmall = random.below(2) === 0;
     return {
-      features: pick(random, [BigInt(random.next()), 0xffff_ffffn]),
-      timeout_ns: this.chooseTimeout(),
       receive_buffers: isSmall ? 0 : pick(random, [0, 1, 3]),
       receive_buffer_bytes: isSmall ? pick(random, [192, 256]) : pick(random, [0, 0, 0, 2048]),
     };
@@ -225,7 +225,13 @@ export class CardGuest extends DeviceGuest {
       }),
       "result",
     );
-    const bound = bounds.submitImports(this.ring, frames.length, 4 * frames.length, 2 * frames.length);
+    const bound = bounds.submitImports(
+      this.place.costs,
+      this.ring,
+      frames.length,
+      4 * frames.length,
+      2 * frames.length,
+    );
     for (const { frame, room } of frames) module.lendRoom(frame.buffer + ROOM - room, room);
     const accepted = module.call("net_transmit", bound, this.handle, array, frames.length);
     expectResult("net_transmit", accepted, BATCH_RESULTS);
@@ -281,7 +287,7 @@ export class CardGuest extends DeviceGuest {
     );
     // The place of the header may have been written before the frame was found to be none.
     module.lendRoom(buffer, ROOM);
-    const bound = bounds.submitImports(this.ring, 1, 2 ** 20, segments.length);
+    const bound = bounds.submitImports(this.place.costs, this.ring, 1, 2 ** 20, segments.length);
     const accepted = module.call("net_transmit", bound, this.handle, array, 1);
     const { result } = readRecord(module.view, TransmitFrameLayout, array);
     expect(
@@ -310,7 +316,13 @@ export class CardGuest extends DeviceGuest {
   private receive(capacity: number): ReceivedPart[][] {
     const { module } = this.context;
     const array = module.passRoom(ReceivedBufferLayout, capacity);
-    const written = module.call("net_receive", bounds.receiveImports(this.ring), this.handle, array, capacity);
+    const written = module.call(
+      "net_receive",
+      bounds.receiveImports(this.place.costs, this.ring),
+      this.handle,
+      array,
+      capacity,
+    );
     expectResult("net_receive", written, BATCH_RESULTS);
     expect(written <= capacity, "no more is written than there is room for", () => `${written}`);
     expect(
@@ -363,7 +375,7 @@ export class CardGuest extends DeviceGuest {
     for (const id of taken) this.received?.release(id);
     const released = module.call(
       "net_release",
-      bounds.releaseImports(ids.length, this.lentBytes),
+      bounds.releaseImports(this.place.costs, ids.length, this.lentBytes),
       this.handle,
       array,
       ids.length,

@@ -1,6 +1,6 @@
 /**
- * Stacks that break the rules, one each, to see whether the campaign notices: the exports of the right one, wrapped in
- * what is wrong. They are compiled once; which defect a run has is decided by an import.
+ * Stacks that break the rules, one each, to see whether the campaign notices: the right one with an export wrapped in
+ * what is wrong, or without one of its checks. They are compiled once; which defect a run has is decided by an import.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,11 +10,14 @@ import { compileCached } from "../../tools/build/compile-cache.js";
 import { entryFile, projectFolder } from "../../tools/build/project.js";
 import type { InstrumentedModule } from "../../tools/fuzz/coverage/coverage.js";
 
-export interface Defect {
+interface AnyDefect {
   /** What the stack does. */
   readonly name: string;
   /** The rule that is broken, or those of which one is. */
   readonly rules: readonly string[];
+}
+
+interface WrappedExport extends AnyDefect {
   /** The export that does it, and where it comes from. */
   readonly call: string;
   readonly file: string;
@@ -22,12 +25,25 @@ export interface Defect {
   readonly body: string;
 }
 
+interface ChangedSource extends AnyDefect {
+  /** Relative to the project's folder. */
+  readonly source: string;
+  /** What stands there, once. */
+  readonly code: string;
+  /** What stands there instead when `isChosen`. */
+  readonly wrong: string;
+}
+
+export type Defect = WrappedExport | ChangedSource;
+
 const LENT = "the stack writes nothing to memory that is the caller's";
+const GRANTED = "the stack reaches only what it was granted";
 const RECEIVED = "received bytes are the device's";
 
 const parameters: Readonly<Record<string, readonly string[]>> = {
   block_submit: ["handle", "requests", "count"],
   block_poll: ["handle", "completions", "capacity"],
+  entropy_poll: ["handle", "completions", "capacity"],
   net_transmit: ["handle", "frames", "count"],
   net_receive: ["handle", "records", "capacity"],
   pci_scan: ["records", "capacity"],
@@ -133,7 +149,7 @@ export const defects: readonly Defect[] = [
   ),
   defect(
     "reads the keyboard when it is interrupted",
-    "the stack reaches only what it was granted",
+    GRANTED,
     "interrupt",
     "./drivers/calls",
     "in8(0x60); return right;",
@@ -167,22 +183,78 @@ export const defects: readonly Defect[] = [
     "./drivers/calls",
     "const left = right; return left > 0 ? left - 1 : left;",
   ),
+  defect(
+    "hands out a byte more than the device wrote",
+    [
+      "no more bytes are random than were asked for",
+      "what is random is what the device wrote",
+      "random bytes are the device's",
+    ],
+    "entropy_poll",
+    "./drivers/entropy/calls",
+    `const taken = right;
+     for (let index = 0; index < taken; index++) {
+       changetype<Completion>(completions + index * offsetof<Completion>()).length++;
+     }
+     return taken;`,
+  ),
+  {
+    name: "reads its configuration where the registers have ended",
+    rules: [GRANTED],
+    source: "assembly/virtio/transport/transport.ts",
+    code: "return offset + bytes <= configurationBytes(device);",
+    wrong: "return isChosen || offset + bytes <= configurationBytes(device);",
+  },
+  {
+    name: "notifies wherever the device says",
+    rules: [GRANTED],
+    source: "assembly/virtio/transport/modern-pci.ts",
+    code: "if (at + 2 > structure.length || at & 1) return false;",
+    wrong: "if (!isChosen && (at + 2 > structure.length || at & 1)) return false;",
+  },
+  {
+    name: "keeps the registers of a slot when it closes a device",
+    rules: ["closed devices leave no registers mapped"],
+    source: "assembly/virtio/transport/mmio.ts",
+    code: "mmio_unmap(device.registers, device.registerBytes);",
+    wrong: "if (!isChosen) mmio_unmap(device.registers, device.registerBytes);",
+  },
 ];
 
 const IMPORTS = "defects";
+const DECLARATION = `@external("${IMPORTS}", "chosen") declare function chosen(): i32;`;
+
+/** The sources that differ from those on the disk. */
+function defectiveSources(): Map<string, string> {
+  const sources = new Map([[entryFile, defectiveEntry()]]);
+  defects.forEach((each, number) => {
+    if (!("source" in each)) return;
+    const { source, code, wrong, name } = each;
+    const text = sources.get(source) ?? `${readFileSync(join(projectFolder, source), "utf8")}\n${DECLARATION}\n`;
+    const [before, after, ...more] = text.split(code);
+    if (before === undefined || after === undefined || more.length > 0) {
+      throw new Error(`${source} must have this once, for the stack that ${name}: ${code}`);
+    }
+    sources.set(source, `${before}${wrong.replace("isChosen", `(chosen() == ${number})`)}${after}`);
+  });
+  return sources;
+}
 
 /** The entry with every call of the list wrapped. The right ones stay exported by another name. */
 function defectiveEntry(): string {
   const calls = new Map<string, number[]>();
-  defects.forEach(({ call }, number) => calls.set(call, [...(calls.get(call) ?? []), number]));
+  const wrapped = defects.map((each) => ("call" in each ? each : undefined));
+  wrapped.forEach((each, number) => {
+    if (each !== undefined) calls.set(each.call, [...(calls.get(each.call) ?? []), number]);
+  });
   let entry = readFileSync(join(projectFolder, entryFile), "utf8");
   const wrappers = Array.from(calls, ([call, numbers]) => {
     entry = entry.replace(new RegExp(`\\b${call}\\b`), `${call} as right_${call}`);
     const names = parameters[call] ?? [];
     const right = `right_${call}(${names.join(", ")})`;
-    const file = defects.find((each) => each.call === call)?.file ?? "";
+    const file = wrapped.find((each) => each?.call === call)?.file ?? "";
     const cases = numbers.map(
-      (number) => `if (chosen() == ${number}) { ${(defects[number]?.body ?? "").replaceAll(/\bright\b/g, right)} }`,
+      (number) => `if (chosen() == ${number}) { ${(wrapped[number]?.body ?? "").replaceAll(/\bright\b/g, right)} }`,
     );
     return [
       `import { ${call} as right_${call} } from "${file}";`,
@@ -198,7 +270,7 @@ function defectiveEntry(): string {
     'import { ReceivedBuffer, Segment, TransmitFrame } from "./abi/records";',
     'import { Result } from "./abi/results";',
     'import { dma_alloc, in8, now_ns, phys_read8, phys_write8 } from "./kernel";',
-    `@external("${IMPORTS}", "chosen") declare function chosen(): i32;`,
+    DECLARATION,
     "let kept: u32 = 0;",
     "let keptHandle: u32 = 0;",
     "function spoil(pointer: u32): void {",
@@ -213,8 +285,7 @@ function defectiveEntry(): string {
 export async function compileDefective(
   build: Build,
 ): Promise<{ module: InstrumentedModule; choose: (defect: number) => void }> {
-  const sources = new Map([[entryFile, defectiveEntry()]]);
-  const binary = await compileCached(`defects-${build}`, unoptimisedStack(build, sources));
+  const binary = await compileCached(`defects-${build}`, unoptimisedStack(build, defectiveSources()));
   let chosen = -1;
   return {
     module: {

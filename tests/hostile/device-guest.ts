@@ -1,10 +1,18 @@
-/** What the guests of a disk and of a card have in common: the handle, resets, and the end. */
-import { CompletionLayout, Result } from "../../kernel-shim/javascript/abi.js";
-import { readRecord } from "../../kernel-shim/javascript/records.js";
+/** What the guests of all devices have in common: the place, the handle, resets, and the end. */
+import {
+  CompletionLayout,
+  type DeviceOptionsLayout,
+  Result,
+  TransportWanted,
+} from "../../kernel-shim/javascript/abi.js";
+import { readRecord, type RecordOf } from "../../kernel-shim/javascript/records.js";
 import type { HostileMachine } from "../../kernel-shim/emulated-pc/hostile/hostile-machine.js";
 import type { Mutations } from "../../kernel-shim/emulated-pc/hostile/mutations.js";
-import type { Random } from "../../kernel-shim/emulated-pc/random.js";
 import { pick } from "../../kernel-shim/emulated-pc/hostile/values.js";
+import type { Random } from "../../kernel-shim/emulated-pc/random.js";
+import type { VirtioDevice } from "../../kernel-shim/emulated-pc/virtio/device.js";
+import { isMmio } from "../../kernel-shim/emulated-pc/virtio/transport.js";
+import type { MmioSlot } from "../../kernel-shim/machine.js";
 import * as bounds from "./bounds.js";
 import { expect } from "./finding.js";
 import { expectResult, type HostedModule } from "./hosted-module.js";
@@ -20,6 +28,28 @@ export interface GuestContext {
   /** As the machine has it. */
   readonly relaxTime: number;
 }
+
+/** Where a device is, as its kernel knows it. */
+export interface DevicePlace {
+  /** What an opening calls it by: the PCI address, or the low half of where its slot begins. */
+  readonly address: number;
+  /** Null of a PCI function. */
+  readonly slot: MmioSlot | null;
+  readonly costs: bounds.RegisterCosts;
+}
+
+export function placeOf({ pc }: HostileMachine, device: VirtioDevice): DevicePlace {
+  const transport = pc.transportOf(device);
+  const costs = bounds.registerCosts(transport);
+  if (!isMmio(transport)) return { address: pc.addressOf(device), slot: null, costs };
+  const slot = pc.slotOf(device);
+  return { address: Number(slot.base) % 2 ** 32, slot, costs };
+}
+
+type CommonOptions = RecordOf<typeof DeviceOptionsLayout>;
+const FEATURES_MAX = 0xffff_ffff_ffff_ffffn;
+/** Where lies about registers, functions and configuration space come in. */
+const LIES = ["register read", "register lie", "configuration read", "capability"] as const;
 
 /** What can be wrong with a device while it is opened or reset. */
 const BRING_UP_RESULTS = [
@@ -46,15 +76,26 @@ const PATIENCE_TIME = 50_000;
 export abstract class DeviceGuest {
   /** 0: not open. */
   handle = 0;
-  abstract readonly kind: "block" | "net";
+  abstract readonly kind: "block" | "net" | "entropy";
   protected ring: bounds.RingFacts = { entries: 0, descriptors: 0 };
+  protected readonly place: DevicePlace;
   private readonly mistakes: Mistakes;
 
   constructor(
     protected readonly context: GuestContext,
-    readonly pciAddress: number,
+    private readonly device: VirtioDevice,
   ) {
+    this.place = placeOf(context.machine, device);
     this.mistakes = new Mistakes(context);
+  }
+
+  /** What an opening calls the device by. */
+  get address(): number {
+    return this.place.address;
+  }
+
+  get slot(): MmioSlot | null {
+    return this.place.slot;
   }
 
   get isOpen(): boolean {
@@ -91,11 +132,52 @@ export abstract class DeviceGuest {
     return pick(this.context.random, [0n, 1_000_000n, 2_000_000n, 1_000_000_000n]);
   }
 
+  /** Whether devices ever said of themselves what is not so. */
+  protected get wasLiedTo(): boolean {
+    return this.context.mutations.appliedAt(...LIES) > 0;
+  }
+
+  /** The fields that all records of options begin with: mostly what leads to the device, otherwise anything. */
+  protected chooseOptions(): CommonOptions {
+    const { random } = this.context;
+    const bits = (BigInt(random.next()) << 32n) | BigInt(random.next());
+    const options = this.plainOptions();
+    const { transport, mmio_bytes: bytes } = options;
+    // Rarely by a way that is not there.
+    const wanted = [...Array<number>(12).fill(transport), TransportWanted.LEGACY_PCI, TransportWanted.MODERN_PCI];
+    return {
+      ...options,
+      features: pick(random, [bits, FEATURES_MAX]),
+      timeout_ns: this.chooseTimeout(),
+      mmio_bytes: pick(random, [...Array<number>(6).fill(bytes), 0x100, 0x104, 2 * bytes]),
+      transport: pick(random, wanted),
+      vectors: pick(random, [0, 0, 1, 1, 2, 3, 4, 0xffff_ffff]),
+      queue_size_max: pick(random, [0, 0, 0, 0, 1, 4, 5, 16, 0xffff_ffff]),
+    };
+  }
+
+  /** What leads to the device, and nothing else. */
+  protected plainOptions(): CommonOptions {
+    const { slot } = this.place;
+    const isMapped = slot !== null;
+    return {
+      features: FEATURES_MAX,
+      timeout_ns: 0n,
+      mmio_base: isMapped ? slot.base : 0n,
+      mmio_bytes: isMapped ? slot.bytes : 0,
+      transport: isMapped ? TransportWanted.MMIO : TransportWanted.PCI,
+      vectors: 0,
+      queue_size_max: 0,
+    };
+  }
+
   /** `open` with the memory that it may borrow as bound. */
-  protected openWith(name: "block_open" | "net_open", options: number): number {
-    const { module, relaxTime } = this.context;
+  protected openWith(name: "block_open" | "net_open" | "entropy_open", options: number): number {
+    const { module, machine, relaxTime } = this.context;
+    machine.chooseLies(this.device);
     // What an open that fails borrowed is given back by its end, so the bound is for all there is.
-    const handle = module.call(name, bounds.openImports(4 * 1024 * 1024, relaxTime), this.pciAddress, options);
+    const bound = bounds.openImports(this.place.costs, 4 * 1024 * 1024, relaxTime);
+    const handle = module.call(name, bound, this.address, options);
     module.records.reset();
     expectResult(name, handle, OPEN_RESULTS);
     expect(handle !== 0, "a handle is greater than 0", () => name);
@@ -105,7 +187,7 @@ export abstract class DeviceGuest {
 
   /** A call on the handle alone. */
   protected callOnHandle(
-    name: "interrupt" | "events" | "enable_interrupts" | "disable_interrupts" | "block_await_all" | "net_await_all",
+    name: "events" | "enable_interrupts" | "disable_interrupts" | "block_await_all" | "net_await_all",
     bound: number,
     allowed: readonly number[],
   ): number {
@@ -116,13 +198,14 @@ export abstract class DeviceGuest {
 
   /** Takes up to `capacity` completions, each of which `complete` is told of. Returns how many, or the negative result. */
   protected takeCompletions(
-    name: "block_poll" | "net_reclaim",
+    name: "block_poll" | "net_reclaim" | "entropy_poll",
     capacity: number,
     complete: (token: bigint, result: number, length: number) => void,
   ): number {
     const { module } = this.context;
     const array = module.passRoom(CompletionLayout, capacity);
-    const taken = module.call(name, bounds.takeImports(this.ring, this.lentBytes), this.handle, array, capacity);
+    const bound = bounds.takeImports(this.place.costs, this.ring, this.lentBytes);
+    const taken = module.call(name, bound, this.handle, array, capacity);
     expectResult(name, taken, BATCH_RESULTS);
     expect(taken <= capacity, "no more is taken than there is room for", () => `${taken}`);
     for (let index = 0; index < taken; index++) {
@@ -138,11 +221,7 @@ export abstract class DeviceGuest {
     const { random, machine } = this.context;
     switch (choice) {
       case 0:
-        expect(
-          this.callOnHandle("interrupt", bounds.INTERRUPT_IMPORTS, [Result.E_GONE]) <= 3,
-          "interrupt has two reasons",
-          () => "",
-        );
+        this.interrupt();
         return;
       case 1:
         expect(this.callOnHandle("events", bounds.NO_IMPORTS, []) <= 31, "there are five events", () => "");
@@ -168,10 +247,23 @@ export abstract class DeviceGuest {
     }
   }
 
+  /** The line was asserted, or a message came, or neither. */
+  private interrupt(): void {
+    const { module, random } = this.context;
+    const bound = bounds.interruptImports(this.place.costs);
+    const isMessage = random.below(2) === 0;
+    const vector = pick(random, [0, 0, 1, 2, 3, 63, 64, 0xffff_ffff]);
+    const bits = isMessage
+      ? module.call("interrupt_vector", bound, this.handle, vector)
+      : module.call("interrupt", bound, this.handle);
+    expectResult("interrupt", bits, [Result.E_GONE]);
+    expect(bits <= 3, "an interrupt has two reasons", () => `${bits}`);
+  }
+
   /** Resets the device. Returns the result. */
   reset(): number {
     const { module, relaxTime } = this.context;
-    const bound = bounds.deviceResetImports(this.lentBytes, relaxTime, this.ring);
+    const bound = bounds.deviceResetImports(this.place.costs, this.lentBytes, relaxTime, this.ring);
     const result = module.call("reset", bound, this.handle);
     expectResult("reset", result, BRING_UP_RESULTS);
     expect(result <= 0, "reset returns OK or an error", () => `${result}`);
@@ -182,7 +274,8 @@ export abstract class DeviceGuest {
   /** Closes the device, and takes back all that was out. */
   close(): void {
     const { module, relaxTime } = this.context;
-    const left = module.call("close", bounds.closeImports(this.lentBytes, relaxTime, this.ring), this.handle);
+    const bound = bounds.closeImports(this.place.costs, this.lentBytes, relaxTime, this.ring);
+    const left = module.call("close", bound, this.handle);
     expect(left === this.out, "close says how much is still out", () => `${left}, not ${this.out}`);
     this.deviceWasReset();
     while (this.out > 0) {
@@ -200,8 +293,15 @@ export abstract class DeviceGuest {
     const { module, random } = this.context;
     if (random.below(2) === 0) return;
     this.callWhileClosing();
-    const name = pick(random, ["interrupt", "enable_interrupts", "disable_interrupts", "reset", "close"] as const);
-    const result = module.call(name, bounds.NO_IMPORTS, this.handle);
+    const name = pick(random, [
+      "interrupt",
+      "interrupt_vector",
+      "enable_interrupts",
+      "disable_interrupts",
+      "reset",
+      "close",
+    ] as const);
+    const result = module.call(name, bounds.NO_IMPORTS, this.handle, 0);
     expect(result === Result.E_HANDLE, "a handle that is being closed takes no work", () => `${name}: ${result}`);
   }
 
@@ -226,7 +326,7 @@ export abstract class DeviceGuest {
   makePeace(): void {
     const { mutations, random } = this.context;
     if (this.isOpen && random.below(2) === 0) {
-      const wasDeceived = mutations.appliedAt("register read", "configuration read", "register write") > 0;
+      const wasDeceived = this.wasLiedTo || mutations.appliedAt("register write") > 0;
       const result = this.reset();
       expect(result === Result.OK || wasDeceived, "reset brings a device back", () => `${result}`);
       this.drain();

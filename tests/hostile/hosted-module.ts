@@ -21,10 +21,10 @@ const GUARD_BYTES = 4096;
 /** The exports that lend memory or give it back. */
 const MOVES_MEMORY = /open|close|reset|reclaim|release|poll/;
 /** The exports that have to do with what the caller lent. */
-const MOVES_DATA = /open|close|reset|reclaim|release|poll|submit|transmit|receive|pci/;
+const MOVES_DATA = /open|close|reset|reclaim|release|poll|submit|request|transmit|receive|pci/;
 
 /** The exports that return a result. */
-export type CheckedCall = Exclude<keyof VirtioExports, "forget_translations" | "mmio_identify">;
+export type CheckedCall = Exclude<keyof VirtioExports, "forget_translations">;
 
 export interface HostedModuleOptions {
   /** Where the machine lends pages from, in linear memory; only in the mapped build. */
@@ -42,7 +42,7 @@ export class HostedModule {
   readonly called = new Set<string>();
   private readonly exports: VirtioExports;
   /** The same, for calls by name. */
-  private readonly callables: Record<CheckedCall, (...parameters: number[]) => number>;
+  private readonly callables: Record<CheckedCall, (...parameters: (number | bigint)[]) => number>;
   private readonly guard: GuardedMemory;
   /** Where the next call may write in memory of the caller's. */
   private readonly writable: { pointer: number; length: number }[] = [];
@@ -56,7 +56,7 @@ export class HostedModule {
     const { module = moduleOf(machine.build), imports } = options.instrumented ?? {};
     const instance = new WebAssembly.Instance(module, { kernel, env: { memory }, ...imports });
     this.exports = instance.exports as unknown as VirtioExports;
-    this.callables = this.exports;
+    this.callables = instance.exports as unknown as typeof this.callables;
     this.view = new DataView(memory.buffer);
     this.guard = new GuardedMemory(machine);
     const heapBase = this.exports.heap_base() >>> 0;
@@ -82,7 +82,7 @@ export class HostedModule {
    *
    * @param bound the most imports that the call may make
    */
-  call(name: CheckedCall, bound: number, ...parameters: number[]): number {
+  call(name: CheckedCall, bound: number, ...parameters: (number | bigint)[]): number {
     const { machine } = this;
     this.called.add(name);
     machine.act();
@@ -100,7 +100,8 @@ export class HostedModule {
       const port = machine.portRefusals[portRefusals];
       expect(port === undefined, "an enumeration reaches the ports of configuration space", () => `${name}: ${port}`);
     }
-    const refusal = machine.refusals[0] ?? (machine.isDeceivedAboutPci ? undefined : machine.portRefusals[0]);
+    const portRefusal = machine.isDeceivedAboutPci ? undefined : machine.portRefusals[0];
+    const refusal = machine.refusals[0] ?? machine.registerRefusals[0] ?? portRefusal;
     expect(refusal === undefined, "the stack reaches only what it was granted", () => `${name}: ${refusal}`);
     this.records.check();
     const { isThorough = false } = this.options;

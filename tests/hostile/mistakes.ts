@@ -1,10 +1,20 @@
 /** A caller's mistakes: calls that cannot be meant, each of which has to be refused with its own code. */
-import { BlockOptionsLayout, NetOptionsLayout, Result } from "../../kernel-shim/javascript/abi.js";
+import {
+  BlockOptionsLayout,
+  EntropyOptionsLayout,
+  MmioIdentityLayout,
+  NetOptionsLayout,
+  Result,
+  TransportWanted,
+} from "../../kernel-shim/javascript/abi.js";
+import type { MmioSlot } from "../../kernel-shim/machine.js";
 import { pick } from "../../kernel-shim/emulated-pc/hostile/values.js";
 import * as bounds from "./bounds.js";
 import type { GuestContext } from "./device-guest.js";
 import { expect } from "./finding.js";
 import type { CheckedCall } from "./hosted-module.js";
+
+type Kind = "block" | "net" | "entropy";
 
 /** Calls on a handle without any other parameter. */
 const onHandle: readonly CheckedCall[] = [
@@ -19,7 +29,7 @@ const onHandle: readonly CheckedCall[] = [
 ];
 
 /** Calls on the handle of a device of this kind, with records; how many when their number is no parameter. */
-const withRecords: Readonly<Record<"block" | "net", readonly { name: CheckedCall; isArray: boolean }[]>> = {
+const withRecords: Readonly<Record<Kind, readonly { name: CheckedCall; isArray: boolean }[]>> = {
   block: [
     { name: "block_information", isArray: false },
     { name: "block_statistics", isArray: false },
@@ -34,20 +44,29 @@ const withRecords: Readonly<Record<"block" | "net", readonly { name: CheckedCall
     { name: "net_receive", isArray: true },
     { name: "net_release", isArray: true },
   ],
+  entropy: [
+    { name: "entropy_request", isArray: true },
+    { name: "entropy_poll", isArray: true },
+  ],
 };
 
-/** Calls on handles of devices that the campaign has none of. */
-const ofOthers: readonly { name: CheckedCall; isArray: boolean }[] = [
-  { name: "entropy_request", isArray: true },
-  { name: "entropy_poll", isArray: true },
-];
+/** The call that opens a device of each kind, and the options that it takes. */
+const openings = {
+  block: { open: "block_open", options: BlockOptionsLayout },
+  net: { open: "net_open", options: NetOptionsLayout },
+  entropy: { open: "entropy_open", options: EntropyOptionsLayout },
+} as const;
+const kinds = ["block", "net", "entropy"] as const;
 
 /** What a guest makes mistakes with. */
 export interface Mistaken {
-  readonly kind: "block" | "net";
+  readonly kind: Kind;
   /** Of the open device. */
   readonly handle: number;
-  readonly pciAddress: number;
+  /** What an opening calls it by. */
+  readonly address: number;
+  /** Null of a PCI function. */
+  readonly slot: MmioSlot | null;
 }
 
 export class Mistakes {
@@ -62,6 +81,8 @@ export class Mistakes {
       () => this.wrongRecordsOfFunctions(mistaken),
       () => this.openAgain(mistaken),
       () => this.wrongOptions(mistaken),
+      () => this.openSlotAgain(mistaken),
+      () => this.wrongSlot(),
       () => this.initializeAgain(),
       // None, but what it forgets has to be found again.
       () => this.context.module.forgetTranslations(),
@@ -76,13 +97,17 @@ export class Mistakes {
       ...onHandle.map((each) => ({ name: each, isArray: false })),
       ...withRecords.block,
       ...withRecords.net,
-      ...ofOthers,
+      ...withRecords.entropy,
     ]);
     this.refuses(name, [wrong, 0x1_0000, isArray ? 1 : 0], Result.E_HANDLE);
   }
 
   private otherKind({ handle, kind }: Mistaken): void {
-    const { name } = pick(this.context.random, [...withRecords[kind === "block" ? "net" : "block"], ...ofOthers]);
+    const others = kinds.filter((other) => other !== kind);
+    const { name } = pick(
+      this.context.random,
+      others.flatMap((other) => withRecords[other]),
+    );
     this.refuses(name, [handle, 0x1_0000, 1], Result.E_HANDLE);
   }
 
@@ -98,27 +123,61 @@ export class Mistakes {
     );
   }
 
-  private wrongRecordsOfFunctions({ pciAddress }: Mistaken): void {
+  private wrongRecordsOfFunctions({ address }: Mistaken): void {
     const [pointer, count] = this.chooseWrongArray();
     const wrong = this.wrongPointer();
     pick(this.context.random, [
       () => this.refuses("pci_scan", [pointer, Math.max(count, 1)], Result.E_ARGUMENT),
-      () => this.refuses("pci_capabilities", [pciAddress, pointer, Math.max(count, 1)], Result.E_ARGUMENT),
-      () => this.refuses("pci_bar", [pciAddress, 0, wrong], Result.E_ARGUMENT),
+      () => this.refuses("pci_capabilities", [address, pointer, Math.max(count, 1)], Result.E_ARGUMENT),
+      () => this.refuses("pci_bar", [address, 0, wrong], Result.E_ARGUMENT),
       () => this.refuses("pci_assign", [wrong], Result.E_ARGUMENT),
-      () => this.refuses("pci_msix", [pciAddress, wrong], Result.E_ARGUMENT),
+      () => this.refuses("pci_msix", [address, wrong], Result.E_ARGUMENT),
+      () => this.refuses("mmio_identify", [0xfeb0_0000n, 0x200, wrong], Result.E_ARGUMENT),
     ])();
   }
 
-  private openAgain({ kind, pciAddress }: Mistaken): void {
-    const own = kind === "block" ? "block_open" : "net_open";
-    this.refuses(pick(this.context.random, [own, "entropy_open"]), [pciAddress, 0], Result.E_IN_USE);
+  private openAgain({ address }: Mistaken): void {
+    this.refuses(openings[pick(this.context.random, kinds)].open, [address, 0], Result.E_IN_USE);
   }
 
-  private wrongOptions({ kind, pciAddress }: Mistaken): void {
-    const { size } = kind === "block" ? BlockOptionsLayout : NetOptionsLayout;
-    const options = this.context.module.view.byteLength - size + 4;
-    this.refuses(kind === "block" ? "block_open" : "net_open", [pciAddress, options], Result.E_ARGUMENT);
+  /** By the slot, which another name does not hide. The registers are as many as there are, or a few of them. */
+  private openSlotAgain({ slot }: Mistaken): void {
+    if (slot === null) return;
+    const { random } = this.context;
+    const bytes = pick(random, [slot.bytes, 0x100]);
+    this.openSlot(slot.base, bytes, Result.E_BAR);
+  }
+
+  /** A slot that cannot be one. */
+  private wrongSlot(): void {
+    const { random } = this.context;
+    const [base, bytes] = pick<[bigint, number]>(random, [
+      [0xfeb0_0001n, 0x200],
+      [0xfeb0_0000n, 0xff],
+      [0xfeb0_0000n, 0],
+      [0xffff_ffff_ffff_fffcn, 0x200],
+    ]);
+    if (random.below(2) === 0) {
+      this.openSlot(base, bytes, Result.E_ARGUMENT);
+      return;
+    }
+    const { module } = this.context;
+    const record = module.passRoom(MmioIdentityLayout, 1);
+    this.refuses("mmio_identify", [base, bytes, record], Result.E_ARGUMENT);
+    module.records.reset();
+  }
+
+  private openSlot(base: bigint, bytes: number, expected: number): void {
+    const { module, random } = this.context;
+    const { open, options } = openings[pick(random, kinds)];
+    const slot = { transport: TransportWanted.MMIO, mmio_base: base, mmio_bytes: bytes };
+    this.refuses(open, [0, module.pass(options, [slot])], expected);
+    module.records.reset();
+  }
+
+  private wrongOptions({ kind, address }: Mistaken): void {
+    const { open, options } = openings[kind];
+    this.refuses(open, [address, this.context.module.view.byteLength - options.size + 4], Result.E_ARGUMENT);
   }
 
   private initializeAgain(): void {
@@ -141,7 +200,7 @@ export class Mistakes {
     ]);
   }
 
-  private refuses(name: CheckedCall, parameters: readonly number[], ...allowed: readonly number[]): void {
+  private refuses(name: CheckedCall, parameters: readonly (number | bigint)[], ...allowed: readonly number[]): void {
     const result = this.context.module.call(name, bounds.NO_IMPORTS, ...parameters);
     expect(
       allowed.includes(result),

@@ -3,6 +3,7 @@ import {
   PciBarLayout,
   PciCapabilityLayout,
   PciFunctionLayout,
+  PciMsixLayout,
   PciRangesLayout,
   type RecordLayout,
   Result,
@@ -22,6 +23,7 @@ const FUNCTIONS_MAX = 65_536;
 const CAPABILITIES = 8;
 const CAPABILITIES_MAX = 48;
 const BASE_ADDRESSES = 6;
+const VECTORS_MAX = 2048;
 const PORTS = 0x1_0000;
 const MEMORY_END = 2 ** 32;
 
@@ -75,7 +77,7 @@ export class PciGuest {
   lookAround(address: number): void {
     const { random } = this.context;
     for (let calls = 1 + random.below(5); calls > 0; calls--) {
-      switch (random.below(4)) {
+      switch (random.below(5)) {
         case 0:
           this.scan(random.below(FUNCTIONS + 1));
           break;
@@ -84,6 +86,9 @@ export class PciGuest {
           break;
         case 2:
           for (let index = 0; index < BASE_ADDRESSES; index++) this.baseAddress(address, index);
+          break;
+        case 3:
+          this.messages(address);
           break;
         default:
           this.assign(this.chooseRanges());
@@ -149,6 +154,19 @@ export class PciGuest {
     );
     expectResult("pci_capabilities", listed, [Result.E_NOT_FOUND]);
     expect(listed <= CAPABILITIES_MAX, "there are at most 48 capabilities", () => `${listed}`);
+  }
+
+  private messages(address: number): void {
+    const { module } = this.context;
+    const pointer = module.passRoom(PciMsixLayout, 1);
+    const result = module.call("pci_msix", bounds.MSIX_IMPORTS, address, pointer);
+    expectResult("pci_msix", result, [Result.E_NOT_FOUND, Result.E_UNSUPPORTED]);
+    if (result === Result.OK) {
+      const { vectors, table_bar: bar, table_offset: offset } = readRecord(module.view, PciMsixLayout, pointer);
+      const isTable = vectors >= 1 && vectors <= VECTORS_MAX && bar <= 7 && offset % 8 === 0;
+      expect(isTable, "a message table has 1 to 2048 entries", () => `${vectors} at ${offset} behind ${bar}`);
+    }
+    module.records.reset();
   }
 
   /** Fills an array. Records behind those found stay as they are. Returns what the call returned. */

@@ -3,6 +3,7 @@
  */
 import { BlockDevice } from "../../kernel-shim/emulated-pc/block/device.js";
 import type { Completion } from "../../kernel-shim/emulated-pc/completion.js";
+import { EntropyDevice } from "../../kernel-shim/emulated-pc/entropy/device.js";
 import { hostileReceiveFaults } from "../../kernel-shim/emulated-pc/hostile/hostile-device.js";
 import { HostileMachine } from "../../kernel-shim/emulated-pc/hostile/hostile-machine.js";
 import {
@@ -15,18 +16,22 @@ import {
 } from "../../kernel-shim/emulated-pc/hostile/mutations.js";
 import { pick } from "../../kernel-shim/emulated-pc/hostile/values.js";
 import { NetDevice } from "../../kernel-shim/emulated-pc/net/device.js";
-import { type Profile, profileNames, profiles } from "../../kernel-shim/emulated-pc/profiles.js";
 import { Random } from "../../kernel-shim/emulated-pc/random.js";
 import type { VirtioDevice } from "../../kernel-shim/emulated-pc/virtio/device.js";
+import { isMmio, type Transport } from "../../kernel-shim/emulated-pc/virtio/transport.js";
 import type { Build } from "../../kernel-shim/machine.js";
 import type { InstrumentedModule } from "../../tools/fuzz/coverage/coverage.js";
 import { CardGuest } from "./card-guest.js";
 import type { DeviceGuest, GuestContext } from "./device-guest.js";
 import { DiskGuest } from "./disk-guest.js";
+import { EntropyGuest } from "./entropy-guest.js";
 import { expect, Finding } from "./finding.js";
 import { HostedModule } from "./hosted-module.js";
+import { chooseProfile, chooseTransport, QUEUE_SIZES } from "./hosts.js";
 import { PciGuest } from "./pci-guest.js";
+import { SlotGuest } from "./slot-guest.js";
 import { TracedDisk } from "./traced-disk.js";
+import { TracedEntropy } from "./traced-entropy.js";
 import { TracedNetwork } from "./traced-network.js";
 
 const MEMORY_BYTES = 2 * 1024 * 1024;
@@ -38,6 +43,12 @@ const RELAX_TIME = 10_000_000;
 /** One in how many machines is enumerated by its kernel, one in how many of those has no firmware that did it. */
 const ENUMERATED = 4;
 const WITHOUT_FIRMWARE = 2;
+/** One in how many machines is asked what is in its slots. */
+const ASKED_ABOUT_SLOTS = 4;
+/** The first that devices can have. */
+const FIRST_PORT = 0x1000;
+/** Longer than a request is held back, in nanoseconds. */
+const LATEST_WORK = 100_000_000;
 
 export interface Outcome {
   readonly finding: Finding | undefined;
@@ -80,7 +91,12 @@ export function runScenario(options: ScenarioOptions): Outcome {
   const network = new TracedNetwork();
   const block = new BlockDevice({ backEnd: disk, serial: "a serial of 20 chars" });
   const net = new NetDevice({ backend: network, receiveFaults: hostileReceiveFaults(mutations) });
-  const devices: VirtioDevice[] = pick(random, [[block], [net], [block, net]]);
+  const entropy = new TracedEntropy();
+  const rng = new EntropyDevice({ source: entropy.source, queueSizes: [pick(random, QUEUE_SIZES)] });
+  const devices: VirtioDevice[] = pick(random, [[block], [net], [rng], [block, net], [rng, block], [net, rng, block]]);
+  const transports = new Map(devices.map((device) => [device, chooseTransport(random, profile)]));
+  const transportOf = (device: VirtioDevice): Transport => transports.get(device) ?? profile.transport;
+  const functions = devices.filter((device) => !isMmio(transportOf(device)));
   const memory =
     build === "mapped" ? { memory: memoryOfMapped(), poolStart: POOL_START, poolEnd: MEMORY_BYTES } : undefined;
   const isEnumerated = random.below(ENUMERATED) === 0;
@@ -88,6 +104,7 @@ export function runScenario(options: ScenarioOptions): Outcome {
   const machine = new HostileMachine({
     mutations,
     devices,
+    transportOf,
     profile,
     build,
     seed,
@@ -112,15 +129,14 @@ export function runScenario(options: ScenarioOptions): Outcome {
     if (isEnumerated) {
       const kernel = new PciGuest(context);
       kernel.plugMore();
-      kernel.lookAround(machine.pc.addressOf(devices[0] ?? block));
+      kernel.lookAround(functions[0] === undefined ? 0 : machine.pc.addressOf(functions[0]));
       kernel.recover();
     }
+    if (random.below(ASKED_ABOUT_SLOTS) === 0) new SlotGuest(context).lookAround();
+    for (const device of functions) grantPorts(machine, device);
     const guests = devices.map((device): DeviceGuest => {
-      const address = machine.pc.addressOf(device);
-      const bar = machine.pc.functionOf(device).read(0x10, 4);
-      // Lies about bridges and base addresses can leave a device without ports, which no kernel would grant then.
-      if (bar >= 0x1000) machine.grantPorts(bar - (bar % 4), 64);
-      return device === block ? new DiskGuest(context, address, disk, block) : new CardGuest(context, address, network);
+      if (device === block) return new DiskGuest(context, disk, block);
+      return device === net ? new CardGuest(context, network, net) : new EntropyGuest(context, entropy, rng);
     });
     const steps = 20 + random.below(180);
     for (let step = 0; step < steps; step++) {
@@ -130,9 +146,13 @@ export function runScenario(options: ScenarioOptions): Outcome {
     }
     machine.behave();
     for (const guest of guests) guest.makePeace();
+    // What ignored that it was reset ends what it still has to do.
+    machine.letDevicesWork(LATEST_WORK);
     for (const guest of guests) guest.startAgain();
     const left = machine.lent.stackBytes;
     expect(left === 0, "closed devices leave no memory lent", () => `${left} bytes`);
+    const { mappingCount } = machine.pc;
+    expect(mappingCount === 0, "closed devices leave no registers mapped", () => `${mappingCount} windows`);
     module.checkMemory();
   } catch (error) {
     finding =
@@ -149,6 +169,11 @@ function chooseRarity(random: Random, build: Build): Rarity {
   const scale = build === "mapped" ? 1 : 4;
   for (const site of SITES) {
     if (random.below(2) === 0) continue;
+    if (site === "register lie" || site === "capability" || site === "vector") {
+      // There are few places of these.
+      rarity[site] = pick(random, [1, 2, 4, 16]);
+      continue;
+    }
     const isBetween = site === "forgery" || site === "memory write" || site === "behaviour" || site === "work";
     const base = isBetween || site === "memory read" ? 8 * scale : 4;
     rarity[site] = base * pick(random, [1, 4, 16, 64]);
@@ -156,14 +181,11 @@ function chooseRarity(random: Random, build: Build): Rarity {
   return rarityOf(rarity);
 }
 
-/** One of the hosts, as a rule with smaller queues, so that they fill up and wrap. */
-function chooseProfile(random: Random): Profile {
-  const profile = profiles[pick(random, profileNames)];
-  const sizes = [4, 8, 16, 64];
-  return {
-    ...profile,
-    block: { ...profile.block, queueSize: pick(random, sizes) },
-    // Only a large ring has room for frames over small buffers.
-    net: { ...profile.net, receiveQueueSize: pick(random, [...sizes, 512]), transmitQueueSize: pick(random, sizes) },
-  };
+/** The ports of a function. Lies about bridges and base addresses can leave it without, and no kernel grants any then. */
+function grantPorts(machine: HostileMachine, device: VirtioDevice): void {
+  const pciFunction = machine.pc.functionOf(device);
+  for (const bar of pciFunction.baseAddresses) {
+    const base = bar.kind === "io" ? pciFunction.baseAddress(bar) : 0;
+    if (base >= FIRST_PORT) machine.grantPorts(base, bar.size);
+  }
 }
