@@ -333,6 +333,16 @@ export class EmulatedPc implements Machine {
     new Firmware((pciFunction) => this.wiredLine(pciFunction), usesHighMemory).configure(this.rootBus);
   }
 
+  /**
+   * Takes all devices and bridges the power for a moment, as S3 does: they forget what drivers and firmware told them, base
+   * addresses, bus numbers and bridge windows included. Memory keeps what is in it, and no firmware runs afterwards.
+   */
+  powerCycle(): void {
+    this.powerOn();
+    for (const device of this.plugged.keys()) device.powerCycle();
+    for (const { pciFunction } of [...everything(this.rootBus)]) pciFunction.powerCycle();
+  }
+
   // ---- memory ----
 
   reservePrivate(bytes: number): number {

@@ -33,6 +33,8 @@ export interface CapabilityBehaviour {
   attached(fields: DataView): void;
   /** Configuration space was written, by whomever. */
   written?(): void;
+  /** The function was without power for a moment. */
+  powerCycled?(): void;
   /** Bytes that are answered as they are read and written. */
   readonly data?: {
     /** From the start of the capability. */
@@ -85,6 +87,8 @@ export interface FunctionObserver {
 
 export class PciFunction {
   readonly configuration: Uint8Array;
+  /** As it is at power-on, before firmware. */
+  private readonly initialConfiguration: Uint8Array;
   readonly baseAddresses: readonly BaseAddressDescription[];
   observer: FunctionObserver | null = null;
   protected readonly view: DataView;
@@ -117,6 +121,7 @@ export class PciFunction {
     this.allow(registers.INTERRUPT_LINE, 1, 0xff);
     for (const bar of this.baseAddresses) this.addBaseAddress(bar);
     this.addCapabilities(description.capabilities ?? []);
+    this.initialConfiguration = this.configuration.slice();
   }
 
   get command(): number {
@@ -165,6 +170,16 @@ export class PciFunction {
     this.configuration.set(bytes, offset);
     for (const behaviour of this.behaviours) behaviour.written?.();
     this.observer?.decodingChanged();
+  }
+
+  /** Loses power for a moment: all registers are as before firmware ran. Whether there are others in its slot stays known. */
+  powerCycle(): void {
+    const headerType = this.view.getUint8(registers.HEADER_TYPE);
+    this.configuration.set(this.initialConfiguration);
+    this.view.setUint8(registers.HEADER_TYPE, headerType);
+    for (const behaviour of this.behaviours) behaviour.powerCycled?.();
+    this.observer?.decodingChanged();
+    this.observer?.interruptChanged(this);
   }
 
   /** Level of the interrupt pin, before the disable bit of the command register. */

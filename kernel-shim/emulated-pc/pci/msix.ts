@@ -45,7 +45,7 @@ export class Msix implements CapabilityBehaviour {
     private readonly record: (rule: Rule, detail: string) => void,
   ) {
     this.words = new Uint32Array(vectors * ENTRY_WORDS);
-    for (let vector = 0; vector < vectors; vector++) this.words[vector * ENTRY_WORDS + VECTOR_CONTROL] = MASK;
+    this.powerCycled();
     this.table = {
       read: (offset, width) => (this.accepts(offset, width) ? (this.words[offset / WORD_BYTES] ?? 0) : 0),
       write: (offset, width, value) => {
@@ -87,6 +87,13 @@ export class Msix implements CapabilityBehaviour {
   /** The function may have been unmasked. */
   written(): void {
     this.sendPending();
+  }
+
+  /** Every entry is masked, and has no message. */
+  powerCycled(): void {
+    this.words.fill(0);
+    for (let vector = 0; vector < this.vectors; vector++) this.words[vector * ENTRY_WORDS + VECTOR_CONTROL] = MASK;
+    this.pending.clear();
   }
 
   get isEnabled(): boolean {

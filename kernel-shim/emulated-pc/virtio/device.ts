@@ -262,6 +262,11 @@ export abstract class VirtioDevice implements QueueOwner {
     this.isAttached = false;
   }
 
+  /** Loses power for a moment, and with it all that a driver told it. */
+  powerCycle(): void {
+    this.reset();
+  }
+
   /** Looks for published work that nobody notified of; records and serves it. */
   checkNotifications(): void {
     if (!this.isReady || !this.canReachMemory) return;
