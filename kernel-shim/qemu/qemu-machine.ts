@@ -279,6 +279,19 @@ export class QemuMachine implements Machine {
     }
   }
 
+  /**
+   * Resets the machine, which keeps its memory: as in S3, devices and bridges have lost all that they were told. Interrupts
+   * are routed again, bus numbers and base addresses are not given out.
+   */
+  powerCycle(): void {
+    const before = this.events.length;
+    this.qmp("system_reset");
+    if (this.monitor.waitForEvent("RESET", before, DEFAULT_TIMEOUT) === null) {
+      throw new QemuError("The machine was not reset");
+    }
+    this.firmware.start();
+  }
+
   /** Stops the machine until `resume`. What a device does meanwhile is its own affair: QEMU's disks go on. */
   pause(): void {
     this.qmp("stop");
