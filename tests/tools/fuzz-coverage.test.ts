@@ -69,7 +69,7 @@ export function unbox(wanted: bool, limit: i32): i32 {
 export function flags(value: u64): i32 {
   const isLarge = value > 0xffff_ffff;
   if (value & 0x1_0000_0000) return isLarge ? 1 : 2;
-  if (isDefined(PORTED) || limit == 7) return 3;
+  if (isDefined(PORTED) || limit == 7 || offsetof<Box>() > 99) ERROR("decided when it is compiled");
   return value ? 4 : 5;
 }
 

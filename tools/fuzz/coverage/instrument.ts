@@ -66,6 +66,9 @@ const COMPARISONS = new Set([
   ts.SyntaxKind.GreaterThanEqualsToken,
 ]);
 
+/** The compiler's functions whose results it knows. */
+const COMPILER_KNOWS = new Set(["isDefined", "offsetof", "sizeof", "alignof"]);
+
 interface Insertion {
   readonly position: number;
   readonly text: string;
@@ -129,7 +132,7 @@ function instrumentFile(file: ts.SourceFile, checker: ts.TypeChecker, branches: 
 
   /** Whether nothing in it is known only when it runs: the compiler leaves one of the arms out. */
   function isDecidedByCompiler(node: ts.Node): boolean {
-    if (ts.isCallExpression(node)) return node.expression.getText(file) === "isDefined";
+    if (ts.isCallExpression(node)) return COMPILER_KNOWS.has(node.expression.getText(file));
     if (node.kind === ts.SyntaxKind.ThisKeyword) return false;
     if (ts.isIdentifier(node)) return isConstant(node);
     if (ts.isPropertyAccessExpression(node)) return isDecidedByCompiler(node.expression);
