@@ -9,7 +9,7 @@ import { CommandError } from "../command/command-error.js";
 import { beginStep } from "../command/progress.js";
 import type { KnownTest, Report } from "./bench.js";
 import { BenchProcess } from "./bench-process.js";
-import type { Mutant } from "./mutants.js";
+import type { Mutant, Mutants } from "./mutants.js";
 
 /** Tests that are asked together. */
 export interface Group {
@@ -38,13 +38,13 @@ interface Trial {
   readonly milliseconds: number;
   readonly branchesMax: number;
   readonly branches: ReadonlySet<number>;
-  /** How many mutants it missed so far. */
-  successes: number;
 }
 
 /** More branches than the stack itself takes, by so much, are an endless loop. */
 const BRANCHES_FACTOR = 20;
 const BRANCHES_SPARE = 2_000_000;
+/** What it takes to run even the quickest test. */
+const OVERHEAD_MILLISECONDS = 5;
 
 export class Hunt {
   private readonly processes: readonly BenchProcess[];
@@ -52,6 +52,7 @@ export class Hunt {
 
   /** @param modules files of the modules that know all mutants: mapped, ported */
   constructor(
+    private readonly mutants: Mutants,
     private readonly groups: readonly Group[],
     modules: readonly [mapped: string, ported: string],
   ) {
@@ -90,7 +91,7 @@ export class Hunt {
     try {
       await this.share(verdicts, async ({ mutant, tests }, bench) => {
         const fit = trials.filter(({ branches }) => branches.has(mutant.branch));
-        const test = await this.whatMisses(mutant, fit, bench);
+        const test = await this.whatMisses(mutant, this.inOrder(mutant, fit), bench);
         const verdict = { mutant, by: test === null ? "" : group.name, test, tests: tests + fit.length };
         step.aside(() => (test === null ? left.push(verdict) : found(verdict)));
         step.advance();
@@ -127,12 +128,24 @@ export class Hunt {
 
   /** The name of the first test that misses a mutant; null when none does. */
   private async whatMisses(mutant: Mutant, trials: readonly Trial[], bench: BenchProcess): Promise<string | null> {
-    for (const each of [...trials].sort((first, second) => rate(second) - rate(first))) {
-      if (!(await this.misses(mutant, each, bench))) continue;
-      each.successes++;
-      return each.name;
+    for (const each of trials) {
+      if (await this.misses(mutant, each, bench)) return each.name;
     }
     return null;
+  }
+
+  /** Those first that are quick, and go ways of the mutant's function that few others go: they are about it. */
+  private inOrder(mutant: Mutant, trials: readonly Trial[]): Trial[] {
+    const neighbours = this.mutants.neighbours(mutant).map((branch) => ({
+      branch,
+      weight: 1 / Math.max(trials.filter(({ branches }) => branches.has(branch)).length, 1),
+    }));
+    const worth = ({ branches, milliseconds }: Trial): number => {
+      const found = neighbours.reduce((sum, { branch, weight }) => (branches.has(branch) ? sum + weight : sum), 0);
+      return found / (milliseconds + OVERHEAD_MILLISECONDS);
+    };
+    const worths = new Map(trials.map((each) => [each, worth(each)]));
+    return [...trials].sort((first, second) => (worths.get(second) ?? 0) - (worths.get(first) ?? 0));
   }
 
   private async misses({ branch }: Mutant, { number, branchesMax }: Trial, bench: BenchProcess): Promise<boolean> {
@@ -170,10 +183,5 @@ export class Hunt {
 
 function trial(number: number, name: string, { milliseconds, taken, branches }: Report): Trial {
   const branchesMax = taken * BRANCHES_FACTOR + BRANCHES_SPARE;
-  return { number, name, milliseconds, branchesMax, branches: new Set(branches), successes: 0 };
-}
-
-/** Tests that missed much in little time are asked first. */
-function rate({ successes, milliseconds }: Trial): number {
-  return (successes + 0.1) / (milliseconds + 1);
+  return { number, name, milliseconds, branchesMax, branches: new Set(branches) };
 }

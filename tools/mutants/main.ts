@@ -64,7 +64,7 @@ async function tryOut(
   const verdicts: Verdict[] = [];
   let hunt: Hunt | undefined;
   try {
-    hunt = new Hunt(groups, await compileAll(mutants, folder.path));
+    hunt = new Hunt(mutants, groups, await compileAll(mutants, folder.path));
     await hunt.judge(chosen, (verdict) => {
       verdicts.push(verdict);
       found(verdict);

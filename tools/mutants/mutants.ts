@@ -31,6 +31,8 @@ export interface Mutant {
 export interface Mutants {
   /** In the order of the sources. */
   readonly list: readonly Mutant[];
+  /** The numbers of all branches of the function that a mutant is in. */
+  neighbours(mutant: Mutant): readonly number[];
   /** Compiles the module of one build. */
   compile(build: Build): Promise<Uint8Array>;
 }
@@ -44,8 +46,15 @@ export function findMutants(): Mutants {
     const { condition } = branch;
     return condition !== null && data.decides(condition) ? [mutant(branch, condition, number)] : [];
   });
+  const functions = new Map<string, number[]>();
+  branches.forEach(({ file, condition }, number) => {
+    if (condition === null) return;
+    const name = `${file}: ${functionOf(condition)}`;
+    functions.set(name, [...(functions.get(name) ?? []), number]);
+  });
   return {
     list,
+    neighbours: (mutant) => functions.get(`${mutant.file}: ${mutant.function}`) ?? [],
     // It is the module that tells a campaign which branches it reaches.
     compile: (build) => compileCached(`coverage-${build}`, unoptimisedStack(build, sources)),
   };
