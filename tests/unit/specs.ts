@@ -33,36 +33,52 @@ export async function runSpecs(build: Build): Promise<void> {
 }
 
 /** All specs, as paths relative to the project's folder. */
-function findSpecs(): string[] {
+export function findSpecs(): string[] {
   return readdirSync(import.meta.dirname, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name.endsWith(".spec.ts"))
     .map((entry) => relative(projectFolder, join(entry.parentPath, entry.name)))
     .sort();
 }
 
-interface Outcome {
+export interface Outcome {
   readonly name: string;
   /** What went wrong; undefined: the test passed. */
   readonly failure: string | undefined;
 }
 
+/**
+ * Compiles one spec.
+ *
+ * @param name under which the module is kept
+ * @param sources of the stack, in the place of those on the disk
+ */
+export function compileSpec(
+  file: string,
+  build: Build,
+  name = `${file}-${build}`,
+  sources: ReadonlyMap<string, string> = new Map(),
+): Promise<Uint8Array> {
+  const entries = [file, aspectEntry];
+  return compileCached(name, { config: "tests/unit/asconfig.json", target: build, entries, sources });
+}
+
 /** Compiles one spec and runs its tests. A spec that does not compile or start is one failed test. */
 async function runSpec(file: string, build: Build): Promise<Outcome[]> {
   try {
-    const binary = await compileCached(`${file}-${build}`, {
-      config: "tests/unit/asconfig.json",
-      target: build,
-      entries: [file, aspectEntry],
-    });
-    const memory = new WebAssembly.Memory({ initial: memoryPages, maximum: memoryPages });
-    const context = new TestContext({ fileName: file, binary, reporter: new EmptyReporter() });
-    const imports = context.createImports({ env: { memory }, ...createImports(memory, build) }) as WebAssembly.Imports;
-    const { exports, instance } = instantiateSync<IAspectExports>(binary, imports);
-    context.run({ exports: { ...exports, memory }, instance });
-    return outcomesOf(context);
+    return runCompiledSpec(file, build, await compileSpec(file, build));
   } catch (error) {
     return [{ name: "compiles and starts", failure: error instanceof Error ? error.message : String(error) }];
   }
+}
+
+/** Runs the tests of a compiled spec. Throws when it does not start. */
+export function runCompiledSpec(file: string, build: Build, binary: Uint8Array): Outcome[] {
+  const memory = new WebAssembly.Memory({ initial: memoryPages, maximum: memoryPages });
+  const context = new TestContext({ fileName: file, binary, reporter: new EmptyReporter() });
+  const imports = context.createImports({ env: { memory }, ...createImports(memory, build) }) as WebAssembly.Imports;
+  const { exports, instance } = instantiateSync<IAspectExports>(binary, imports);
+  context.run({ exports: { ...exports, memory }, instance });
+  return outcomesOf(context);
 }
 
 function outcomesOf({ rootNode, errors }: TestContext): Outcome[] {

@@ -16,18 +16,18 @@ export class BenchProcess {
   private forget: () => void = () => undefined;
 
   /**
-   * @param modules files of the modules that know all mutants: mapped, ported
+   * @param folder with the modules that know all mutants
    * @param files whose tests it runs
    */
   constructor(
-    private readonly modules: readonly [mapped: string, ported: string],
+    private readonly folder: string,
     private readonly files: readonly string[],
   ) {}
 
   /** The tests that it runs. Throws `CommandError` when their files cannot be imported. */
   async start(): Promise<readonly KnownTest[]> {
     this.end();
-    const child = fork(script, [...this.modules, ...this.files], {
+    const child = fork(script, [this.folder, ...this.files], {
       cwd: projectFolder,
       execArgv: ["--import", "tsx"],
       // What a test of a mutant prints is of no interest.

@@ -1,13 +1,16 @@
 /**
- * A process that runs tests on mutants, over and over: `node --import tsx bench.ts MAPPED PORTED FILES`. The first two
- * are the modules of both builds that know all mutants; they stand in for the stack's, wherever a test has them from. The
- * tests are those of the other files, run here one after the other by their numbers.
+ * A process that runs tests on mutants, over and over: `node --import tsx bench.ts FOLDER FILES`. The folder has the
+ * modules that know all mutants. Those of both builds stand in for the stack's, wherever a test has them from; a spec is
+ * a module of its own, and all of it counts as one test. Tests are run one at a time, by their numbers.
  */
 
 import { readFileSync } from "node:fs";
 import { register } from "node:module";
+import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { runCompiledSpec } from "../../tests/unit/specs.js";
 import { COVERAGE_IMPORT, COVERAGE_MODULE } from "../fuzz/coverage/instrument.js";
+import { isSpec, moduleFile } from "./modules.js";
 
 /** Runs one test on the stack as it is, or on a mutant. */
 export interface Order {
@@ -60,14 +63,16 @@ function reached(branch: number): number {
   return branch === order.mutant ? 1 : 0;
 }
 
-const [mapped = "", ported = "", ...files] = process.argv.slice(2);
-const mappedMutants = new WebAssembly.Module(readFileSync(mapped));
-const portedMutants = new WebAssembly.Module(readFileSync(ported));
+const [folder = "", ...files] = process.argv.slice(2);
+const readModule = (name: string): Buffer<ArrayBuffer> => readFileSync(join(folder, moduleFile(name)));
+const mappedMutants = new WebAssembly.Module(readModule("mapped"));
+const portedMutants = new WebAssembly.Module(readModule("ported"));
 
 /** The same build of the stack, with all mutants; anything else as it is. */
 function withMutants(module: WebAssembly.Module): WebAssembly.Module {
   const imports = WebAssembly.Module.imports(module);
-  if (!imports.some((each) => each.module === "kernel")) return module;
+  const names = imports.map((each) => each.module);
+  if (!names.includes("kernel") || names.includes(COVERAGE_MODULE)) return module;
   return imports.some(({ name }) => name.startsWith("phys_")) ? portedMutants : mappedMutants;
 }
 
@@ -77,8 +82,19 @@ WebAssembly.Instance = class extends WebAssembly.Instance {
   }
 };
 
+/** Runs a spec's tests; throws when one fails. */
+function runSpec(file: string): void {
+  const failure = runCompiledSpec(file, "mapped", readModule(file)).find((outcome) => outcome.failure !== undefined);
+  if (failure !== undefined) throw new Error(`${failure.name}: ${failure.failure ?? ""}`);
+}
+
 const known: KnownTest[] = [];
 for (const file of files) {
+  if (isSpec(file)) {
+    recorder.tests.push({ path: [], name: file, run: () => runSpec(file), isSkipped: false });
+    known.push({ file, name: file, isSkipped: false });
+    continue;
+  }
   await import(pathToFileURL(file).href);
   for (const { path, name, isSkipped } of recorder.tests.slice(known.length)) {
     known.push({ file, name: [...path, name].join(": "), isSkipped });

@@ -50,14 +50,14 @@ export class Hunt {
   private readonly processes: readonly BenchProcess[];
   private tests: readonly KnownTest[] = [];
 
-  /** @param modules files of the modules that know all mutants: mapped, ported */
+  /** @param folder with the modules that know all mutants */
   constructor(
     private readonly mutants: Mutants,
     private readonly groups: readonly Group[],
-    modules: readonly [mapped: string, ported: string],
+    folder: string,
   ) {
     const files = groups.flatMap((group) => group.files);
-    this.processes = cpus().map(() => new BenchProcess(modules, files));
+    this.processes = cpus().map(() => new BenchProcess(folder, files));
   }
 
   /**

@@ -5,20 +5,20 @@
  * Exit status 0 when all of them are missed or accepted, 1 when one is not, 2 when nothing can be told.
  */
 
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Build, projectFolder } from "../build/project.js";
+import { findSpecs } from "../../tests/unit/specs.js";
+import { projectFolder } from "../build/project.js";
 import { TemporaryFolder } from "../command/cleanup.js";
 import { CommandError } from "../command/command-error.js";
 import { count } from "../command/count.js";
 import { STANDARD_OUTPUT, writeJson } from "../command/json-file.js";
 import { fold } from "../command/layout.js";
-import { beginStep } from "../command/progress.js";
 import { EXIT_PROBLEM, runCommand } from "../command/run-command.js";
 import { testFilesIn } from "../reliability/test-names.js";
 import { acceptanceOf, outdatedAcceptances } from "./accepted.js";
 import { type Group, Hunt, type Verdict } from "./hunt.js";
 import { describeMutant, findMutants, type Mutant, type Mutants } from "./mutants.js";
+import { compileModules, isSpec } from "./modules.js";
 import { type Options, parseOptions } from "./options.js";
 import type { MutantsResult } from "./result.js";
 
@@ -28,6 +28,7 @@ const inProject = (...names: string[]): string[] => names.map((name) => join(pro
 const groups: readonly Group[] = [
   { name: "fixed cases", files: testFilesIn(["tests/hostile/fixed"]) },
   { name: "cases of the module", files: testFilesIn(["tests/emulator/module"]) },
+  { name: "specs", files: findSpecs() },
   { name: "hostile kernels and callers", files: testFilesIn(["tests/hostile/kernels", "tests/hostile/records"]) },
   {
     name: "behaviours",
@@ -36,23 +37,8 @@ const groups: readonly Group[] = [
     only: /profile (qemu|minimal), immediate/,
   },
   { name: "limits", files: testFilesIn(["tests/emulator/limits"]) },
-  { name: "the campaign", files: inProject("tests/hostile/campaign.test.ts") },
+  { name: "the campaign", files: inProject("tests/hostile/campaign.test.ts"), only: /seeds \d/ },
 ];
-
-/** Compiles the modules that know all mutants, and returns their files. */
-async function compileAll(mutants: Mutants, folder: string): Promise<[mapped: string, ported: string]> {
-  const step = beginStep({ what: "Compiling the module that knows all mutants", isLong: true });
-  const compile = async (build: Build): Promise<string> => {
-    const file = join(folder, `${build}.wasm`);
-    writeFileSync(file, await mutants.compile(build));
-    return file;
-  };
-  try {
-    return [await compile("mapped"), await compile("ported")];
-  } finally {
-    step.end();
-  }
-}
 
 /** Tries mutants; `found` is called with each verdict. */
 async function tryOut(
@@ -64,7 +50,9 @@ async function tryOut(
   const verdicts: Verdict[] = [];
   let hunt: Hunt | undefined;
   try {
-    hunt = new Hunt(mutants, groups, await compileAll(mutants, folder.path));
+    const specs = groups.flatMap(({ files }) => files.filter(isSpec));
+    await compileModules(folder.path, mutants.sources, specs);
+    hunt = new Hunt(mutants, groups, folder.path);
     await hunt.judge(chosen, (verdict) => {
       verdicts.push(verdict);
       found(verdict);

@@ -4,9 +4,6 @@
  */
 
 import ts from "typescript";
-import type { Build } from "../build/project.js";
-import { unoptimisedStack } from "../build/compile.js";
-import { compileCached } from "../build/compile-cache.js";
 import { type FoundBranch, instrument } from "../fuzz/coverage/instrument.js";
 import { parseSources, readStack } from "../fuzz/coverage/stack-sources.js";
 import { DeviceData } from "./device-data.js";
@@ -33,8 +30,8 @@ export interface Mutants {
   readonly list: readonly Mutant[];
   /** The numbers of all branches of the function that a mutant is in. */
   neighbours(mutant: Mutant): readonly number[];
-  /** Compiles the module of one build. */
-  compile(build: Build): Promise<Uint8Array>;
+  /** The stack's sources with all mutants in them. */
+  readonly sources: ReadonlyMap<string, string>;
 }
 
 /** Finds the mutants of the stack. */
@@ -55,8 +52,7 @@ export function findMutants(): Mutants {
   return {
     list,
     neighbours: (mutant) => functions.get(`${mutant.file}: ${mutant.function}`) ?? [],
-    // It is the module that tells a campaign which branches it reaches.
-    compile: (build) => compileCached(`coverage-${build}`, unoptimisedStack(build, sources)),
+    sources,
   };
 }
 
