@@ -1,7 +1,7 @@
 /**
- * Looks which test misses which mutant, group by group of tests: what one group misses, the next ones are not asked
- * about. First every test of a group is run on the stack as it is, to learn which branches it takes: only those that take
- * a mutant's branch can tell it from the stack.
+ * Looks which test misses which mutant: first the one that did the last time, then group by group of tests. What one
+ * misses, the next ones are not asked about. Every test is first run on the stack as it is, to learn which branches it
+ * takes: only those that take a mutant's branch can tell it from the stack.
  */
 
 import { cpus } from "node:os";
@@ -9,6 +9,7 @@ import { CommandError } from "../command/command-error.js";
 import { beginStep } from "../command/progress.js";
 import type { KnownTest, Report } from "./bench.js";
 import { BenchProcess } from "./bench-process.js";
+import { Memory } from "./memory.js";
 import type { Mutant, Mutants } from "./mutants.js";
 
 /** Tests that are asked together. */
@@ -49,6 +50,7 @@ const OVERHEAD_MILLISECONDS = 5;
 export class Hunt {
   private readonly processes: readonly BenchProcess[];
   private tests: readonly KnownTest[] = [];
+  private readonly memory = new Memory();
 
   /** @param folder with the modules that know all mutants */
   constructor(
@@ -69,8 +71,19 @@ export class Hunt {
     const started = await Promise.all(this.processes.map((each) => each.start()));
     this.tests = started[0] ?? [];
     let left: readonly Verdict[] = mutants.map((mutant) => ({ mutant, by: "", test: null, tests: 0 }));
-    for (const group of this.groups) {
-      if (left.length > 0) left = await this.judgeBy(group, left, found);
+    const note = (verdict: Verdict): void => {
+      if (verdict.test !== null) this.memory.note(verdict.mutant, verdict.test);
+      found(verdict);
+    };
+    try {
+      left = await this.judgeAsBefore(left, note);
+      for (const group of this.groups) {
+        const numbers = this.numbersOf(group);
+        const inOrder = (mutant: Mutant, trials: Trial[]): Trial[] => this.inOrder(mutant, trials);
+        if (left.length > 0) left = await this.judgeBy(group.name, numbers, left, inOrder, note);
+      }
+    } finally {
+      this.memory.save();
     }
     left.forEach(found);
   }
@@ -79,20 +92,54 @@ export class Hunt {
     for (const each of this.processes) each.end();
   }
 
-  /** Returns the verdicts on those that the group does not miss. */
+  /** Asks for each mutant the test that missed it the last time. */
+  private async judgeAsBefore(verdicts: readonly Verdict[], found: (verdict: Verdict) => void): Promise<Verdict[]> {
+    const names = new Set(verdicts.map(({ mutant }) => this.memory.testOf(mutant)));
+    const numbers = this.groups
+      .flatMap((group) => this.numbersOf(group))
+      .filter((number) => names.has(this.name(number)));
+    const known = verdicts.filter(({ mutant }) => this.memory.testOf(mutant) !== undefined);
+    const others = verdicts.filter(({ mutant }) => this.memory.testOf(mutant) === undefined);
+    if (known.length === 0) return others;
+    const remembered = (mutant: Mutant, trials: Trial[]): Trial[] =>
+      trials.filter(({ name }) => name === this.memory.testOf(mutant));
+    const left = await this.judgeBy("the tests that missed them before", numbers, known, remembered, found);
+    // All tests will be counted anew.
+    return [...left.map((verdict) => ({ ...verdict, tests: 0 })), ...others];
+  }
+
+  /** The tests of a group. */
+  private numbersOf({ files, only = /./ }: Group): number[] {
+    return [...this.tests.entries()]
+      .filter(([, test]) => !test.isSkipped && files.includes(test.file) && only.test(test.name))
+      .map(([number]) => number);
+  }
+
+  private name(number: number): string {
+    return this.tests[number]?.name ?? "";
+  }
+
+  /**
+   * Tries mutants on some tests.
+   *
+   * @param choose of those that take the mutant's branch, the tests to ask, in that order
+   * @returns the verdicts on those that no test misses
+   */
   private async judgeBy(
-    group: Group,
+    group: string,
+    numbers: readonly number[],
     verdicts: readonly Verdict[],
+    choose: (mutant: Mutant, trials: Trial[]) => readonly Trial[],
     found: (verdict: Verdict) => void,
   ): Promise<Verdict[]> {
-    const trials = await this.prepare(group);
+    const trials = await this.prepare(group, numbers);
     const left: Verdict[] = [];
-    const step = beginStep({ what: `Trying mutants on ${group.name}`, total: verdicts.length, unit: "mutants" });
+    const step = beginStep({ what: `Trying mutants on ${group}`, total: verdicts.length, unit: "mutants" });
     try {
       await this.share(verdicts, async ({ mutant, tests }, bench) => {
         const fit = trials.filter(({ branches }) => branches.has(mutant.branch));
-        const test = await this.whatMisses(mutant, this.inOrder(mutant, fit), bench);
-        const verdict = { mutant, by: test === null ? "" : group.name, test, tests: tests + fit.length };
+        const test = await this.whatMisses(mutant, choose(mutant, fit), bench);
+        const verdict = { mutant, by: this.groupOf(test), test: test?.name ?? null, tests: tests + fit.length };
         step.aside(() => (test === null ? left.push(verdict) : found(verdict)));
         step.advance();
       });
@@ -102,16 +149,18 @@ export class Hunt {
     return left;
   }
 
-  /** Runs a group's tests on the stack as it is. */
-  private async prepare({ name, files, only = /./ }: Group): Promise<Trial[]> {
-    const numbers = [...this.tests.entries()]
-      .filter(([, test]) => !test.isSkipped && files.includes(test.file) && only.test(test.name))
-      .map(([number]) => number);
+  private groupOf(trial: Trial | null): string {
+    const file = trial === null ? "" : (this.tests[trial.number]?.file ?? "");
+    return this.groups.find(({ files }) => files.includes(file))?.name ?? "";
+  }
+
+  /** Runs tests on the stack as it is. */
+  private async prepare(group: string, numbers: readonly number[]): Promise<Trial[]> {
     const trials: Trial[] = [];
-    const step = beginStep({ what: `Running ${name} without a mutant`, total: numbers.length, unit: "tests" });
+    const step = beginStep({ what: `Running ${group} without a mutant`, total: numbers.length, unit: "tests" });
     try {
       await this.share(numbers, async (number, bench) => {
-        const test = this.tests[number]?.name ?? "";
+        const test = this.name(number);
         const report = await bench.run({ test: number, mutant: null, branchesMax: Number.MAX_SAFE_INTEGER });
         if (report?.failure !== null) {
           const [why = ""] = report?.failure.split("\n") ?? ["it hangs"];
@@ -126,10 +175,10 @@ export class Hunt {
     return trials;
   }
 
-  /** The name of the first test that misses a mutant; null when none does. */
-  private async whatMisses(mutant: Mutant, trials: readonly Trial[], bench: BenchProcess): Promise<string | null> {
+  /** The first test that misses a mutant; null when none does. */
+  private async whatMisses(mutant: Mutant, trials: readonly Trial[], bench: BenchProcess): Promise<Trial | null> {
     for (const each of trials) {
-      if (await this.misses(mutant, each, bench)) return each.name;
+      if (await this.misses(mutant, each, bench)) return each;
     }
     return null;
   }

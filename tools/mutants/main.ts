@@ -24,11 +24,11 @@ import type { MutantsResult } from "./result.js";
 
 const inProject = (...names: string[]): string[] => names.map((name) => join(projectFolder, name));
 
-/** Who is asked, in this order. */
+/** Who is asked, in this order: specs first, since all of them take less than a second. */
 const groups: readonly Group[] = [
+  { name: "specs", files: findSpecs() },
   { name: "fixed cases", files: testFilesIn(["tests/hostile/fixed"]) },
   { name: "cases of the module", files: testFilesIn(["tests/emulator/module"]) },
-  { name: "specs", files: findSpecs() },
   { name: "hostile kernels and callers", files: testFilesIn(["tests/hostile/kernels", "tests/hostile/records"]) },
   {
     name: "behaviours",
