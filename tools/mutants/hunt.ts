@@ -5,6 +5,7 @@
  */
 
 import { cpus } from "node:os";
+import { onSignal } from "../command/cleanup.js";
 import { CommandError } from "../command/command-error.js";
 import { beginStep } from "../command/progress.js";
 import type { KnownTest, Report } from "./bench.js";
@@ -75,6 +76,7 @@ export class Hunt {
       if (verdict.test !== null) this.memory.note(verdict.mutant, verdict.test);
       found(verdict);
     };
+    const forget = onSignal(() => this.memory.save());
     try {
       left = await this.judgeAsBefore(left, note);
       for (const group of this.groups) {
@@ -83,6 +85,7 @@ export class Hunt {
         if (left.length > 0) left = await this.judgeBy(group.name, numbers, left, inOrder, note);
       }
     } finally {
+      forget();
       this.memory.save();
     }
     left.forEach(found);
