@@ -146,6 +146,17 @@ describe("a reset", () => {
     ground.recovers();
   });
 
+  onBothBuilds("that takes a while is waited for", (build) => {
+    for (const ground of [new DiskGround(build), new CardGround(build)]) {
+      let readings = 0;
+      ground.device.faults.readRegister = (offset, _, right) =>
+        offset === STATUS && right === 0 && readings++ < 20 ? 4 : right;
+      ground.works();
+      assert.ok(readings > 20);
+      ground.recovers();
+    }
+  });
+
   onBothBuilds("of a device that goes meanwhile ends at once: the device is gone", (build) => {
     for (const ground of [new DiskGround(build), new CardGround(build)]) {
       const device = ground instanceof DiskGround ? ground.disk : ground.card;

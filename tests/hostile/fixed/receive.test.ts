@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { VIRTIO_F_ANY_LAYOUT } from "../../../kernel-shim/emulated-pc/virtio/constants.js";
-import { Event, Message } from "../../../kernel-shim/javascript/index.js";
+import { Event, Message, Result } from "../../../kernel-shim/javascript/index.js";
 import { frameOf } from "../traced-network.js";
-import { CardGround, onBothBuilds } from "./ground.js";
+import { CardGround, hasCode, onBothBuilds } from "./ground.js";
 
 const MRG_RXBUF = 2 ** 15;
 /** Header bytes with MRG_RXBUF, and without. */
@@ -62,6 +62,27 @@ describe("the length of a received frame", () => {
       ground.recovers();
     });
   }
+});
+
+describe("a dropped frame", () => {
+  onBothBuilds("is not posted again when the next one breaks the device", (build) => {
+    let frames = 0;
+    const ground = new CardGround(build, {
+      // Without EVENT_IDX every post is told.
+      features: MRG_RXBUF + VIRTIO_F_ANY_LAYOUT,
+      receiveFaults: { header: (header) => frames++ === 1 && setBufferCount(header, 0) },
+    });
+    const { card } = ground;
+    ground.device.faults.usedLength = (queue, right) => (queue === 0 && frames === 1 ? 0 : right);
+    ground.network.arrive(frameOf(1, 60));
+    ground.wait();
+    ground.network.arrive(frameOf(2, 60));
+    ground.wait();
+    const before = card.statistics().receive_notifications;
+    assert.throws(() => card.receive(), hasCode(Result.E_BROKEN));
+    assert.equal(card.statistics().receive_notifications, before);
+    ground.recovers();
+  });
 });
 
 describe("num_buffers", () => {

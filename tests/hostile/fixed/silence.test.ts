@@ -1,7 +1,7 @@
 /** Requests that a device does not answer in time. */
 import assert from "node:assert/strict";
 import { describe } from "node:test";
-import { Message, Result } from "../../../kernel-shim/javascript/index.js";
+import { Event, Message, Result } from "../../../kernel-shim/javascript/index.js";
 import { CardGround, DiskGround, hasCode, onBothBuilds } from "./ground.js";
 
 const MILLISECOND = 1_000_000;
@@ -33,6 +33,24 @@ describe("a request that is not answered in time", () => {
     const end = pollUntilBroken(ground, () => card.reclaim());
     assert.ok(end - start >= TIMEOUT && end - start <= 2 * TIMEOUT + 2 * MILLISECOND, String(end - start));
     ground.isBrokenWith(Message.TIMED_OUT);
+  });
+
+  onBothBuilds("by a device that was removed says that it is gone", (build) => {
+    const ground = new DiskGround(build);
+    const disk = ground.open(options);
+    ground.submitReads(2);
+    ground.machine.pc.removeDevice(ground.device);
+    assert.throws(() => {
+      for (let turn = 0; turn < 30; turn++) {
+        ground.machine.letDevicesWork(MILLISECOND);
+        disk.poll();
+      }
+    }, hasCode(Result.E_GONE));
+    assert.equal(disk.events(), Event.GONE);
+    assert.throws(() => disk.reset(), hasCode(Result.E_GONE));
+    ground.comeBackWithout(Result.E_GONE, [0, 1]);
+    assert.equal(disk.close(), 0);
+    ground.checkMemory();
   });
 
   onBothBuilds("is noticed although all others are answered", (build) => {
