@@ -8,8 +8,7 @@ import { CommandError } from "../command/command-error.js";
 import type { KnownTest, Order, Report } from "./bench.js";
 
 const script = fileURLToPath(new URL("bench.ts", import.meta.url));
-/** A test takes seconds at most. Loops of the stack's end by themselves; those of a test, waiting for it, may not. */
-const TEST_MILLISECONDS = 60_000;
+const START_MILLISECONDS = 120_000;
 
 export class BenchProcess {
   private child: ChildProcess | null = null;
@@ -35,7 +34,7 @@ export class BenchProcess {
     });
     this.child = child;
     this.forget = onSignal(() => child.kill("SIGKILL"));
-    const tests = await answerOf<KnownTest[]>(child, TEST_MILLISECONDS);
+    const tests = await answerOf<KnownTest[]>(child, START_MILLISECONDS);
     if (tests === null) throw new CommandError("the tests cannot be imported; npm test says why");
     return tests;
   }
@@ -46,7 +45,7 @@ export class BenchProcess {
     const { child } = this;
     if (child === null) return null;
     child.send(order);
-    const report = await answerOf<Report>(child, TEST_MILLISECONDS);
+    const report = await answerOf<Report>(child, order.millisecondsMax);
     if (report === null) this.end();
     return report;
   }

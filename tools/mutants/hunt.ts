@@ -8,7 +8,7 @@ import { cpus } from "node:os";
 import { onSignal } from "../command/cleanup.js";
 import { CommandError } from "../command/command-error.js";
 import { beginStep } from "../command/progress.js";
-import type { KnownTest, Report } from "./bench.js";
+import type { KnownTest, Order, Report } from "./bench.js";
 import { BenchProcess } from "./bench-process.js";
 import { Memory } from "./memory.js";
 import type { Mutant, Mutants } from "./mutants.js";
@@ -35,16 +35,21 @@ export interface Verdict {
 
 /** What a test does on the stack as it is. */
 interface Trial {
-  readonly number: number;
   readonly name: string;
   readonly milliseconds: number;
-  readonly branchesMax: number;
+  /** How to run it on a mutant. */
+  readonly order: Omit<Order, "mutant">;
   readonly branches: ReadonlySet<number>;
 }
 
 /** More branches than the stack itself takes, by so much, are an endless loop. */
 const BRANCHES_FACTOR = 20;
 const BRANCHES_SPARE = 2_000_000;
+/** Nor does a test of a mutant take so much longer, however busy the machine is. */
+const TIME_FACTOR = 20;
+const SPARE_MILLISECONDS = 10_000;
+/** What any test takes at most. */
+const TEST_MILLISECONDS = 120_000;
 /** What it takes to run even the quickest test. */
 const OVERHEAD_MILLISECONDS = 5;
 
@@ -83,6 +88,7 @@ export class Hunt {
         const numbers = this.numbersOf(group);
         const inOrder = (mutant: Mutant, trials: Trial[]): Trial[] => this.inOrder(mutant, trials);
         if (left.length > 0) left = await this.judgeBy(group.name, numbers, left, inOrder, note);
+        this.memory.save();
       }
     } finally {
       forget();
@@ -153,7 +159,7 @@ export class Hunt {
   }
 
   private groupOf(trial: Trial | null): string {
-    const file = trial === null ? "" : (this.tests[trial.number]?.file ?? "");
+    const file = trial === null ? "" : (this.tests[trial.order.test]?.file ?? "");
     return this.groups.find(({ files }) => files.includes(file))?.name ?? "";
   }
 
@@ -164,7 +170,9 @@ export class Hunt {
     try {
       await this.share(numbers, async (number, bench) => {
         const test = this.name(number);
-        const report = await bench.run({ test: number, mutant: null, branchesMax: Number.MAX_SAFE_INTEGER });
+        const branchesMax = Number.MAX_SAFE_INTEGER;
+        const order = { test: number, mutant: null, branchesMax, millisecondsMax: TEST_MILLISECONDS };
+        const report = await bench.run(order);
         if (report?.failure !== null) {
           const [why = ""] = report?.failure.split("\n") ?? ["it hangs"];
           throw new CommandError(`"${test}" fails without a mutant (${why}); see npm test`);
@@ -200,15 +208,15 @@ export class Hunt {
     return [...trials].sort((first, second) => (worths.get(second) ?? 0) - (worths.get(first) ?? 0));
   }
 
-  private async misses({ branch }: Mutant, { number, branchesMax }: Trial, bench: BenchProcess): Promise<boolean> {
-    const onMutant = await bench.run({ test: number, mutant: branch, branchesMax });
+  private async misses({ branch }: Mutant, { order }: Trial, bench: BenchProcess): Promise<boolean> {
+    const onMutant = await bench.run({ ...order, mutant: branch });
     if (onMutant === null) return true;
     if (onMutant.failure === null) return false;
-    const onStack = await bench.run({ test: number, mutant: null, branchesMax });
+    const onStack = await bench.run({ ...order, mutant: null });
     if (onStack?.failure === null) return true;
     // A mutant left something behind in the process: what fails in a fresh one counts.
     bench.end();
-    const again = await bench.run({ test: number, mutant: branch, branchesMax });
+    const again = await bench.run({ ...order, mutant: branch });
     bench.end();
     return again?.failure !== null;
   }
@@ -235,5 +243,7 @@ export class Hunt {
 
 function trial(number: number, name: string, { milliseconds, taken, branches }: Report): Trial {
   const branchesMax = taken * BRANCHES_FACTOR + BRANCHES_SPARE;
-  return { number, name, milliseconds, branchesMax, branches: new Set(branches) };
+  const millisecondsMax = milliseconds * TIME_FACTOR + SPARE_MILLISECONDS;
+  const order = { test: number, branchesMax, millisecondsMax };
+  return { name, milliseconds, order, branches: new Set(branches) };
 }

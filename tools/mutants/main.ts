@@ -29,14 +29,24 @@ const groups: readonly Group[] = [
   { name: "specs", files: findSpecs() },
   { name: "fixed cases", files: testFilesIn(["tests/hostile/fixed"]) },
   { name: "cases of the module", files: testFilesIn(["tests/emulator/module"]) },
-  { name: "hostile kernels and callers", files: testFilesIn(["tests/hostile/kernels", "tests/hostile/records"]) },
+  {
+    name: "hostile kernels and callers",
+    files: testFilesIn(["tests/hostile/kernels", "tests/hostile/records", "tests/hostile/ownership"]),
+  },
   {
     name: "behaviours",
     files: inProject("tests/emulator/mapped.test.ts", "tests/emulator/ported.test.ts"),
     // A host with all ring features, and one with none.
     only: /profile (qemu|minimal), immediate/,
   },
-  { name: "limits", files: testFilesIn(["tests/emulator/limits"]) },
+  {
+    name: "behaviours behind other transports",
+    files: inProject("tests/emulator/transports-mapped.test.ts", "tests/emulator/transports-ported.test.ts"),
+    // Both kinds of modern registers, with interrupts of both kinds.
+    only: /profile (qemu-modern|firecracker|microvm-2|crosvm)[ ,]/,
+  },
+  { name: "limits", files: testFilesIn(["tests/emulator/limits", "tests/emulator/geometry"]) },
+  { name: "bindings", files: testFilesIn(["tests/emulator/binding"]) },
   { name: "the campaign", files: inProject("tests/hostile/campaign.test.ts"), only: /seeds \d/ },
 ];
 
