@@ -71,10 +71,22 @@ async function runSpec(file: string, build: Build): Promise<Outcome[]> {
   }
 }
 
+/** Takes no notice, but ends a spec with an exception when one of its tests fails. */
+export class ImpatientReporter extends EmptyReporter {
+  override onExit(_: TestContext, node: TestNode): void {
+    if (!node.pass) throw new Error(`${fullName(node)}: ${failureOf(node) ?? ""}`);
+  }
+}
+
 /** Runs the tests of a compiled spec. Throws when it does not start. */
-export function runCompiledSpec(file: string, build: Build, binary: Uint8Array): Outcome[] {
+export function runCompiledSpec(
+  file: string,
+  build: Build,
+  binary: Uint8Array,
+  reporter: EmptyReporter = new EmptyReporter(),
+): Outcome[] {
   const memory = new WebAssembly.Memory({ initial: memoryPages, maximum: memoryPages });
-  const context = new TestContext({ fileName: file, binary, reporter: new EmptyReporter() });
+  const context = new TestContext({ fileName: file, binary, reporter });
   const imports = context.createImports({ env: { memory }, ...createImports(memory, build) }) as WebAssembly.Imports;
   const { exports, instance } = instantiateSync<IAspectExports>(binary, imports);
   context.run({ exports: { ...exports, memory }, instance });

@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs";
 import { register } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { runCompiledSpec } from "../../tests/unit/specs.js";
+import { ImpatientReporter, runCompiledSpec } from "../../tests/unit/specs.js";
 import { COVERAGE_IMPORT, COVERAGE_MODULE } from "../fuzz/coverage/instrument.js";
 import { isSpec, moduleFile } from "./modules.js";
 
@@ -62,13 +62,16 @@ const branches = new Set<number>();
 const CALLS_MAX = 100;
 
 function reached(branch: number): number {
-  branches.add(branch);
+  if (order.mutant === null) branches.add(branch);
   if (++taken > order.branchesMax) {
     if (taken > order.branchesMax + CALLS_MAX) process.exit(1);
     throw new Error("the stack goes on and on");
   }
   return branch === order.mutant ? 1 : 0;
 }
+
+// Nobody reads where an error came from, and to find that out takes most of a spec's time.
+Error.stackTraceLimit = 0;
 
 const [folder = "", ...files] = process.argv.slice(2);
 const readModule = (name: string): Buffer<ArrayBuffer> => readFileSync(join(folder, moduleFile(name)));
@@ -91,7 +94,8 @@ WebAssembly.Instance = class extends WebAssembly.Instance {
 
 /** Runs a spec's tests; throws when one fails. */
 function runSpec(file: string): void {
-  const failure = runCompiledSpec(file, "mapped", readModule(file)).find((outcome) => outcome.failure !== undefined);
+  const outcomes = runCompiledSpec(file, "mapped", readModule(file), new ImpatientReporter());
+  const failure = outcomes.find((outcome) => outcome.failure !== undefined);
   if (failure !== undefined) throw new Error(`${failure.name}: ${failure.failure ?? ""}`);
 }
 
@@ -126,5 +130,5 @@ async function run(wanted: Order): Promise<Report> {
     failure = error instanceof Error ? error.message : String(error);
   }
   const milliseconds = performance.now() - started;
-  return { failure, milliseconds, taken, branches: wanted.mutant === null ? [...branches] : [] };
+  return { failure, milliseconds, taken, branches: [...branches] };
 }

@@ -11,6 +11,7 @@ import { beginStep } from "../command/progress.js";
 import type { KnownTest, Order, Report } from "./bench.js";
 import { BenchProcess } from "./bench-process.js";
 import { Memory } from "./memory.js";
+import { isSpec } from "./modules.js";
 import type { Mutant, Mutants } from "./mutants.js";
 
 /** Tests that are asked together. */
@@ -212,6 +213,8 @@ export class Hunt {
     const onMutant = await bench.run({ ...order, mutant: branch });
     if (onMutant === null) return true;
     if (onMutant.failure === null) return false;
+    // Of these nothing outlives a run.
+    if (isSpec(this.tests[order.test]?.file ?? "")) return true;
     const onStack = await bench.run({ ...order, mutant: null });
     if (onStack?.failure === null) return true;
     // A mutant left something behind in the process: what fails in a fresh one counts.
