@@ -289,7 +289,7 @@ export class QemuMachine implements Machine {
     if (this.monitor.waitForEvent("RESET", before, DEFAULT_TIMEOUT) === null) {
       throw new QemuError("The machine was not reset");
     }
-    this.firmware.start();
+    this.firmware?.start();
   }
 
   /** Stops the machine until `resume`. What a device does meanwhile is its own affair: QEMU's disks go on. */

@@ -67,6 +67,7 @@ class V86Setting implements Setting {
   readonly machine: V86Machine;
   readonly stack: VirtioStack;
   readonly disks = [];
+  readonly entropySources = [];
   readonly cards: readonly V86Card[];
   readonly lentPages: () => number;
   private refusalsSeen = 0;
@@ -115,8 +116,9 @@ export class V86Ground implements Ground {
     return new V86Ground(build, emulators, effort);
   }
 
-  lacks({ disks = [], cards = [], isUnassigned = false }: Case): string | undefined {
+  lacks({ disks = [], cards = [], entropySources = 0, isUnassigned = false }: Case): string | undefined {
     if (disks.length > 0) return "v86 has no virtio disk";
+    if (entropySources > 0) return "v86 has no entropy device";
     if (cards.length > 1) return "v86 has one card";
     if (isUnassigned) return "v86 assigns ports itself";
     const name = cards[0] && unofferedFeature(cards[0]);

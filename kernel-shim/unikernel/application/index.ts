@@ -5,7 +5,6 @@
  * The command line: `file=NAME` is the file; `lossy` makes the cards lose frames.
  */
 import { Event } from "../../../assembly/abi/results";
-import { Card } from "./card";
 import { findOption, optionLength, optionValue, readCommandLine } from "./command-line";
 import { askDevices, cardCount, cards, diskCount, disks, openDevices } from "./devices";
 import { Netboot, State } from "./netboot";
