@@ -56,7 +56,7 @@ interface V86Processor {
 }
 
 interface V86Bus {
-  send(name: "net0-receive", frame: Uint8Array): void;
+  send(name: string, value: unknown): void;
 }
 
 export interface EmulatorOptions {
@@ -95,7 +95,8 @@ export class Emulator {
 
   /** For `startEmulator` only. */
   constructor(
-    private readonly v86: V86,
+    /** v86 itself, for what it offers beside: listeners, its file system. */
+    readonly v86: V86,
     memoryBytes: number,
   ) {
     const inside = v86 as unknown as { readonly v86: { readonly cpu: V86Processor }; readonly bus: V86Bus };
@@ -134,6 +135,11 @@ export class Emulator {
   /** A frame for the card. When it has no buffer for it, the frame is lost, and v86 says so on the console. */
   receive(frame: Uint8Array): void {
     this.bus.send("net0-receive", frame);
+  }
+
+  /** Keys for the console. Without a buffer they are lost. */
+  type(bytes: Uint8Array): void {
+    this.bus.send("virtio-console0-input-bytes", bytes);
   }
 
   /** Ends it: its timers and listeners. */
