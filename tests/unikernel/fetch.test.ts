@@ -18,6 +18,7 @@ const merged: ImageOptions = {
 const variants: { options: ImageOptions; machine: MachineType; isModern?: boolean }[] = [
   { options: library, machine: "pc" },
   { options: library, machine: "q35" },
+  { options: library, machine: "q35", isModern: true },
   { options: library, machine: "microvm" },
   { options: library, machine: "microvm", isModern: true },
   { options: merged, machine: "pc" },

@@ -22,7 +22,9 @@ describe("the unikernel is interrupted", () => {
   const folder = temporaryFolder();
 
   /** Fetches a file, and counts in QEMU's trace. */
-  async function count(options: Pick<BootOptions, "machine" | "interrupts" | "parameters">): Promise<Counts> {
+  async function count(
+    options: Pick<BootOptions, "machine" | "isModern" | "interrupts" | "parameters">,
+  ): Promise<Counts> {
     const trace = join(folder, "trace");
     writeRandomFile(join(folder, "file"), 20_000);
     const port = await freePort();
@@ -67,6 +69,18 @@ describe("the unikernel is interrupted", () => {
       assert.equal(isrReads, 0);
     });
   }
+
+  test("by messages of modern devices", async () => {
+    const { messages, lines } = await count({ machine: "pc", isModern: true });
+    assert.ok(messages > 0, `${messages} messages`);
+    assert.equal(lines, 0);
+  });
+
+  test("by lines of modern devices", async () => {
+    const { messages, lines } = await count({ machine: "pc", isModern: true, interrupts: "intx" });
+    assert.equal(messages, 0);
+    assert.ok(lines > 0, `${lines} interrupts`);
+  });
 
   test("by lines where the command line says so, and reads the ISR status of each", async () => {
     const { messages, lines, isrReads } = await count({ machine: "pc", interrupts: "intx" });

@@ -18,9 +18,12 @@ const sources = [
   ...["shim/kernel-interface.c", "boot/slots.c", "cpu/interrupts.c"],
 ];
 
+/** Of functions: no virtio device, or one with or without the legacy interface. */
+const kinds = { other: 0, legacy: 1, modern: 2 };
+
 interface Claim {
   readonly address: number;
-  readonly isLegacy?: boolean;
+  readonly kind?: keyof typeof kinds;
   readonly isIo?: boolean;
   readonly base?: number | string;
   readonly size?: number | string;
@@ -35,9 +38,9 @@ interface Claim {
 
 /** As the program takes them. */
 function written(claim: Claim): string {
-  const { address, isLegacy = true, isIo = true, base = 0xc000, size = 64, line = 11 } = claim;
+  const { address, kind = "legacy", isIo = true, base = 0xc000, size = 64, line = 11 } = claim;
   const { vectors = 0, tableBase = 0xfebd0000, tableSize = 4096, tableOffset = 0, command = 6 } = claim;
-  const registers = [address, Number(isLegacy), Number(isIo), base, size, line];
+  const registers = [address, kinds[kind], Number(isIo), base, size, line];
   return [...registers, vectors, tableBase, tableSize, tableOffset, command].join(",");
 }
 
@@ -92,10 +95,10 @@ function grantWith(commandLine: string, ...claims: Claim[]): Granted {
 
 describe("the unikernel grants", () => {
   test("the ports and lines of legacy virtio devices, and of nothing else", () => {
-    const claims = [
+    const claims: Claim[] = [
       { address: 0x18, base: 0x1000, size: 128, line: 10 },
       { address: 0x20, base: 0xffc0, size: 64, line: 11 },
-      { address: 0x28, base: 0xc000, line: 5, isLegacy: false },
+      { address: 0x28, base: 0xc000, line: 5, kind: "other" },
     ];
     assert.deepEqual(grant(...claims), { granted: [0x18, 0x20], reports: [], allowed: [10, 11] });
     for (const access of ["0x1000,1", "0x107c,4", "0xffff,1", "0xcf8,4", "0xcfc,1", "0xcfe,2"]) {
@@ -303,6 +306,46 @@ describe("the unikernel gives message vectors", () => {
     const claim = { address: 0x18, line: 0, vectors: 4, tableBase: 0 };
     assert.match(print("", claim).join("\n"), /^kernel: .*PCI address 0x0018 is left out: it has no interrupt line/);
     assert.equal(run("port", "0xc000,1", written(claim)).status, kernelStatus.port);
+  });
+});
+
+describe("the unikernel grants modern PCI devices", () => {
+  const claim: Claim = { address: 0x18, kind: "modern", isIo: false, base: 0xfebc0000, size: 0x8000 };
+  const map = (address: number, bytes: number): string => `map,${address},${bytes}`;
+
+  function windows(claims: readonly Claim[], ...steps: string[]): number {
+    const { status, output } = runWith("", "registers", ...steps, ...claims.map(written));
+    assert.equal(status, 0, output);
+    return output.split("\n").filter((line) => line.startsWith("window") && line !== "window 0x0").length;
+  }
+
+  test("what their base address registers lead to, in memory and by ports", () => {
+    const both = [claim, { address: 0x20, kind: "modern", base: 0xd000, tableBase: 0xfebe0000, line: 10 }] as const;
+    const { granted, reports, allowed } = grant(...both);
+    assert.deepEqual({ granted, reports, allowed }, { granted: [0x18, 0x20], reports: [], allowed: [10, 11] });
+    assert.equal(windows(both, map(0xfebc0000, 0x1000), map(0xfebc7ffc, 4), map(0xfebe0000, 4)), 3);
+    assert.equal(run("port", "0xd000,1", ...both.map(written)).status, 0);
+  });
+
+  test("but not the table of message vectors, even among registers", () => {
+    const inOne = { ...claim, vectors: 4, tableBase: 0xfebc0000, tableSize: 0x8000, tableOffset: 0x6000 };
+    const table = 0xfebc6000;
+    assert.equal(windows([inOne], map(table, 4), map(table + 60, 8), map(table - 4, 8), map(0xfebc0000, 0x8000)), 0);
+    assert.equal(windows([inOne], map(table - 4, 4), map(table + 64, 4), map(0xfebc0000, 0x6000)), 3);
+  });
+
+  for (const base of [0, 0x100000, 0xfec00000, 0xfee00000, 0xfebff000]) {
+    test(`but none whose registers are memory, the board's, or nowhere: ${base}`, () => {
+      const { granted, reports, allowed } = grant({ ...claim, base, tableBase: 0 });
+      assert.deepEqual({ granted, allowed }, { granted: [], allowed: [] });
+      assert.match(reports[0] ?? "", /is left out: it (claims|has)/);
+    });
+  }
+
+  test("but none whose registers are another's", () => {
+    const { granted, reports } = grant(claim, { ...claim, address: 0x20, base: 0xfebc7000, tableBase: 0xfeb00000 });
+    assert.deepEqual(granted, [0x18]);
+    assert.match(reports[0] ?? "", /it claims what belongs to another device/);
   });
 });
 

@@ -23,7 +23,10 @@ export type Linking = "library" | "merged";
 /** The file that applications import the stack from, relative to the project's folder. */
 const stackFile = "kernel-shim/unikernel/application/stack.ts";
 /** What the stack is made of where it is compiled together with the application: all that the application can use. */
-export const libraryParts: Parts = { drivers: ["block", "net"], transports: ["legacy-pci", "mmio", "msix"] };
+export const libraryParts: Parts = {
+  drivers: ["block", "net"],
+  transports: ["legacy-pci", "mmio", "modern-pci", "msix"],
+};
 
 /** The calls that `kernel-shim/unikernel/shim/devices.c` makes, each with the transport that it belongs to. */
 const callsOfKernel = { pci_scan: "legacy-pci", pci_bar: "legacy-pci", pci_msix: "msix", mmio_identify: "mmio" };

@@ -19,6 +19,7 @@
 
 #define FUNCTIONS_MAX 120u
 #define DEVICES_MAX 152u
+#define BARS 6u
 #define REGISTERS_BAR 0u
 #define COMMAND_MEMORY_SPACE 2u
 
@@ -46,6 +47,7 @@ static const char *const claims[] = {
     [GRANT_TAKEN] = "claims what belongs to another device",
 };
 
+static const char one_too_many[] = "is one too many";
 static const char no_interrupt[] = "has no interrupt line that devices have";
 
 static void add(const struct device *device) {
@@ -136,17 +138,72 @@ static const char *objection_to_ports(const struct virtio_pci_bar *bar) {
   return judgement == GRANT_POSSIBLE ? NULL : claims[judgement];
 }
 
-static void grant_function(const struct search *search, const struct virtio_pci_function *function) {
-  if (!function->virtio_legacy || !read_bar(search, function, REGISTERS_BAR)) return;
+static void report_function(const struct virtio_pci_function *function, const char *reason,
+                            const struct virtio_pci_bar *bar) {
+  report("PCI address ", function->address, reason, bar->base, bar->size, function->interrupt_line);
+}
+
+static void grant_legacy(const struct search *search, const struct virtio_pci_function *function) {
+  if (!read_bar(search, function, REGISTERS_BAR)) return;
   const struct virtio_pci_bar bar = search->records->bar;
   const char *reason = objection_to_ports(&bar);
   struct device device = {.transport = VIRTIO_TRANSPORT_WANTED_LEGACY_PCI};
   if (reason == NULL && !describe_function(search, function, &device)) reason = no_interrupt;
-  if (reason != NULL) {
-    return report("PCI address ", function->address, reason, bar.base, bar.size, function->interrupt_line);
-  }
+  if (reason != NULL) return report_function(function, reason, &bar);
   ports_grant((uint32_t)bar.base, (uint32_t)bar.size);
   add(&device);
+}
+
+#ifndef VIRTIO_WITHOUT_MODERN_PCI
+
+/** All base address registers that lead somewhere: any may lead to a structure of a modern device. */
+struct bars {
+  struct virtio_pci_bar of[BARS];
+  uint32_t count;
+};
+
+/** Returns why one of them cannot be had, as the last in the list; null when all can. */
+static const char *read_bars(const struct search *search, const struct virtio_pci_function *function,
+                             struct bars *bars) {
+  for (uint32_t index = 0; index < BARS; index++) {
+    if (!read_bar(search, function, index)) continue;
+    const struct virtio_pci_bar *bar = &search->records->bar;
+    if (bar->is_64bit) index++;
+    if (bar->base == 0 || bar->size == 0) continue;
+    bars->of[bars->count++] = *bar;
+    const enum grant judgement = bar->is_io ? ports_judge(bar->base, bar->size) : registers_judge(bar->base, bar->size);
+    if (judgement != GRANT_POSSIBLE) return claims[judgement];
+  }
+  return bars->count == 0 ? "has no registers" : NULL;
+}
+
+static void grant_modern(const struct search *search, const struct virtio_pci_function *function) {
+  struct bars bars = {.count = 0};
+  const char *reason = read_bars(search, function, &bars);
+  struct device device = {.transport = VIRTIO_TRANSPORT_WANTED_MODERN_PCI};
+  if (reason == NULL && !describe_function(search, function, &device)) reason = no_interrupt;
+  for (uint32_t index = 0; reason == NULL && index < bars.count; index++) {
+    const struct virtio_pci_bar *bar = &bars.of[index];
+    if (bar->is_io) ports_grant((uint32_t)bar->base, (uint32_t)bar->size);
+    else if (!registers_grant(bar->base, bar->size)) reason = one_too_many;
+  }
+  static const struct virtio_pci_bar none;
+  if (reason != NULL) return report_function(function, reason, bars.count == 0 ? &none : &bars.of[bars.count - 1]);
+  add(&device);
+}
+
+#else
+
+static void grant_modern(const struct search *search, const struct virtio_pci_function *function) {
+  (void)search, (void)function;
+}
+
+#endif
+
+/** A device that has both interfaces is had by its legacy one, which takes fewer grants. */
+static void grant_function(const struct search *search, const struct virtio_pci_function *function) {
+  if (function->virtio_legacy) grant_legacy(search, function);
+  else if (function->virtio_type != 0) grant_modern(search, function);
 }
 
 static void grant_functions(const struct search *search) {
@@ -166,7 +223,7 @@ static const char *objection_to_slot(const struct slot *slot) {
   const enum grant judgement = registers_judge(slot->base, slot->bytes);
   if (judgement != GRANT_POSSIBLE) return claims[judgement];
   if (!interrupts_is_line(slot->line)) return no_interrupt;
-  if (!registers_grant(slot->base, slot->bytes)) return "is one too many";
+  if (!registers_grant(slot->base, slot->bytes)) return one_too_many;
   return NULL;
 }
 

@@ -64,12 +64,18 @@ bool registers_keep(uint64_t first, uint64_t bytes) {
   return note(first, bytes, true);
 }
 
+/** The kernel keeps some of what it has granted around that. */
 static bool is_granted(uint64_t first, uint32_t bytes) {
+  bool is_within = false;
   for (uint32_t index = 0; index < grant_count; index++) {
-    if (first < grants[index].first || first - grants[index].first >= grants[index].bytes) continue;
-    return !grants[index].is_kernel && bytes != 0 && bytes <= grants[index].bytes - (first - grants[index].first);
+    const uint64_t offset = first - grants[index].first;
+    if (grants[index].is_kernel) {
+      if (overlap(first, bytes, grants[index].first, grants[index].bytes)) return false;
+    } else if (first >= grants[index].first && offset < grants[index].bytes) {
+      is_within |= bytes <= grants[index].bytes - offset;
+    }
   }
-  return false;
+  return is_within && bytes != 0;
 }
 
 /** The number of a mapping's first register. */

@@ -1,11 +1,11 @@
 /**
  * Runs the unikernel's policy as a program of this computer, on devices that say what the arguments say:
  *
- *     policy COMMAND-LINE grant ADDRESS,LEGACY,IS_IO,BASE,SIZE,LINE[,VECTORS,TABLE-BASE,TABLE-SIZE,TABLE-OFFSET,COMMAND]…
+ *     policy COMMAND-LINE grant ADDRESS,KIND,IS_IO,BASE,SIZE,LINE[,VECTORS,TABLE-BASE,TABLE-SIZE,TABLE-OFFSET,COMMAND]…
  *                                                                      grants, then prints who was granted, the entries of
  *                                                                      the last table, and the masks of lines
  *     policy COMMAND-LINE port PORT,WIDTH ADDRESS,…                    the same, then checks an access
- *     policy COMMAND-LINE registers STEP…                              the same, then takes steps:
+ *     policy COMMAND-LINE registers STEP… ADDRESS,…                    the same, then takes steps:
  *         map,ADDRESS,BYTES   prints the window
  *         unmap,WINDOW,BYTES  ends the mapping
  *         at,POINTER,WIDTH    checks an access, and prints where it goes
@@ -37,8 +37,10 @@
 
 uint32_t ports[0x10000];
 
+enum kind { KIND_OTHER, KIND_LEGACY, KIND_MODERN };
+
 struct claim {
-  uint32_t address, is_legacy, is_io, line;
+  uint32_t address, kind, is_io, line;
   uint64_t base, size;
   /** The table of message vectors, which lies behind base address register 1. */
   uint32_t vectors, table_offset, table_command;
@@ -105,7 +107,8 @@ uint32_t w2c_virtio_pci_scan(struct w2c_virtio *stack, uint32_t records, uint32_
   struct virtio_pci_function *functions = (void *)(pages + records);
   for (uint32_t index = 0; index < claim_count; index++) {
     functions[index].address = (uint16_t)claimed[index].address;
-    functions[index].virtio_legacy = (uint8_t)claimed[index].is_legacy;
+    functions[index].virtio_legacy = claimed[index].kind == KIND_LEGACY;
+    functions[index].virtio_type = claimed[index].kind != KIND_OTHER;
     functions[index].interrupt_line = (uint8_t)claimed[index].line;
     functions[index].command = (uint16_t)claimed[index].table_command;
   }
@@ -160,7 +163,7 @@ static void read_claims(int count, char **arguments) {
     const int read = sscanf(arguments[index],
                             "%" SCNi32 ",%" SCNu32 ",%" SCNu32 ",%" SCNi64 ",%" SCNi64 ",%" SCNu32 ",%" SCNu32 ",%" SCNi64
                             ",%" SCNi64 ",%" SCNi32 ",%" SCNu32,
-                            (int32_t *)&claim->address, &claim->is_legacy, &claim->is_io, (int64_t *)&claim->base,
+                            (int32_t *)&claim->address, &claim->kind, &claim->is_io, (int64_t *)&claim->base,
                             (int64_t *)&claim->size, &claim->line, &claim->vectors, (int64_t *)&claim->table_base,
                             (int64_t *)&claim->table_size, (int32_t *)&claim->table_offset, &claim->table_command);
     if (read != 6 && read != 11) {
@@ -225,8 +228,11 @@ int main(int count, char **arguments) {
     return 0;
   }
   if (strcmp(what, "registers") == 0) {
+    int steps = 3;
+    while (steps < count && (arguments[steps][0] < '0' || arguments[steps][0] > '9')) steps++;
+    read_claims(count - steps, arguments + steps);
     grant();
-    for (int index = 3; index < count; index++) {
+    for (int index = 3; index < steps; index++) {
       if (!take_step(arguments[index])) return 1;
     }
     return 0;
