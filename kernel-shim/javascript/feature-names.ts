@@ -12,6 +12,11 @@ const COMMON: Readonly<Record<number, string>> = {
   33: "VIRTIO_F_ACCESS_PLATFORM",
   34: "VIRTIO_F_RING_PACKED",
   35: "VIRTIO_F_IN_ORDER",
+  36: "VIRTIO_F_ORDER_PLATFORM",
+  37: "VIRTIO_F_SR_IOV",
+  38: "VIRTIO_F_NOTIFICATION_DATA",
+  39: "VIRTIO_F_NOTIF_CONFIG_DATA",
+  40: "VIRTIO_F_RING_RESET",
 };
 
 const NET: Readonly<Record<number, string>> = {

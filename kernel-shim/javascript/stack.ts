@@ -5,7 +5,7 @@
  * Runs in any JavaScript host; `load.ts` adds finding the module in `build/`.
  */
 
-import type { Machine } from "../machine.js";
+import type { Machine, MmioSlot } from "../machine.js";
 import {
   BlockOptionsLayout,
   EntropyOptionsLayout,
@@ -23,6 +23,7 @@ import {
   type DeviceOptions,
   type EntropyOptions,
   type GenericOptions,
+  type MmioIdentity,
   type NetOptions,
   type PciBar,
   type PciCapability,
@@ -156,6 +157,17 @@ export class VirtioStack implements StackContext<Device> {
     } finally {
       this.privateMemory.give(pointer, bytes);
     }
+  }
+
+  /** What is in a slot for memory-mapped devices; `undefined` when it is empty. Changes nothing there. */
+  identify({ base, bytes }: MmioSlot): MmioIdentity | undefined {
+    let result = 0;
+    const identity = this.withRecord(MmioIdentityLayout, {}, (pointer) => {
+      result = this.exports.mmio_identify(base, bytes, pointer);
+    });
+    if (result === Result.E_NOT_FOUND) return undefined;
+    check("mmio_identify", result);
+    return identity;
   }
 
   /**
