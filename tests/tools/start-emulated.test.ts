@@ -28,6 +28,10 @@ function checkWorked(result: RunResult): void {
   assert.ok(result.pci !== null);
   assert.ok(result.pci.configurationReads > 0);
   assert.ok(result.pci.configurationReads <= result.pci.configurationReadBudget);
+  for (const { connection } of [...result.networkCards, ...result.disks]) {
+    assert.equal(connection?.transport, "legacy PCI");
+    assert.notEqual(connection.line, null);
+  }
   for (const card of result.networkCards) {
     checkFeatures(card.features);
     assert.match(card.mac ?? "", /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/);

@@ -29,6 +29,13 @@ const cases: readonly Case[] = [
   },
   { name: "a profile of another object's", parameters: ["--profile", "toString"], message: /no profile "toString"/ },
   { name: "a profile for QEMU", parameters: ["--qemu", "--profile", "qemu"], message: /--profile.*--qemu.*leave one/ },
+  { name: "--modern without QEMU", parameters: ["--modern"], message: /--modern is about QEMU.*--qemu/ },
+  { name: "a machine without QEMU", parameters: ["--machine", "q35"], message: /--machine is about QEMU.*--qemu/ },
+  {
+    name: "a machine that does not exist",
+    parameters: ["--qemu", "--machine", "isapc"],
+    message: /no machine "isapc".*pc, q35, microvm/,
+  },
   { name: "--write without a disk", parameters: ["--write"], message: /--disk FILE/ },
   { name: "a disk that is missing", parameters: ["--disk", "missing.img"], message: /no file .*missing\.img.*--disk/ },
   { name: "a disk below a file", parameters: ["--disk", "disk.img/x"], message: /no file .*disk\.img\/x/ },
@@ -122,6 +129,8 @@ test("--help lists every option and does nothing else", () => {
   assert.equal(stderr, "");
   for (const option of [
     "--qemu",
+    "--machine",
+    "--modern",
     "--disk",
     "--write",
     "--pcap",

@@ -6,7 +6,9 @@ import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { icmpEchoInFrame } from "../../kernel-shim/network/frames.js";
+import type { RunResult } from "../../tools/start/result.js";
 import { readCapture } from "./pcap-reader.js";
+import { assertDocument } from "./schema.js";
 import { parseResult, sha256, start, withFolder } from "./start-command.js";
 
 test("it gets a lease from QEMU's network, pings the gateway and verifies a disk of 64 MiB", () => {
@@ -37,6 +39,90 @@ test("it gets a lease from QEMU's network, pings the gateway and verifies a disk
     assert.ok(readCapture(path.join(folder, "frames.pcap")).filter((frame) => icmpEchoInFrame(frame)).length >= 10);
     const left = readdirSync(temporary).filter((name) => !name.startsWith("tsx-"));
     assert.deepEqual(left, [], "the temporary files are gone");
+  });
+});
+
+/** An image of 2 MiB, so that a run is about the devices and not about their contents. */
+function smallDisk(folder: string): string[] {
+  writeFileSync(path.join(folder, "disk.img"), randomBytes(2 * 1024 * 1024));
+  return ["--disk", "disk.img", "--write"];
+}
+
+/** Runs it on QEMU with a small disk, checks that all of it worked, and returns what it found out. */
+function runOnQemu(parameters: readonly string[]): RunResult {
+  let result: RunResult | undefined;
+  withFolder((folder) => {
+    const outcome = start(["--qemu", "--json", "-", ...smallDisk(folder), ...parameters], { folder });
+    assert.equal(outcome.status, 0, outcome.stdout + outcome.stderr);
+    assertDocument("npm start", outcome.stdout);
+    result = parseResult(outcome);
+  });
+  assert.ok(result);
+  assert.deepEqual(result.problems, []);
+  assert.equal(result.networkCards[0]?.pings.length, 5);
+  assert.equal(result.disks[0]?.isVerified, true);
+  return result;
+}
+
+test("by itself, QEMU is a pc with transitional devices that are used as modern ones", () => {
+  const { pci, slots, networkCards, disks } = runOnQemu([]);
+  assert.deepEqual(slots, []);
+  for (const { address, connection } of [...networkCards, ...disks]) {
+    assert.equal(pci?.functions.find((each) => each.address === address)?.virtio?.isLegacy, true);
+    assert.equal(connection?.transport, "modern PCI");
+    assert.equal(connection.messages, 0);
+    assert.notEqual(connection.line, null);
+  }
+});
+
+for (const [machine, bus] of [
+  ["pc", /^00:/],
+  ["q35", /^0[12]:00\.0$/],
+] as const) {
+  test(`--modern on ${machine}: devices without the legacy interface, which interrupt by messages`, () => {
+    const { machine: described, pci, networkCards, disks } = runOnQemu(["--modern", "--machine", machine]);
+    assert.match(described.name, new RegExp(`, ${machine}$`));
+    for (const { address, connection } of [...networkCards, ...disks]) {
+      assert.match(address, bus);
+      assert.equal(pci?.functions.find((each) => each.address === address)?.virtio?.isLegacy, false);
+      assert.equal(connection?.transport, "modern PCI");
+      assert.ok(connection.messages >= 2);
+      assert.equal(connection.line, null);
+    }
+  });
+}
+
+for (const [parameters, version] of [
+  [["--machine", "microvm"], 1],
+  [["--machine", "microvm", "--modern"], 2],
+] as const) {
+  test(`${parameters.join(" ")}: memory-mapped devices of version ${version}, and no PCI`, () => {
+    const { pci, slots, networkCards, disks, conclusion } = runOnQemu(parameters);
+    assert.equal(pci, null);
+    assert.deepEqual(
+      slots.map((slot) => [slot.type, slot.version]),
+      [
+        [2, version],
+        [1, version],
+      ],
+    );
+    for (const { address, connection } of [...networkCards, ...disks]) {
+      const slot = slots.find(({ base }) => base === `0x${address}`);
+      assert.deepEqual(connection, { transport: `MMIO version ${version}`, line: slot?.line, messages: 0 });
+    }
+    assert.match(conclusion, /^All of it worked: 2 memory-mapped devices found, /);
+  });
+}
+
+test("what is said of a microvm fits the terminal", () => {
+  withFolder((folder) => {
+    const { status, stdout } = start(["--qemu", "--machine", "microvm", ...smallDisk(folder)], { folder });
+    assert.equal(status, 0);
+    assert.match(stdout, /^Memory-mapped: 2 devices in 8 slots$/m);
+    assert.match(stdout, /^ {2}0xfeb00e00 {2}virtio type 1, registers of version 1, interrupt line 23$/m);
+    assert.match(stdout, /^ {2}transport +MMIO version 1, interrupts on line 23$/m);
+    assert.doesNotMatch(stdout, /^PCI: /m);
+    for (const line of stdout.split("\n")) assert.ok(line.length <= 80, line);
   });
 });
 

@@ -3,6 +3,7 @@
 import { count } from "../command/count.js";
 import { columns, fold, indent, WIDTH, wrap } from "../command/layout.js";
 import type {
+  ConnectionResult,
   DiskResult,
   FeaturesResult,
   MachineResult,
@@ -10,6 +11,7 @@ import type {
   PassResult,
   PingResult,
   RunResult,
+  SlotResult,
 } from "./result.js";
 
 /** What fits beside the labels. */
@@ -21,8 +23,17 @@ export function describeMachine({ name, build }: MachineResult): string {
   return `${MODULES[build]} on ${name}`;
 }
 
+/** @param all how many slots there are, empty ones included */
+export function describeSlots(found: readonly SlotResult[], all: number): string {
+  const rows = found.map(({ base, type, version, line }) => [
+    base,
+    `virtio type ${type}, registers of version ${version}, interrupt line ${line}`,
+  ]);
+  return section(`Memory-mapped: ${count(found.length, "device")} in ${count(all, "slot")}`, rows);
+}
+
 export function describeNetworkCard(card: NetworkCardResult, machine: MachineResult): string {
-  const rows: string[][] = [];
+  const rows = connectionRows(card.connection);
   if (card.mac !== null) {
     const origin = card.isMacGenerated ? " (made up: the card has none)" : "";
     rows.push(["MAC", card.mac + origin]);
@@ -50,7 +61,7 @@ export function describeNetworkCard(card: NetworkCardResult, machine: MachineRes
 }
 
 export function describeDisk(disk: DiskResult): string {
-  const rows: string[][] = [];
+  const rows = connectionRows(disk.connection);
   if (disk.features !== null) {
     const access = disk.isReadOnly ? "read-only" : "writable";
     rows.push(["capacity", `${bytesInWords(disk.bytes)} in ${disk.sectors} sectors of 512 bytes, ${access}`]);
@@ -91,6 +102,15 @@ export function describeConclusion({ conclusion }: RunResult): string {
 export function describeProblems(problems: readonly string[]): string {
   const lines = problems.map((problem) => fold(problem, WIDTH - 4).split("\n"));
   return ["Problems", ...lines.flatMap(([first = "", ...rest]) => [`  - ${first}`, ...indent(rest, 4)])].join("\n");
+}
+
+function connectionRows(connection: ConnectionResult | null): string[][] {
+  if (connection === null) {
+    return [];
+  }
+  const { transport, line, messages } = connection;
+  const interrupts = line === null ? "no interrupts" : `interrupts on line ${line}`;
+  return [["transport", `${transport}, ${messages === 0 ? interrupts : count(messages, "message vector")}`]];
 }
 
 function featureRows(features: FeaturesResult | null): string[][] {

@@ -1,18 +1,20 @@
 /** Puts a disk to use: its whole contents hashed, or written, read back and compared. */
 
 import { createHash } from "node:crypto";
-import { Result, SECTOR_BYTES, VirtioError, formatPciAddress } from "../../kernel-shim/javascript/index.js";
+import { Result, SECTOR_BYTES, VirtioError } from "../../kernel-shim/javascript/index.js";
 import type { BlockDevice, VirtioStack } from "../../kernel-shim/javascript/index.js";
+import { describeConnection } from "./connection.js";
 import { fillSectors } from "./contents.js";
 import { DiskPass, type DiskPlan, type Visit } from "./disk-pass.js";
 import { describeFeatures } from "./features.js";
 import { count } from "../command/count.js";
 import { describeError } from "../command/errors.js";
+import type { FoundDevice } from "./find-devices.js";
 import type { Reporter } from "./reporter.js";
 import { findRequestBytes } from "./request-size.js";
 import type { DiskResult, PassResult } from "./result.js";
 
-const VIRTIO_BLOCK = 2;
+export const VIRTIO_BLOCK = 2;
 /** [virtio-1.2 §5.2.3] */
 const VIRTIO_BLK_F_FLUSH = 1n << 9n;
 const NO_LIMIT = 0xffff_ffff;
@@ -28,10 +30,11 @@ export interface DiskTasks {
   verify: boolean;
 }
 
-/** Opens the disk at a PCI address, uses it, and closes it. What does not work is in `problems`. */
-export function useDisk(stack: VirtioStack, address: number, tasks: DiskTasks, reporter: Reporter): DiskResult {
+/** Opens a disk, uses it, and closes it. What does not work is in `problems`. */
+export function useDisk(stack: VirtioStack, found: FoundDevice, tasks: DiskTasks, reporter: Reporter): DiskResult {
   const result: DiskResult = {
-    address: formatPciAddress(address),
+    address: found.name,
+    connection: null,
     features: null,
     serial: null,
     sectors: 0,
@@ -48,9 +51,9 @@ export function useDisk(stack: VirtioStack, address: number, tasks: DiskTasks, r
     problems: [],
   };
   try {
-    const disk = stack.openBlock(address);
+    const disk = stack.openBlock(found.address, found.options);
     try {
-      describe(disk, result);
+      describe(found, disk, result);
       moveContents(new DiskUse(stack, disk, result, reporter), tasks);
     } finally {
       disk.close();
@@ -61,8 +64,9 @@ export function useDisk(stack: VirtioStack, address: number, tasks: DiskTasks, r
   return result;
 }
 
-function describe(disk: BlockDevice, result: DiskResult): void {
+function describe(found: FoundDevice, disk: BlockDevice, result: DiskResult): void {
   const information = disk.information();
+  result.connection = describeConnection(found, disk, information.features_accepted);
   result.features = describeFeatures(VIRTIO_BLOCK, information.features_offered, information.features_accepted);
   result.sectors = Number(information.capacity);
   result.bytes = result.sectors * SECTOR_BYTES;

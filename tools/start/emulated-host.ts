@@ -35,6 +35,8 @@ export function startEmulatedPc(
   machine.addDevice(new NetDevice({ backend }));
   return {
     machine,
+    hasPci: true,
+    vectors: 0,
     hasVirtualTime: true,
     complaints: () => {
       const told = machine.violations.slice(0, MOST_COMPLAINTS).map(describeViolation);

@@ -29,7 +29,7 @@ function startHost({ host, build, disk, capture }: Options): Host {
   const fifo = capture?.isFifo === true ? openFifo(capture.path, tell) : null;
   try {
     return host.kind === "qemu"
-      ? startQemu(host.program, disk, TEMPORARY_DISK_BYTES, frames)
+      ? startQemu(host, disk, TEMPORARY_DISK_BYTES, frames)
       : startEmulatedPc(host.profile, build, disk, TEMPORARY_DISK_BYTES, frames);
   } catch (error) {
     // Only opening a file shows all that can be wrong with it.

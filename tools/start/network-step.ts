@@ -1,17 +1,19 @@
 /** Puts a network card to use: an address by DHCP, the router's MAC address by ARP, and a few pings. */
 
-import { formatPciAddress, type NetDevice, type VirtioStack } from "../../kernel-shim/javascript/index.js";
+import type { NetDevice, VirtioStack } from "../../kernel-shim/javascript/index.js";
 import { macFromBytes } from "../../kernel-shim/network/addresses.js";
 import { ArpResolver } from "../../kernel-shim/network/client/arp-resolver.js";
 import { DhcpClient } from "../../kernel-shim/network/client/dhcp-client.js";
 import { NANOSECONDS_PER_MILLISECOND } from "../../kernel-shim/network/client/exchange.js";
 import { Pinger } from "../../kernel-shim/network/client/pinger.js";
 import { runExchange, type FramePort } from "../../kernel-shim/network/client/run.js";
+import { describeConnection } from "./connection.js";
 import { describeFeatures } from "./features.js";
 import { describeError } from "../command/errors.js";
+import type { FoundDevice } from "./find-devices.js";
 import type { NetworkCardResult } from "./result.js";
 
-const VIRTIO_NET = 1;
+export const VIRTIO_NET = 1;
 const PINGS = 5;
 /** Any number does, as long as nobody else on the network uses it at the same time. */
 const DHCP_TRANSACTION = 0x76_69_72_74;
@@ -20,10 +22,11 @@ const PING_IDENTIFIER = 0x7677;
 const DHCP_ATTEMPTS = 3;
 const DHCP_TIMEOUT_MILLISECONDS = 1000;
 
-/** Opens the card at a PCI address, uses it, and closes it. What does not work is in `problems`. */
-export function useNetworkCard(stack: VirtioStack, address: number): NetworkCardResult {
+/** Opens a card, uses it, and closes it. What does not work is in `problems`. */
+export function useNetworkCard(stack: VirtioStack, found: FoundDevice): NetworkCardResult {
   const result: NetworkCardResult = {
-    address: formatPciAddress(address),
+    address: found.name,
+    connection: null,
     features: null,
     mac: null,
     isMacGenerated: false,
@@ -40,9 +43,9 @@ export function useNetworkCard(stack: VirtioStack, address: number): NetworkCard
     problems: [],
   };
   try {
-    const card = stack.openNet(address);
+    const card = stack.openNet(found.address, found.options);
     try {
-      describeCard(card, result);
+      describeCard(found, card, result);
       if (result.isLinkUp) {
         talk(card, portOf(stack, card), result);
       } else {
@@ -58,8 +61,9 @@ export function useNetworkCard(stack: VirtioStack, address: number): NetworkCard
   return result;
 }
 
-function describeCard(card: NetDevice, result: NetworkCardResult): void {
+function describeCard(found: FoundDevice, card: NetDevice, result: NetworkCardResult): void {
   const information = card.information();
+  result.connection = describeConnection(found, card, information.features_accepted);
   result.features = describeFeatures(VIRTIO_NET, information.features_offered, information.features_accepted);
   result.mac = macFromBytes(card.mac());
   result.isMacGenerated = information.mac_is_generated === 1;

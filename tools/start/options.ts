@@ -3,15 +3,17 @@
 import type { Build } from "../../kernel-shim/machine.js";
 import { profileNames, type ProfileName } from "../../kernel-shim/emulated-pc/profiles.js";
 import { HOW_TO_INSTALL_QEMU, findQemu, type FoundQemu } from "../../kernel-shim/qemu/find-qemu.js";
+import { BOARDS, type Board } from "../../kernel-shim/qemu/options.js";
 import { CommandError } from "../command/command-error.js";
 import { commandLine, readCommandLine } from "../command/command-line.js";
 import { STANDARD_OUTPUT } from "../command/json-file.js";
+import type { QemuChoice } from "./qemu-host.js";
 import { checkDiskFile, checkOutputFile, type CaptureFile, type DiskFile } from "./files.js";
 
 /** What to run. */
 export interface Options {
   /** What the devices are. */
-  host: { kind: "emulated"; profile: ProfileName } | { kind: "qemu"; program: FoundQemu };
+  host: { kind: "emulated"; profile: ProfileName } | ({ kind: "qemu" } & QemuChoice);
   /** Which module drives them. */
   build: Build;
   /** The image behind the disk; an empty one of 64 MiB for the time of the run when there is none. */
@@ -27,6 +29,8 @@ export type Request = { kind: "run"; options: Options } | { kind: "profiles" } |
 
 interface Given {
   qemu?: boolean;
+  machine?: string;
+  modern?: boolean;
   disk?: string;
   raw?: boolean;
   write?: boolean;
@@ -37,10 +41,14 @@ interface Given {
 }
 
 const DEFAULT_PROFILE: ProfileName = "qemu";
+const DEFAULT_BOARD: Board = "pc";
 /** In the place of a profile's name. */
 const LIST = "list";
 
 const AFTER_HELP = `
+QEMU's devices are transitional on pc and q35, which the driver uses as modern
+ones, and legacy on microvm, where they are memory-mapped. With --modern they
+interrupt by messages on pc and on q35, where they are behind root ports.
 A FIFO as FILE of --pcap is for Wireshark to read live: wireshark -k -i FIFO
 For a pipe with nothing but the document: npm --silent start -- --json -
 The exit status is 0 when all of it worked, 1 when something did not, 2 when
@@ -57,11 +65,14 @@ export function parseOptions(parameters: readonly string[]): Request {
     return { kind: "profiles" };
   }
   const profile = checkProfile(given.profile);
+  const machine = checkBoard(given.machine);
   const rules = { isWritable: given.write === true, takesContainers: given.qemu === true, isRaw: given.raw === true };
   const disk = given.disk === undefined ? null : checkDiskFile(given.disk, rules);
   const capture = given.pcap === undefined ? null : checkOutputFile(given.pcap, "--pcap", disk);
   const json = checkJson(given.json, disk, capture);
-  const host: Options["host"] = given.qemu ? { kind: "qemu", program: checkQemu() } : { kind: "emulated", profile };
+  const host: Options["host"] = given.qemu
+    ? { kind: "qemu", program: checkQemu(), machine, isModern: given.modern === true }
+    : { kind: "emulated", profile };
   const build = given.qemu || given.ported ? "ported" : "mapped";
   return { kind: "run", options: { host, build, disk, capture, json } };
 }
@@ -73,6 +84,8 @@ function readArguments(parameters: readonly string[]): Given | null {
       "address by DHCP and pings the router, then writes, reads and verifies the whole disk.",
   )
     .option("--qemu", "drive QEMU's own devices, instead of the emulated PC's")
+    .option("--machine <name>", `with --qemu: the machine, ${BOARDS.join(", ")} (default: ${DEFAULT_BOARD})`)
+    .option("--modern", "with --qemu: devices without the legacy interface")
     .option("--disk <file>", "use this image: it is read and hashed through the driver, and not changed")
     .option("--raw", "with --disk: the image is raw, even if it begins like another format")
     .option("--write", "with --disk: overwrite the whole image with the write-read-verify pass")
@@ -88,6 +101,11 @@ function checkCombination(given: Given): void {
   if (given.qemu && given.profile !== undefined) {
     throw new CommandError("--profile is for the emulated PC and --qemu for QEMU's devices; leave one of them out");
   }
+  for (const option of ["machine", "modern"] as const) {
+    if (given[option] !== undefined && !given.qemu) {
+      throw new CommandError(`--${option} is about QEMU; say --qemu as well`);
+    }
+  }
   for (const option of ["write", "raw"] as const) {
     if (given[option] && given.disk === undefined) {
       throw new CommandError(`--${option} is about an image; say which one with --disk FILE`);
@@ -101,6 +119,14 @@ function checkProfile(name: string | undefined): ProfileName {
     throw new CommandError(`there is no profile "${name ?? ""}"; choose one of ${profileNames.join(", ")}`);
   }
   return profile;
+}
+
+function checkBoard(name: string | undefined): Board {
+  const board = name === undefined ? DEFAULT_BOARD : BOARDS.find((candidate) => candidate === name);
+  if (board === undefined) {
+    throw new CommandError(`QEMU has no machine "${name ?? ""}" here; choose one of ${BOARDS.join(", ")}`);
+  }
+  return board;
 }
 
 function checkJson(name: string | undefined, disk: DiskFile | null, capture: CaptureFile | null): string | null {

@@ -4,14 +4,25 @@ import { closeSync, existsSync, ftruncateSync, mkdtempSync, openSync, rmSync } f
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { FoundQemu } from "../../kernel-shim/qemu/find-qemu.js";
-import type { NetDevice } from "../../kernel-shim/qemu/options.js";
+import type { Board, BlockDevice, NetDevice, QemuDevice } from "../../kernel-shim/qemu/options.js";
 import { QemuMachine } from "../../kernel-shim/qemu/qemu-machine.js";
 import type { DiskFile } from "./files.js";
 import type { Host } from "./host.js";
 
+/** Vectors of each device: one for its configuration, one for each queue that the driver uses. */
+const VECTORS = 4;
+
+/** What QEMU is to be. */
+export interface QemuChoice {
+  readonly program: FoundQemu;
+  readonly machine: Board;
+  /** Devices have no legacy interface, and interrupt by messages where they can. On q35 they are behind root ports. */
+  readonly isModern: boolean;
+}
+
 /** Starts QEMU. Throws `QemuError` when it does not start. */
 export function startQemu(
-  program: FoundQemu,
+  { program, machine: board, isModern }: QemuChoice,
   disk: DiskFile | null,
   temporaryDiskBytes: number,
   capture: string | null,
@@ -21,22 +32,26 @@ export function startQemu(
   if (capture !== null) {
     card.capture = capture;
   }
+  const block: BlockDevice = {
+    kind: "block",
+    file: image?.file ?? disk?.path ?? "",
+    readOnly: disk?.isWritable === false,
+    serial: "virtio-wasm",
+    driveProperties: { format: disk?.format ?? "raw" },
+  };
+  const devices = [card, block];
   try {
     const machine = new QemuMachine({
       program: program.path,
-      devices: [
-        card,
-        {
-          kind: "block",
-          file: image?.file ?? disk?.path ?? "",
-          readOnly: disk?.isWritable === false,
-          serial: "virtio-wasm",
-          driveProperties: { format: disk?.format ?? "raw" },
-        },
-      ],
+      machine: board,
+      ...(isModern ? { virtio: "modern" } : {}),
+      devices: isModern && board === "q35" ? behindRootPorts(devices) : devices,
     });
+    const hasPci = board !== "microvm";
     return {
       machine,
+      hasPci,
+      vectors: isModern && hasPci ? VECTORS : 0,
       hasVirtualTime: false,
       complaints: () => {
         const refused = machine.refusals.map(
@@ -53,6 +68,17 @@ export function startQemu(
     // QEMU has opened it, if it is ever going to; so nothing is left behind, however the run ends.
     image?.remove();
   }
+}
+
+/** Each behind a PCI Express root port of its own. */
+function behindRootPorts(devices: readonly (BlockDevice | NetDevice)[]): QemuDevice[] {
+  return devices.flatMap((device, index): QemuDevice[] => {
+    const bus = `port${index + 1}`;
+    return [
+      { kind: "raw", device: `pcie-root-port,id=${bus},bus=pcie.0,chassis=${index + 1}` },
+      { ...device, bus },
+    ];
+  });
 }
 
 /**

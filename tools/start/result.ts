@@ -9,8 +9,10 @@ export interface RunResult {
   /** Of this document's form: another number means that fields went or have another meaning. */
   version: 1;
   machine: MachineResult;
-  /** Null when the machine's PCI functions could not be listed. */
+  /** Null when the machine's PCI functions could not be listed, or it has no PCI. */
   pci: PciResult | null;
+  /** The memory-mapped devices. */
+  slots: SlotResult[];
   networkCards: NetworkCardResult[];
   disks: DiskResult[];
   /** What did not work, a sentence each. */
@@ -65,6 +67,28 @@ export interface PciResourceResult {
   bytes: number;
 }
 
+/** A slot with a memory-mapped device in it. */
+export interface SlotResult {
+  /** Where its registers are, in hexadecimal. */
+  base: string;
+  bytes: number;
+  /** Kind of the device, as the specification numbers them. */
+  type: number;
+  /** Of the registers: 1 or 2. */
+  version: number;
+  /** Its interrupt line. */
+  line: number;
+}
+
+/** How the driver reached a device. */
+export interface ConnectionResult {
+  transport: "legacy PCI" | "modern PCI" | "MMIO version 1" | "MMIO version 2";
+  /** The line that the device interrupts by; null when it does so by messages, or not at all. */
+  line: number | null;
+  /** How many message vectors the device was given. */
+  messages: number;
+}
+
 /** Names of feature bits. */
 export interface FeaturesResult {
   offered: string[];
@@ -73,7 +97,10 @@ export interface FeaturesResult {
 }
 
 export interface NetworkCardResult {
+  /** Of its PCI function, or where its registers are in memory. */
   address: string;
+  /** Null when the card could not be opened. */
+  connection: ConnectionResult | null;
   features: FeaturesResult | null;
   mac: string | null;
   /** Whether the driver had to make the address up. */
@@ -107,7 +134,10 @@ export interface NetworkStatisticsResult {
 }
 
 export interface DiskResult {
+  /** Of its PCI function, or where its registers are in memory. */
   address: string;
+  /** Null when the disk could not be opened. */
+  connection: ConnectionResult | null;
   features: FeaturesResult | null;
   /** Null when the disk does not tell. */
   serial: string | null;

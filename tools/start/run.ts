@@ -1,18 +1,16 @@
-/** One run over a machine: PCI, every network card, every disk, and what it all came to. */
+/** One run over a machine: its devices, every network card, every disk, and what it all came to. */
 
-import type { PciFunction, VirtioStack } from "../../kernel-shim/javascript/index.js";
+import type { VirtioStack } from "../../kernel-shim/javascript/index.js";
 import { loadStack } from "../../kernel-shim/javascript/load.js";
-import { useDisk, type DiskTasks } from "./disk-step.js";
+import { useDisk, VIRTIO_BLOCK, type DiskTasks } from "./disk-step.js";
+import { devicesAmong, devicesInSlots, type FoundDevice } from "./find-devices.js";
 import type { Host } from "./host.js";
-import { useNetworkCard } from "./network-step.js";
+import { useNetworkCard, VIRTIO_NET } from "./network-step.js";
 import { listPciFunctions } from "./pci-step.js";
 import { count } from "../command/count.js";
 import { describeError } from "../command/errors.js";
 import type { Reporter } from "./reporter.js";
 import type { RunResult } from "./result.js";
-
-const VIRTIO_NET = 1;
-const VIRTIO_BLOCK = 2;
 
 /**
  * Runs every step and reports each as it ends.
@@ -25,6 +23,7 @@ export function run(host: Host, tasks: DiskTasks, reporter: Reporter): RunResult
     version: 1,
     machine: { name: machine.name, build: machine.build, hasVirtualTime },
     pci: null,
+    slots: [],
     networkCards: [],
     disks: [],
     problems: [],
@@ -34,14 +33,14 @@ export function run(host: Host, tasks: DiskTasks, reporter: Reporter): RunResult
   reporter.machine(result.machine);
   try {
     const stack = loadStack(machine);
-    const functions = findDevices(stack, result, reporter);
-    for (const { address } of functions.filter(isDriven(VIRTIO_NET))) {
-      const card = useNetworkCard(stack, address);
+    const devices = findDevices(stack, host, result, reporter);
+    for (const found of devices.filter(({ type }) => type === VIRTIO_NET)) {
+      const card = useNetworkCard(stack, found);
       result.networkCards.push(card);
       reporter.networkCard(card, result.machine);
     }
-    for (const { address } of functions.filter(isDriven(VIRTIO_BLOCK))) {
-      const disk = useDisk(stack, address, tasks, reporter);
+    for (const found of devices.filter(({ type }) => type === VIRTIO_BLOCK)) {
+      const disk = useDisk(stack, found, tasks, reporter);
       result.disks.push(disk);
       reporter.disk(disk);
     }
@@ -53,11 +52,25 @@ export function run(host: Host, tasks: DiskTasks, reporter: Reporter): RunResult
   return result;
 }
 
-function isDriven(virtioType: number): (pciFunction: PciFunction) => boolean {
-  return ({ virtio_type, virtio_legacy }) => virtio_type === virtioType && virtio_legacy === 1;
+function findDevices(stack: VirtioStack, host: Host, result: RunResult, reporter: Reporter): FoundDevice[] {
+  const devices: FoundDevice[] = [];
+  if (host.hasPci) devices.push(...findFunctions(stack, host, result, reporter));
+  const mapped = devicesInSlots(stack);
+  devices.push(...mapped.devices);
+  result.slots = mapped.slots;
+  if (mapped.slots.length > 0) reporter.slots(mapped.slots, stack.machine.mmioSlots?.length ?? 0);
+  for (const [virtioType, kind] of [
+    [VIRTIO_NET, "network card"],
+    [VIRTIO_BLOCK, "disk"],
+  ] as const) {
+    if (!devices.some(({ type }) => type === virtioType)) {
+      result.problems.push(`there is no virtio ${kind}`);
+    }
+  }
+  return devices;
 }
 
-function findDevices(stack: VirtioStack, result: RunResult, reporter: Reporter): PciFunction[] {
+function findFunctions(stack: VirtioStack, host: Host, result: RunResult, reporter: Reporter): FoundDevice[] {
   const { result: pci, functions } = listPciFunctions(stack);
   result.pci = pci;
   reporter.pci(pci);
@@ -66,15 +79,7 @@ function findDevices(stack: VirtioStack, result: RunResult, reporter: Reporter):
       `the scan took ${pci.configurationReads} reads, more than its budget of ${pci.configurationReadBudget}`,
     );
   }
-  for (const [virtioType, kind] of [
-    [VIRTIO_NET, "network card"],
-    [VIRTIO_BLOCK, "disk"],
-  ] as const) {
-    if (!functions.some(isDriven(virtioType))) {
-      result.problems.push(`there is no virtio ${kind} with a legacy interface`);
-    }
-  }
-  return functions;
+  return devicesAmong(functions, host.vectors);
 }
 
 function conclude(result: RunResult, complaints: readonly string[]): void {
@@ -92,8 +97,9 @@ function conclude(result: RunResult, complaints: readonly string[]): void {
     : `Not all of it worked: there ${count === 1 ? "was 1 problem" : `were ${count} problems`}.`;
 }
 
-function successes({ pci, networkCards, disks }: RunResult): string[] {
-  const found = `${count(pci?.functions.length ?? 0, "PCI function")} found`;
+function successes({ pci, slots, networkCards, disks }: RunResult): string[] {
+  const functions = pci === null ? [] : [`${count(pci.functions.length, "PCI function")} found`];
+  const mapped = slots.length === 0 ? [] : [`${count(slots.length, "memory-mapped device")} found`];
   const pinged = networkCards.map(
     ({ lease, pings }) => `${lease?.router ?? "the router"} answered ${count(pings.length, "ping")}`,
   );
@@ -101,5 +107,5 @@ function successes({ pci, networkCards, disks }: RunResult): string[] {
     const amount = `${bytes} bytes of disk`;
     return isVerified === true ? `${amount} written, read back and compared` : `${amount} read and hashed`;
   });
-  return [found, ...pinged, ...moved];
+  return [...functions, ...mapped, ...pinged, ...moved];
 }

@@ -8,6 +8,7 @@ const silence = (): void => undefined;
 export class SilentReporter implements Reporter {
   readonly machine = silence;
   readonly pci = silence;
+  readonly slots = silence;
   readonly networkCard = silence;
   readonly disk = silence;
   readonly conclusion = silence;

@@ -7,10 +7,11 @@ import {
   describeMachine,
   describeNetworkCard,
   describeProblems,
+  describeSlots,
 } from "./describe.js";
 import { describePci } from "./describe-pci.js";
 import type { Reporter } from "./reporter.js";
-import type { DiskResult, MachineResult, NetworkCardResult, PciResult, RunResult } from "./result.js";
+import type { DiskResult, MachineResult, NetworkCardResult, PciResult, RunResult, SlotResult } from "./result.js";
 
 export class TerminalReporter implements Reporter {
   constructor(private readonly write: (text: string) => void) {}
@@ -21,6 +22,10 @@ export class TerminalReporter implements Reporter {
 
   pci(result: PciResult): void {
     this.section(describePci(result));
+  }
+
+  slots(found: readonly SlotResult[], count: number): void {
+    this.section(describeSlots(found, count));
   }
 
   networkCard(result: NetworkCardResult, machine: MachineResult): void {

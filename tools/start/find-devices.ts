@@ -1,0 +1,54 @@
+/** The virtio devices of a machine that the run puts to use, wherever they are: PCI functions, and slots in memory. */
+
+import {
+  formatPciAddress,
+  TransportWanted,
+  type DeviceOptions,
+  type PciFunction,
+  type VirtioStack,
+} from "../../kernel-shim/javascript/index.js";
+import type { SlotResult } from "./result.js";
+
+/** How a device is named, found and opened. */
+export interface FoundDevice {
+  /** For people: a PCI address, or the address of registers. */
+  readonly name: string;
+  /** As the specification numbers the kinds of devices. [virtio-1.2 §5] */
+  readonly type: number;
+  /** As the binding's calls take it. */
+  readonly address: number;
+  /** What they are told beside it. */
+  readonly options: Partial<DeviceOptions>;
+  /** Version of memory-mapped registers; absent where the device is a PCI function. */
+  readonly mmioVersion?: number;
+}
+
+/** @param vectors how many message vectors each is to have, where it can; 0: none */
+export function devicesAmong(functions: readonly PciFunction[], vectors: number): FoundDevice[] {
+  return functions
+    .filter(({ virtio_type }) => virtio_type !== 0)
+    .map(({ address, virtio_type: type }) => ({
+      name: formatPciAddress(address),
+      type,
+      address,
+      options: vectors === 0 ? {} : { vectors },
+    }));
+}
+
+/** Looks into every slot for memory-mapped devices that the machine has. */
+export function devicesInSlots(stack: VirtioStack): { devices: FoundDevice[]; slots: SlotResult[] } {
+  const devices: FoundDevice[] = [];
+  const slots: SlotResult[] = [];
+  for (const slot of stack.machine.mmioSlots ?? []) {
+    const identity = stack.identify(slot);
+    if (identity === undefined) continue;
+    const { type, version } = identity;
+    const name = slot.base.toString(16);
+    const { base: mmio_base, bytes: mmio_bytes } = slot;
+    const options = { transport: TransportWanted.MMIO, mmio_base, mmio_bytes };
+    // Opening needs no PCI address; the binding still tells devices apart by it.
+    devices.push({ name, type, address: Number(BigInt.asUintN(32, slot.base)), options, mmioVersion: version });
+    slots.push({ base: `0x${name}`, bytes: mmio_bytes, type, version, line: slot.interrupt });
+  }
+  return { devices, slots };
+}
