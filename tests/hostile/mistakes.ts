@@ -50,6 +50,17 @@ const withRecords: Readonly<Record<Kind, readonly { name: CheckedCall; isArray: 
   ],
 };
 
+/** Calls on the handle of a generic device, of which the campaign has none. */
+const ofGeneric: readonly { name: CheckedCall; isArray: boolean }[] = [
+  { name: "generic_read_configuration", isArray: false },
+  { name: "generic_write_configuration", isArray: false },
+  { name: "generic_submit", isArray: true },
+  { name: "generic_poll", isArray: true },
+];
+
+/** Calls on the handle of any device, with a record. */
+const ofAll: readonly { name: CheckedCall; isArray: boolean }[] = [{ name: "device_information", isArray: false }];
+
 /** The call that opens a device of each kind, and the options that it takes. */
 const openings = {
   block: { open: "block_open", options: BlockOptionsLayout },
@@ -98,21 +109,20 @@ export class Mistakes {
       ...withRecords.block,
       ...withRecords.net,
       ...withRecords.entropy,
+      ...ofGeneric,
+      ...ofAll,
     ]);
     this.refuses(name, [wrong, 0x1_0000, isArray ? 1 : 0], Result.E_HANDLE);
   }
 
   private otherKind({ handle, kind }: Mistaken): void {
     const others = kinds.filter((other) => other !== kind);
-    const { name } = pick(
-      this.context.random,
-      others.flatMap((other) => withRecords[other]),
-    );
+    const { name } = pick(this.context.random, [...others.flatMap((other) => withRecords[other]), ...ofGeneric]);
     this.refuses(name, [handle, 0x1_0000, 1], Result.E_HANDLE);
   }
 
   private wrongRecords({ handle, kind }: Mistaken): void {
-    const { name, isArray } = pick(this.context.random, withRecords[kind]);
+    const { name, isArray } = pick(this.context.random, [...withRecords[kind], ...ofAll]);
     const [pointer, count] = this.chooseWrongArray();
     this.refuses(
       name,
@@ -131,6 +141,7 @@ export class Mistakes {
       () => this.refuses("pci_capabilities", [address, pointer, Math.max(count, 1)], Result.E_ARGUMENT),
       () => this.refuses("pci_bar", [address, 0, wrong], Result.E_ARGUMENT),
       () => this.refuses("pci_assign", [wrong], Result.E_ARGUMENT),
+      () => this.refuses("generic_open", [address, wrong], Result.E_ARGUMENT),
       () => this.refuses("pci_msix", [address, wrong], Result.E_ARGUMENT),
       () => this.refuses("mmio_identify", [0xfeb0_0000n, 0x200, wrong], Result.E_ARGUMENT),
     ])();
