@@ -1,7 +1,7 @@
 /**
- * Looks which test misses which mutant: first the one that did the last time, then group by group of tests. What one
- * misses, the next ones are not asked about. Every test is first run on the stack as it is, to learn which branches it
- * takes: only those that take a mutant's branch can tell it from the stack.
+ * Looks which test misses which mutant: first the one that did the last time, then all others, the likeliest first, until
+ * one does. Every test is first run on the stack as it is, to learn which branches it takes: only those that take a
+ * mutant's branch can tell it from the stack.
  */
 
 import { cpus } from "node:os";
@@ -14,7 +14,7 @@ import { Memory } from "./memory.js";
 import { isSpec } from "./modules.js";
 import type { Mutant, Mutants } from "./mutants.js";
 
-/** Tests that are asked together. */
+/** Tests of one kind. */
 export interface Group {
   /** What they are: "fixed cases". */
   readonly name: string;
@@ -30,7 +30,7 @@ export interface Verdict {
   readonly by: string;
   /** That test; null when none did. */
   readonly test: string | null;
-  /** How many tests take the branch, of those that were asked. */
+  /** How many tests take the branch, of those that could be asked. */
   readonly tests: number;
 }
 
@@ -77,45 +77,41 @@ export class Hunt {
   async judge(mutants: readonly Mutant[], found: (verdict: Verdict) => void): Promise<void> {
     const started = await Promise.all(this.processes.map((each) => each.start()));
     this.tests = started[0] ?? [];
-    let left: readonly Verdict[] = mutants.map((mutant) => ({ mutant, by: "", test: null, tests: 0 }));
     const note = (verdict: Verdict): void => {
       if (verdict.test !== null) this.memory.note(verdict.mutant, verdict.test);
       found(verdict);
     };
     const forget = onSignal(() => this.memory.save());
     try {
-      left = await this.judgeAsBefore(left, note);
-      for (const group of this.groups) {
-        const numbers = this.numbersOf(group);
-        const inOrder = (mutant: Mutant, trials: Trial[]): Trial[] => this.inOrder(mutant, trials);
-        if (left.length > 0) left = await this.judgeBy(group.name, numbers, left, inOrder, note);
-        this.memory.save();
-      }
+      const left = await this.judgeAsBefore(mutants, note);
+      const numbers = this.groups.flatMap((group) => this.numbersOf(group));
+      const inOrder = (mutant: Mutant, trials: Trial[]): Trial[] => this.inOrder(mutant, trials);
+      if (left.length > 0) await this.judgeBy("all tests", numbers, left, inOrder, note);
     } finally {
       forget();
       this.memory.save();
     }
-    left.forEach(found);
   }
 
   end(): void {
     for (const each of this.processes) each.end();
   }
 
-  /** Asks for each mutant the test that missed it the last time. */
-  private async judgeAsBefore(verdicts: readonly Verdict[], found: (verdict: Verdict) => void): Promise<Verdict[]> {
-    const names = new Set(verdicts.map(({ mutant }) => this.memory.testOf(mutant)));
-    const numbers = this.groups
-      .flatMap((group) => this.numbersOf(group))
-      .filter((number) => names.has(this.name(number)));
-    const known = verdicts.filter(({ mutant }) => this.memory.testOf(mutant) !== undefined);
-    const others = verdicts.filter(({ mutant }) => this.memory.testOf(mutant) === undefined);
-    if (known.length === 0) return others;
+  /** Asks for each mutant the test that missed it the last time; returns those that it does not miss now. */
+  private async judgeAsBefore(mutants: readonly Mutant[], note: (verdict: Verdict) => void): Promise<Mutant[]> {
+    const known = mutants.filter((mutant) => this.memory.testOf(mutant) !== undefined);
+    const left = mutants.filter((mutant) => this.memory.testOf(mutant) === undefined);
+    if (known.length === 0) return left;
+    const names = new Set(known.map((mutant) => this.memory.testOf(mutant)));
+    const all = this.groups.flatMap((group) => this.numbersOf(group));
+    const numbers = all.filter((number) => names.has(this.name(number)));
     const remembered = (mutant: Mutant, trials: Trial[]): Trial[] =>
       trials.filter(({ name }) => name === this.memory.testOf(mutant));
-    const left = await this.judgeBy("the tests that missed them before", numbers, known, remembered, found);
-    // All tests will be counted anew.
-    return [...left.map((verdict) => ({ ...verdict, tests: 0 })), ...others];
+    await this.judgeBy("the tests that missed them before", numbers, known, remembered, (verdict) => {
+      if (verdict.test === null) left.push(verdict.mutant);
+      else note(verdict);
+    });
+    return left;
   }
 
   /** The tests of a group. */
@@ -133,30 +129,27 @@ export class Hunt {
    * Tries mutants on some tests.
    *
    * @param choose of those that take the mutant's branch, the tests to ask, in that order
-   * @returns the verdicts on those that no test misses
    */
   private async judgeBy(
-    group: string,
+    what: string,
     numbers: readonly number[],
-    verdicts: readonly Verdict[],
+    mutants: readonly Mutant[],
     choose: (mutant: Mutant, trials: Trial[]) => readonly Trial[],
     found: (verdict: Verdict) => void,
-  ): Promise<Verdict[]> {
-    const trials = await this.prepare(group, numbers);
-    const left: Verdict[] = [];
-    const step = beginStep({ what: `Trying mutants on ${group}`, total: verdicts.length, unit: "mutants" });
+  ): Promise<void> {
+    const trials = await this.prepare(what, numbers);
+    const step = beginStep({ what: `Trying mutants on ${what}`, total: mutants.length, unit: "mutants" });
     try {
-      await this.share(verdicts, async ({ mutant, tests }, bench) => {
+      await this.share(mutants, async (mutant, bench) => {
         const fit = trials.filter(({ branches }) => branches.has(mutant.branch));
         const test = await this.whatMisses(mutant, choose(mutant, fit), bench);
-        const verdict = { mutant, by: this.groupOf(test), test: test?.name ?? null, tests: tests + fit.length };
-        step.aside(() => (test === null ? left.push(verdict) : found(verdict)));
+        const verdict = { mutant, by: this.groupOf(test), test: test?.name ?? null, tests: fit.length };
+        step.aside(() => found(verdict));
         step.advance();
       });
     } finally {
       step.end();
     }
-    return left;
   }
 
   private groupOf(trial: Trial | null): string {
@@ -165,9 +158,9 @@ export class Hunt {
   }
 
   /** Runs tests on the stack as it is. */
-  private async prepare(group: string, numbers: readonly number[]): Promise<Trial[]> {
+  private async prepare(what: string, numbers: readonly number[]): Promise<Trial[]> {
     const trials: Trial[] = [];
-    const step = beginStep({ what: `Running ${group} without a mutant`, total: numbers.length, unit: "tests" });
+    const step = beginStep({ what: `Running ${what} without a mutant`, total: numbers.length, unit: "tests" });
     try {
       await this.share(numbers, async (number, bench) => {
         const test = this.name(number);

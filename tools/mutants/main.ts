@@ -24,7 +24,7 @@ import type { MutantsResult } from "./result.js";
 
 const inProject = (...names: string[]): string[] => names.map((name) => join(projectFolder, name));
 
-/** Who is asked, in this order: specs first, since all of them take less than a second. */
+/** Who is asked. */
 const groups: readonly Group[] = [
   { name: "specs", files: findSpecs() },
   { name: "fixed cases", files: testFilesIn(["tests/hostile/fixed"]) },

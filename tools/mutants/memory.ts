@@ -11,7 +11,11 @@ import type { Mutant } from "./mutants.js";
 
 const file = join(outputFolder, "mutants.json");
 
+/** A run may take hours, and be ended by anything: from time to time, what was noted is saved. */
+const NOTES_UNSAVED_MAX = 20;
+
 export class Memory {
+  private unsaved = 0;
   private readonly tests: Map<string, string>;
 
   constructor() {
@@ -26,14 +30,16 @@ export class Memory {
 
   note(mutant: Mutant, test: string): void {
     this.tests.set(keyOf(mutant), test);
+    if (++this.unsaved >= NOTES_UNSAVED_MAX) this.save();
   }
 
   save(): void {
+    this.unsaved = 0;
     replaceFile(file, JSON.stringify(Object.fromEntries(this.tests), null, 1));
   }
 }
 
 /** The same as long as the condition is. */
-function keyOf({ file: name, function: inner, condition, never }: Mutant): string {
-  return `${name}: ${inner}: ${condition}: ${never}`;
+function keyOf({ file: name, function: inner, condition, never, place }: Mutant): string {
+  return `${name}: ${inner}: ${condition}: ${never}${place === 1 ? "" : ` (${place})`}`;
 }

@@ -23,6 +23,8 @@ export interface Mutant {
   /** The condition as it is written, in one line. */
   readonly condition: string;
   readonly never: Never;
+  /** Which it is of those in the function that are written alike, from 1 on. */
+  readonly place: number;
 }
 
 export interface Mutants {
@@ -39,9 +41,15 @@ export function findMutants(): Mutants {
   const parsed = parseSources(readStack());
   const { sources, branches } = instrument(parsed);
   const data = new DeviceData(parsed);
+  const counts = new Map<string, number>();
   const list = branches.flatMap((branch, number) => {
     const { condition } = branch;
-    return condition !== null && data.decides(condition) ? [mutant(branch, condition, number)] : [];
+    if (condition === null) return [];
+    const found = mutant(branch, condition, number);
+    const alike = `${found.file}: ${found.function}: ${found.condition}: ${found.never}`;
+    const place = (counts.get(alike) ?? 0) + 1;
+    counts.set(alike, place);
+    return data.decides(condition) ? [{ ...found, place }] : [];
   });
   const functions = new Map<string, number[]>();
   branches.forEach(({ file, condition }, number) => {
@@ -56,7 +64,11 @@ export function findMutants(): Mutants {
   };
 }
 
-function mutant({ file, line, column, kind }: FoundBranch, condition: ts.Expression, branch: number): Mutant {
+function mutant(
+  { file, line, column, kind }: FoundBranch,
+  condition: ts.Expression,
+  branch: number,
+): Omit<Mutant, "place"> {
   const text = condition.getText().replaceAll(/\s+/g, " ");
   return { branch, file, line, column, function: functionOf(condition), condition: text, never: kind as Never };
 }
