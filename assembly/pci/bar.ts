@@ -96,7 +96,7 @@ export function sizeBar(address: u32, index: u32, count: u32): void {
   const lowMask = writableBits(address, register, low);
   const isIo = (low & BaseAddress.IO_SPACE) != 0;
   const flags: u32 = isIo ? BaseAddress.IO_FLAGS : BaseAddress.MEMORY_FLAGS;
-  let base: u64 = low & ~flags;
+  let base: u64 = low;
   let mask: u64 = lowMask & ~flags;
   let valid = (low & BaseAddress.RESERVED) == 0 && ((low ^ lowMask) & flags) == 0;
   const wide = is64Bit(low);

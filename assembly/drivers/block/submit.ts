@@ -84,7 +84,6 @@ export function submitRun(device: BlockDevice, queue: RequestQueue, requests: u3
       const length = changetype<Segment>(segment).length;
       // 0 becomes the largest number.
       if (length - 1 >= min(PAGE_BYTES - (pointer & (PAGE_BYTES - 1)), sizeMax)) break;
-      if (descriptor == descriptorsEnd) break;
       if (!isRemembered(pointer)) break;
       writeDescriptorWords(descriptor, rememberedAddress(pointer), length, link);
       bytes += length;

@@ -82,7 +82,7 @@ function findRegisters(device: Device): i32 {
   const first = <u32>barBase;
   const bytes = <u32>barSize;
   // The function alone says where its registers are, and could name those of another one.
-  if (isConfigurationPort(first, bytes) || registersAreTaken(device, true, first, bytes)) return Result.E_BAR;
+  if (isConfigurationPort(first, bytes) || registersAreTaken(true, first, bytes)) return Result.E_BAR;
   device.transport = Transport.LEGACY_PCI;
   device.registers = first;
   device.registerBytes = bytes;

@@ -110,7 +110,7 @@ export function connectMmio(device: Device): i32 {
   const bytes = device.mmioBytes;
   if (!isKnown) {
     if (!isSlot(base, bytes)) return Result.E_ARGUMENT;
-    if (registersAreTaken(device, false, base, bytes)) return Result.E_BAR;
+    if (registersAreTaken(false, base, bytes)) return Result.E_BAR;
     device.registers = mmio_map(base, bytes);
     device.registerBytes = bytes;
     if (device.registers == 0) return Result.E_BAR;

@@ -59,7 +59,6 @@ const COMMON_BYTES: u32 = 0x38;
 
 /** No structure has more bytes that count. */
 const STRUCTURE_BYTES_MAX: u32 = 0x0100_0000;
-const BARS: u32 = 6;
 const PORTS: u64 = 0x1_0000;
 const CONFIGURATION_SPACE_BYTES: u32 = 256;
 
@@ -185,8 +184,7 @@ function findStructure(device: Device, type: u32, at: u32): void {
   const bar = read8(address, at + CAPABILITY_BAR);
   const offset = read32(address, at + CAPABILITY_OFFSET);
   const length = min(read32(address, at + CAPABILITY_LENGTH), STRUCTURE_BYTES_MAX);
-  const multiplier = type == Type.NOTIFY ? read32(address, at + NOTIFY_OFF_MULTIPLIER) : 0;
-  if (bar >= BARS || length < bytesMin(type) || offset & (widthMax(type) - 1)) return;
+  if (length < bytesMin(type) || offset & (widthMax(type) - 1)) return;
   if (findBar(address, bar) != Result.OK || <u64>offset + length > barSize) return;
   const first = barBase + offset;
   const base = reach(device, first, length);
@@ -197,7 +195,7 @@ function findStructure(device: Device, type: u32, at: u32): void {
   structure.length = length;
   structure.base = base == 0 ? offset : base;
   structure.address = first;
-  if (type == Type.NOTIFY) modernOf(device).multiplier = multiplier;
+  if (type == Type.NOTIFY) modernOf(device).multiplier = read32(address, at + NOTIFY_OFF_MULTIPLIER);
 }
 
 /** Bytes without which a structure is of no use. */
@@ -212,7 +210,7 @@ function widthMax(type: u32): u32 {
 
 /** Where the `length` bytes from `first` on, behind the base address register found last, are accessed; 0: nowhere. */
 function reach(device: Device, first: u64, length: u32): u32 {
-  if (barBase == 0 || registersAreTaken(device, barIsIo, first, length)) return 0;
+  if (barBase == 0 || registersAreTaken(barIsIo, first, length)) return 0;
   const modern = modernOf(device);
   if (barIsIo) {
     if (barBase + barSize > PORTS || isConfigurationPort(<u32>first, length)) return 0;

@@ -28,7 +28,7 @@ export function chooseInterrupts(device: Device): void {
   }
   device.vectors = min(min(device.vectorsWanted, msixTableSize(address)), VECTORS_MAX);
   device.queueVectors = 0;
-  if (device.vectors != 0) enableMsix(address);
+  enableMsix(address);
 }
 
 /** The interrupt pin is what is left when the device has no vectors, or takes none. */

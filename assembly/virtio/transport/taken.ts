@@ -4,14 +4,14 @@ import { connectedDevice, Device, MAXIMUM_OPEN_DEVICES } from "../device";
 import { structuresOverlap } from "./modern-pci";
 
 /**
- * Whether an open device other than this one has registers among these.
+ * Whether an open device has registers among these. The one that asks is not connected yet, and has none.
  *
  * @param isIo ports, otherwise memory
  */
-export function registersAreTaken(device: Device, isIo: bool, first: u64, bytes: u64): bool {
+export function registersAreTaken(isIo: bool, first: u64, bytes: u64): bool {
   for (let index: u32 = 0; index < MAXIMUM_OPEN_DEVICES; index++) {
     const other = connectedDevice(index);
-    if (other && other != device && hasRegisters(other, isIo, first, bytes)) return true;
+    if (other && hasRegisters(other, isIo, first, bytes)) return true;
   }
   return false;
 }

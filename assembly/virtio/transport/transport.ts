@@ -73,8 +73,7 @@ export function connect(device: Device): i32 {
   }
   const isEither = wanted == TransportWanted.PCI;
   let result = modern.connectModern(device, !isEither);
-  if (result == Result.OK || result == Result.E_NOT_FOUND || !isEither || device.transport != Transport.NONE)
-    return result;
+  if (!isEither || device.transport != Transport.NONE) return result;
   // By its ports, a transitional device is much faster than by configuration space.
   result = legacy.connectLegacy(device);
   return result == Result.E_NOT_VIRTIO ? modern.connectModern(device, true) : result;
