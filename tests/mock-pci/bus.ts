@@ -60,6 +60,8 @@ export class MockPciBus {
     const isMine = (port: number): boolean => this.isPluggedIn && port >= CONFIG_ADDRESS && port < CONFIG_DATA + 4;
     return {
       ...kernel,
+      in8: (port) => (isMine(port) ? this.readLane(port) : kernel.in8(port)),
+      in16: (port) => (isMine(port) ? this.readLane(port) : kernel.in16(port)),
       in32: (port) => (isMine(port) ? this.read(port) : kernel.in32(port)),
       out8: (port, value) => (isMine(port) ? this.write(port, value, 1) : kernel.out8(port, value)),
       out16: (port, value) => (isMine(port) ? this.write(port, value, 2) : kernel.out16(port, value)),
@@ -122,6 +124,11 @@ export class MockPciBus {
   private get target(): MockFunction | undefined {
     if (this.selected >>> 31 === 0) return undefined;
     return this.named(0).find((this.selected >>> 16) & 0xff, (this.selected >>> 8) & 0xff);
+  }
+
+  /** A read of less than a doubleword, which answers with all that stands above it, too. */
+  private readLane(port: number): number {
+    return this.read(CONFIG_DATA) >>> (8 * (port - CONFIG_DATA));
   }
 
   private read(port: number): number {

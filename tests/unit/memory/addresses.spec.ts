@@ -6,6 +6,7 @@ import {
   forgetPages,
   physicalAddress,
   pointerRangeFits,
+  rememberedRun,
 } from "../../../assembly/memory/addresses";
 import { random, seedRandom } from "../scripted/random";
 import { memory_translate, script_clear, trace_count, Trace } from "../scripted/script";
@@ -18,6 +19,14 @@ const PHYSICAL: u64 = 0x7_1234_5000;
 
 function asked(): u32 {
   return trace_count(Trace.TRANSLATE);
+}
+
+/** Remembers so many pages from POINTER on, one behind the other. */
+function remember(pages: u32): void {
+  for (let index: u32 = 0; index < pages; index++) {
+    memory_translate(POINTER + index * PAGE, PHYSICAL + index * PAGE);
+    physicalAddress(POINTER + index * PAGE);
+  }
 }
 
 beforeEach(() => {
@@ -198,6 +207,35 @@ describe("contiguousBytes", () => {
     memory_translate(0xffff_f000, 0x3000);
     forget_translations();
     expect(contiguousBytes(pointer, 3 * PAGE, PHYSICAL)).toBe(2 * PAGE);
+  });
+});
+
+describe("rememberedRun", () => {
+  it("is all of a range whose pages follow each other, and no more", () => {
+    remember(4);
+    expect(rememberedRun(POINTER + 100, 200, PHYSICAL + 100)).toBe(200);
+    expect(rememberedRun(POINTER + 100, PAGE, PHYSICAL + 100)).toBe(PAGE);
+    expect(rememberedRun(POINTER, 2 * PAGE, PHYSICAL)).toBe(2 * PAGE);
+    expect(rememberedRun(POINTER + 1, 3 * PAGE, PHYSICAL + 1)).toBe(3 * PAGE);
+    expect(rememberedRun(POINTER, 4 * PAGE, PHYSICAL)).toBe(4 * PAGE);
+    expect(asked()).toBe(4);
+  });
+
+  it("ends at a page that lies elsewhere", () => {
+    remember(1);
+    memory_translate(POINTER + PAGE, PHYSICAL + 2 * PAGE);
+    physicalAddress(POINTER + PAGE);
+    expect(rememberedRun(POINTER + 1, 2 * PAGE, PHYSICAL + 1)).toBe(PAGE - 1);
+  });
+
+  it("ends at a page that was forgotten, or whose place in the table another page has", () => {
+    remember(2);
+    forgetPages(POINTER + PAGE, 1);
+    expect(rememberedRun(POINTER, 2 * PAGE, PHYSICAL)).toBe(PAGE);
+    memory_translate(POINTER + PAGE + TABLE_BYTES, PHYSICAL + PAGE);
+    physicalAddress(POINTER + PAGE + TABLE_BYTES);
+    expect(rememberedRun(POINTER, 2 * PAGE, PHYSICAL)).toBe(PAGE);
+    expect(asked()).toBe(3);
   });
 });
 

@@ -91,6 +91,23 @@ describe("pci_assign", () => {
       expect(barOf(other, 0)).toBe(0x1);
     });
 
+    it("serves the first function of one like any other", () => {
+      const device = addVirtio(0, 0x18, 1);
+      setHeader(device, MULTI_FUNCTION);
+      expect(pci_assign(ranges)).toBe(Result.OK);
+      expect(barOf(device, 0)).toBe(0xc001);
+      expect(barOf(device, 4)).toBe(0xe000_400c);
+    });
+
+    it("leaves the register behind one that it assigns", () => {
+      const device = addDevice(0, 0x18, 1, 1);
+      addBar(device, 0, MEMORY, 4096);
+      addBar(device, 1, MEMORY, 4096, 0xfe00_0000);
+      expect(pci_assign(ranges)).toBe(Result.OK);
+      expect(barOf(device, 0)).toBe(0xe000_0000);
+      expect(barOf(device, 1)).toBe(0xfe00_0000);
+    });
+
     it("leaves what firmware assigned, with hardly a read", () => {
       const device = addDevice(0, 0x18, 1, 1);
       addBar(device, 0, IO, 32, 0xd000);
@@ -228,6 +245,28 @@ describe("pci_assign", () => {
       expect(numbersOf(numbered)).toBe(0x0004_0100);
       expect(numbersOf(behind)).toBe(0x0002_0201);
       expect(numbersOf(added)).toBe(0x0005_0500);
+    });
+
+    it("looks at no number of a bridge that has none, and at the highest of one that has", () => {
+      const added = addBridge(0, 0x08);
+      numberBridge(added, 0, 0, 0x55);
+      const odd = addBridge(0, 0x10);
+      numberBridge(odd, 0, 5, 3);
+      pci_set(odd, 0x18, 0x4003_0500);
+      expect(pci_assign(ranges)).toBe(Result.OK);
+      expect(numbersOf(added)).toBe(0x0006_0600);
+      expect(numbersOf(odd)).toBe(0x4003_0500);
+    });
+
+    it("and all else leaves a bridge alone that firmware set up", () => {
+      const bridge = addBridge(0, 0x08);
+      numberBridge(bridge, 0, 1, 4);
+      pci_set(bridge, 0x04, 7);
+      pci_set(bridge, 0x1c, 0xf1e1);
+      pci_set(bridge, 0x20, 0xe1f0_e100);
+      addBar(bridge, 0, MEMORY, 4096);
+      expect(pci_assign(ranges)).toBe(Result.OK);
+      expect(pci_writes()).toBe(0);
     });
 
     it("gives none behind a bridge that firmware numbered", () => {
@@ -376,6 +415,24 @@ describe("pci_assign", () => {
       expect(portsOf(bridge)).toBe(0xe0c0);
       expect(memoryOf(bridge)).toBe(0xe000_e000);
       expect(granted().memory_next).toBe(0xe010_0000);
+    });
+
+    it("assigns nothing below one that firmware opened", () => {
+      const bridge = addBridge(0, 0x10);
+      numberBridge(bridge, 0, 1, 1);
+      pci_set(bridge, 0x20, 0xe2f0_e200);
+      const behind = addDevice(bridge, 0x00, 1, 1);
+      addBar(behind, 0, MEMORY, 0x1000);
+      expect(pci_assign(ranges)).toBe(Result.E_NO_SPACE);
+      expect(barOf(behind, 0)).toBe(0);
+    });
+
+    it("has one grow by what is assigned, and no further", () => {
+      const bridge = addBridge(0, 0x10);
+      addBar(addDevice(bridge, 0x00, 1, 1), 0, MEMORY, 0x20_0000);
+      addBar(addDevice(bridge, 0x08, 1, 1), 0, MEMORY, 0x10_0000);
+      expect(pci_assign(ranges)).toBe(Result.OK);
+      expect(memoryOf(bridge)).toBe(0xe020_e000);
     });
 
     it("opens no inner one when an outer one is too small", () => {

@@ -61,6 +61,18 @@ describe("pci_bar", () => {
     expect(barRecord().base).toBe(0xc040);
   });
 
+  it("believes no ports whose upper half makes no size", () => {
+    addBar(device, 0, IO, 32, 0xc040);
+    pci_writable(device, 0x10, 0x00ff_ffe0);
+    expect(size(0)).toBe(0);
+  });
+
+  it("sizes those of a multi-function device, too", () => {
+    setHeader(device, 0x80);
+    addBar(device, 5, IO, 32, 0xc040);
+    expect(size(5)).toBe(32);
+  });
+
   it("sizes memory of 16 bytes to 2 GiB", () => {
     addBar(device, 0, MEMORY, 16, 0xffff_fff0);
     addBar(device, 1, MEMORY | PREFETCHABLE, 0x8000_0000, 0x8000_0000);

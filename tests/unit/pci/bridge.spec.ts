@@ -49,6 +49,11 @@ describe("a bridge's window", () => {
     expect(windowIsOpen(readWindow(ADDRESS, MEMORY))).toBe(false);
   });
 
+  it("for memory is read without the bits that are none of an address", () => {
+    pci_set(bridge, 0x20, 0xe0f1_e00f);
+    expect(readWindow(ADDRESS, MEMORY)).toBe(0x0e0f_0e00);
+  });
+
   it("for prefetchable memory is closed", () => {
     pci_set(bridge, 0x24, 0xfff1_0001);
     pci_set(bridge, 0x28, 0x1);

@@ -39,13 +39,18 @@ let nextCapability: u32 = 0;
 /** A function whose BAR 4 leads to 16 KiB of memory, and BAR 0 to 256 ports, but which does not say what is there. */
 export function plugModern(type: u32): void {
   newMachine();
-  name = addDevice(0, ADDRESS, 0x1af4, 0x1040 + type);
+  plugFunction(ADDRESS, type, BASE);
+  block_add(0, BASE, 0x4000);
+  block_add(1, PORTS, 0x100);
+}
+
+/** Another function, without registers of its own: its BAR 4 leads to `base`, and BAR 0 to the same ports. */
+export function plugFunction(address: u32, type: u32, base: u64): void {
+  name = addDevice(0, address, 0x1af4, 0x1040 + type);
   pci_set(name, 0x08, 0x0200_0001);
   pci_set(name, 0x2c, 0x1100_1af4);
   addBar(name, 0, IO, 0x100, PORTS);
-  addBar(name, 4, MEMORY_64_BIT | PREFETCHABLE, 0x4000, BASE);
-  block_add(0, BASE, 0x4000);
-  block_add(1, PORTS, 0x100);
+  addBar(name, 4, MEMORY_64_BIT | PREFETCHABLE, 0x4000, base);
   nextCapability = 0x40;
   pci_set(name, 0x34, nextCapability);
 }

@@ -35,6 +35,7 @@ import {
   pci_set,
   pci_writable,
   pci_writes,
+  setHeader,
 } from "../../pci/machine";
 import {
   ADDRESS,
@@ -186,6 +187,12 @@ describe("connect", () => {
     expect(connect(bareDevice(2))).toBe(Result.E_NOT_VIRTIO, "another vendor");
   });
 
+  it("takes no function with another header for one whose ports were found before", () => {
+    expect(connect(newDevice())).toBe(Result.OK);
+    setHeader(pciName, 2);
+    expect(connect(newDevice())).toBe(Result.E_ARGUMENT);
+  });
+
   it("needs ports behind BAR 0, at an address, and enough of them", () => {
     expect(connectWithBar(IO, 32, 0xc000)).toBe(Result.OK);
     expect(connectWithBar(IO, 32, 0)).toBe(Result.E_BAR, "no address assigned");
@@ -244,6 +251,14 @@ describe("disconnect", () => {
       disconnect(device, true);
       expect(command()).toBe(IO_SPACE);
     }
+  });
+
+  it("does not put back what was found where the device has no legacy registers any more", () => {
+    const device = newDevice();
+    connect(device);
+    addBar(pciName, 0, MEMORY, 128, 0xfe00_0000);
+    disconnect(device, true);
+    expect(command() & IO_SPACE).toBe(IO_SPACE);
   });
 });
 

@@ -229,6 +229,10 @@ describe("registers of version 2", () => {
     expect(configuration8(device, 5)).toBe(0xf5);
     expect(configuration16(device, 6)).toBe(0xf7f6);
     expect(configuration32(device, 4)).toBe(0xf7f6_f5f4);
+    block_answer(0, BASE + 0x105, 0xffff_fff5);
+    expect(configuration8(device, 5)).toBe(0xf5, "a byte, whatever the kernel makes of it");
+    block_answer(0, BASE + 0x106, 0xffff_f7f6);
+    expect(configuration16(device, 6)).toBe(0xf7f6);
     block_set(0, BASE + 0xfc, 4, 9);
     expect(configurationGeneration(device)).toBe(9);
     expect(hasConfiguration(device, 0xfc, 4)).toBe(true);

@@ -1,5 +1,6 @@
 /** The modern PCI transport: which structures are used, and what is done with their registers. */
 import { Result, Transport, TransportWanted } from "../../../../assembly/abi/results";
+import { allocatePrivate } from "../../../../assembly/memory/arena";
 import { Device, deviceOf, registerDevice } from "../../../../assembly/virtio/device";
 import {
   acceptFeatures,
@@ -25,7 +26,18 @@ import {
   setConfigurationVector,
   setQueue,
 } from "../../../../assembly/virtio/transport/transport";
-import { addBar, barOf, IO, MEMORY_64_BIT, pci_get, pci_set } from "../../pci/machine";
+import {
+  addBar,
+  addCapability,
+  barOf,
+  IO,
+  MEMORY,
+  MEMORY_64_BIT,
+  pci_get,
+  pci_set,
+  pci_writable,
+  pci_writes,
+} from "../../pci/machine";
 import {
   addMsix,
   addStructure,
@@ -36,12 +48,15 @@ import {
   ISR,
   name,
   newModern,
+  NOTIFY,
   plugModern,
+  plugFunction,
   PORTS,
   Type,
 } from "../../scripted/modern";
 import { ADDRESS, opens } from "../../scripted/plug";
 import {
+  block_add,
   block_answer,
   block_get,
   block_set,
@@ -96,6 +111,15 @@ function withVectors(vectors: u32, table: u32): Device {
   return device;
 }
 
+/** Connects a device, and sums up the private memory behind what it knows of its structures. */
+function behindStructures(): u32 {
+  const device = newModern(BLOCK);
+  expect(connect(device)).toBe(Result.OK);
+  let sum: u32 = 0;
+  for (let at: u32 = 192; at < 1024; at += 4) sum = sum * 31 + load<u32>(device.structures + at);
+  return sum;
+}
+
 function command(): u32 {
   return pci_get(name, 4) & 0xffff;
 }
@@ -108,12 +132,48 @@ function msixSwitches(): u32 {
   return pci_get(name, msix) >> 30;
 }
 
+/** Where the capability of the way through configuration space lies. */
+let window: u32 = 0;
+
+/** A device of whose structures only the ISR and the configuration can be reached without. */
+function connectByWindow(bytes: u32 = 20): Device {
+  addBar(name, 2, MEMORY, 0x4000);
+  addBar(name, 3, MEMORY, 0x4000);
+  addStructure(Type.COMMON, 2, 0x1000, 0x38);
+  addStructure(Type.COMMON, 2, 0x2000, 0x38);
+  addStructure(Type.NOTIFY, 2, 0x3000, 0x100, 4);
+  addStructure(Type.DEVICE, 3, 0x100, 0x10);
+  addStructure(Type.ISR, 2, 0, 4);
+  addStructure(Type.ISR, 4, 0x1000, 4);
+  window = addStructure(Type.PCI_CFG, 0, 0, 0, 0, bytes);
+  for (let at: u32 = 4; at < 16; at += 4) pci_writable(name, window + at, 0xffff_ffff);
+  addStructure(Type.PCI_CFG, 0, 0, 0, 0);
+  const device = newModern(BLOCK);
+  device.transportWanted = TransportWanted.MODERN_PCI;
+  expect(connect(device)).toBe(Result.OK);
+  pci_writes();
+  return device;
+}
+
 describe("connect", () => {
   it("finds the structures in memory, and maps each", () => {
     const device = connected();
     expect(device.transport).toBe(Transport.MODERN_PCI_MEMORY);
     expect(block_windows()).toBe(4);
     expect(command() & 7).toBe(2, "memory, and neither ports nor access to memory");
+  });
+
+  it("finds nothing where there is no function", () => {
+    addStructures();
+    pci_set(name, 0, 0xffff_ffff);
+    expect(connect(newModern(BLOCK))).toBe(Result.E_NOT_FOUND);
+  });
+
+  it("needs private memory", () => {
+    addStructures();
+    for (let bytes: u32 = 1 << 20; bytes != 0; bytes >>= 1) while (allocatePrivate(bytes) != 0) {}
+    expect(connect(newModern(BLOCK))).toBe(Result.E_MEMORY);
+    expect(block_windows()).toBe(0);
   });
 
   it("finds them behind ports", () => {
@@ -138,6 +198,88 @@ describe("connect", () => {
     expect(device.transport).toBe(Transport.MODERN_PCI_PORTS);
     expect(block_windows()).toBe(1, "the notifications");
     expect(command() & 7).toBe(3);
+  });
+
+  it("takes the first of each type, whatever a later one offers", () => {
+    addStructure(Type.COMMON, 4, 0, 0x38);
+    addStructure(Type.COMMON, 0, 0, 0x38);
+    addStructure(Type.NOTIFY, 4, 0x3000, 0x100, 4);
+    const device = newModern(BLOCK);
+    expect(connect(device)).toBe(Result.OK);
+    expect(device.transport).toBe(Transport.MODERN_PCI_MEMORY);
+    expect(block_windows()).toBe(2);
+  });
+
+  it("reads the distance of notifications where they are described, and nowhere else", () => {
+    addStructure(Type.NOTIFY, 4, 0x3000, 0x100, 4);
+    addStructure(Type.COMMON, 4, 0, 0x38, 64);
+    const device = newModern(BLOCK);
+    expect(connect(device)).toBe(Result.OK);
+    block_set(0, QUEUE_NOTIFY_OFF, 2, 3);
+    expect(findDoorbell(device)).toBe(true);
+    notify(device, doorbellSpace, doorbell, 7);
+    expect(block_get(0, NOTIFY + 12, 2)).toBe(7);
+  });
+
+  it("takes an ISR of one byte, wherever that lies", () => {
+    addStructures();
+    plugModern(BLOCK);
+    addStructure(Type.COMMON, 4, 0, 0x38);
+    addStructure(Type.NOTIFY, 4, 0x3000, 0x100, 4);
+    addStructure(Type.ISR, 4, 0x1001, 1);
+    const device = newModern(BLOCK);
+    expect(connect(device)).toBe(Result.OK);
+    block_set(0, ISR + 1, 1, 3);
+    expect(readInterruptStatus(device)).toBe(3);
+  });
+
+  it("maps no more of a structure than can be of use", () => {
+    const base: u64 = 0x50_0000_0000;
+    addBar(name, 4, MEMORY_64_BIT, 0x0200_0000, base);
+    block_add(0, base, 0x0100_1000);
+    addStructure(Type.COMMON, 4, 0, 0x0200_0000);
+    addStructure(Type.NOTIFY, 4, 0x0100_0000, 0x100, 4);
+    expect(connect(newModern(BLOCK))).toBe(Result.OK);
+  });
+
+  it("knows a structure by the capability's id and type", () => {
+    addCapability(name, 0x40, 0x05, 0x54, 20 | (Type.COMMON << 8));
+    pci_set(name, 0x44, 4);
+    pci_set(name, 0x4c, 0x38);
+    addCapability(name, 0x54, 0x09, 0, 20 | (Type.NOTIFY << 8));
+    pci_set(name, 0x58, 4);
+    pci_set(name, 0x60, 0x38);
+    expect(connect(newModern(BLOCK))).toBe(Result.E_NOT_VIRTIO);
+  });
+
+  it("takes capabilities that end with configuration space, and none beyond", () => {
+    addStructure(Type.NOTIFY, 4, 0x3000, 0x100, 4);
+    addCapability(name, 0x40, 0x09, 0xf0, 20 | (Type.NOTIFY << 8));
+    addCapability(name, 0xf0, 0x09, 0, 16 | (Type.COMMON << 8));
+    pci_set(name, 0xf4, 4);
+    pci_set(name, 0xf8, 0);
+    pci_set(name, 0xfc, 0x38);
+    expect(connect(newModern(BLOCK))).toBe(Result.OK);
+    plugModern(BLOCK);
+    addStructure(Type.COMMON, 4, 0, 0x38);
+    addCapability(name, 0x40, 0x09, 0xf0, 16 | (Type.COMMON << 8));
+    addCapability(name, 0xf0, 0x09, 0, 20 | (Type.NOTIFY << 8));
+    pci_set(name, 0xf4, 4);
+    pci_set(name, 0xf8, 0x3000);
+    pci_set(name, 0xfc, 0x100);
+    expect(connect(newModern(BLOCK))).toBe(Result.E_BAR);
+  });
+
+  it("keeps what it knows of structures within what it took for them", () => {
+    addStructures();
+    const plain = behindStructures();
+    const types: u32[] = [0, 5, 6, 9, 16];
+    for (let at = 0; at < types.length; at++) {
+      plugModern(BLOCK);
+      addStructures();
+      addStructure(types[at], 4, 0, 0x1000, 4);
+      expect(behindStructures()).toBe(plain);
+    }
   });
 
   it("ignores types that it does not know, and takes longer capabilities", () => {
@@ -181,6 +323,21 @@ describe("connect", () => {
     plugModern(BLOCK);
     addBar(name, 4, MEMORY_64_BIT, 0x4000, 0);
     expect(connectWith(Type.COMMON, 4, 0, 0x38)).toBe(Result.E_BAR);
+    plugModern(BLOCK);
+    addBar(name, 0, IO, 0x100, 0);
+    block_add(1, 0, 0x100);
+    expect(connectWith(Type.COMMON, 0, 0, 0x38)).toBe(Result.E_BAR, "ports without an address");
+  });
+
+  it("does not take for the device's what lies behind its base address register", () => {
+    const base: u64 = 0x50_0000_0000;
+    addBar(name, 4, MEMORY_64_BIT, 0x4000, base);
+    block_add(0, base, 0x8000);
+    expect(connectWith(Type.DEVICE, 4, 0x3ff0, 0x20)).toBe(Result.OK);
+    plugModern(BLOCK);
+    addBar(name, 4, MEMORY_64_BIT, 0x4000, base);
+    block_add(0, base, 0x8000);
+    expect(connectWith(Type.COMMON, 4, 0x3fe0, 0x38)).toBe(Result.E_BAR);
   });
 
   it("refuses configuration ports, and ports beyond the last", () => {
@@ -203,6 +360,57 @@ describe("connect", () => {
     other.mmioBase = BASE + 0x3080;
     other.mmioBytes = 0x200;
     expect(connect(newModern(BLOCK))).toBe(Result.E_BAR, "the notifications");
+  });
+
+  it("refuses the structures of an open modern device", () => {
+    addStructures();
+    const open = changetype<Device>(deviceOf(opens(registerDevice(ADDRESS, BLOCK, offsetof<Device>()))));
+    expect(connect(open)).toBe(Result.OK);
+    const other = changetype<Device>(deviceOf(opens(registerDevice(ADDRESS + 8, BLOCK, offsetof<Device>()))));
+    plugFunction(ADDRESS + 8, BLOCK, BASE);
+    addStructures();
+    expect(connect(other)).toBe(Result.E_BAR);
+    addBar(name, 4, MEMORY_64_BIT, 0x4000, BASE + 0x4000);
+    block_add(0, BASE + 0x4000, 0x4000);
+    expect(connect(other)).toBe(Result.OK);
+    disconnect(open, true);
+    disconnect(other, true);
+  });
+
+  it("refuses its ports, too", () => {
+    addStructure(Type.COMMON, 0, 0, 0x38);
+    addStructure(Type.NOTIFY, 0, 0x40, 16, 2);
+    const open = changetype<Device>(deviceOf(opens(registerDevice(ADDRESS, BLOCK, offsetof<Device>()))));
+    expect(connect(open)).toBe(Result.OK);
+    const other = changetype<Device>(deviceOf(opens(registerDevice(ADDRESS + 8, BLOCK, offsetof<Device>()))));
+    plugFunction(ADDRESS + 8, BLOCK, BASE);
+    addStructure(Type.COMMON, 0, 0x30, 0x38);
+    addStructure(Type.NOTIFY, 4, 0x3000, 0x100, 4);
+    expect(connect(other)).toBe(Result.E_BAR);
+    plugFunction(ADDRESS + 8, BLOCK, BASE);
+    addStructure(Type.COMMON, 0, 0x50, 0x38);
+    addStructure(Type.NOTIFY, 4, 0x3000, 0x100, 4);
+    expect(connect(other)).toBe(Result.OK);
+    disconnect(open, true);
+    disconnect(other, true);
+  });
+
+  it("takes no ports for memory of the same numbers", () => {
+    const open = changetype<Device>(deviceOf(opens(registerDevice(ADDRESS + 8, 1, offsetof<Device>()))));
+    open.registers = PORTS;
+    open.registerBytes = 0x100;
+    open.mmioBase = PORTS;
+    open.mmioBytes = 0x100;
+    open.transport = Transport.LEGACY_PCI;
+    addBar(name, 1, MEMORY, 0x100, PORTS);
+    block_add(0, PORTS, 0x100);
+    expect(connectWith(Type.COMMON, 1, 0, 0x38)).toBe(Result.OK, "memory where another one has ports");
+    plugModern(BLOCK);
+    const mapped = changetype<Device>(deviceOf(opens(registerDevice(ADDRESS + 8, 1, offsetof<Device>()))));
+    mapped.mmioBase = PORTS;
+    mapped.mmioBytes = 0x100;
+    mapped.transport = Transport.MMIO_2;
+    expect(connectWith(Type.COMMON, 0, 0, 0x38)).toBe(Result.OK, "ports where another one has memory");
   });
 
   it("refuses what the kernel does not grant, and leaves the function as it was", () => {
@@ -230,6 +438,7 @@ describe("connect", () => {
   it("sees that an open device is where it was", () => {
     const device = connected();
     expect(connect(device)).toBe(Result.OK);
+    expect(block_windows()).toBe(4, "nothing was mapped again");
     pci_set(name, 0x20, barOf(name, 4) + 0x4000);
     expect(connect(device)).toBe(Result.E_BAR);
     pci_set(name, 0x20, barOf(name, 4) - 0x4000);
@@ -242,7 +451,108 @@ describe("connect", () => {
   });
 });
 
+describe("connect to an open device", () => {
+  it("sees that its ports are where they were", () => {
+    addStructure(Type.COMMON, 0, 0, 0x40);
+    addStructure(Type.NOTIFY, 0, 0x40, 16, 2);
+    const device = newModern(BLOCK);
+    connect(device);
+    expect(connect(device)).toBe(Result.OK);
+    pci_set(name, 0x10, (PORTS + 0x100) | 1);
+    expect(connect(device)).toBe(Result.E_BAR);
+  });
+
+  it("sees that its 32-bit memory is where it was, whatever the next register says", () => {
+    addBar(name, 1, MEMORY, 0x1000, 0x8000_0000);
+    pci_set(name, 0x18, 0x1234);
+    block_add(0, 0x8000_0000, 0x1000);
+    addStructure(Type.COMMON, 1, 0, 0x40);
+    addStructure(Type.NOTIFY, 1, 0x40, 16, 2);
+    const device = newModern(BLOCK);
+    connect(device);
+    expect(connect(device)).toBe(Result.OK);
+    pci_set(name, 0x14, 0x9000_0000);
+    expect(connect(device)).toBe(Result.E_BAR);
+  });
+});
+
+describe("the way through configuration space", () => {
+  it("is taken where it is wanted, to the first structure of each type, unless another can be reached", () => {
+    const device = connectByWindow();
+    expect(device.transport).toBe(Transport.MODERN_PCI_WINDOW);
+    expect(block_windows()).toBe(1);
+    pci_set(name, window + 16, 0xaabb_cc0f);
+    expect(deviceStatus(device)).toBe(0x0f);
+    expect(queueSize(device, 0)).toBe(0xcc0f);
+    deviceStatus(device);
+    expect(pci_get(name, window + 4) & 0xff).toBe(2);
+    expect(pci_get(name, window + 8)).toBe(0x1014);
+    expect(pci_get(name, window + 12)).toBe(1);
+    block_set(0, ISR, 1, 3);
+    expect(readInterruptStatus(device)).toBe(3);
+  });
+
+  it("is told place and width only when they change", () => {
+    const device = connectByWindow();
+    deviceStatus(device);
+    expect(pci_writes()).toBe(3);
+    deviceStatus(device);
+    expect(pci_writes()).toBe(1);
+    configuration8(device, 0);
+    expect(pci_writes()).toBe(3, "behind another base address register");
+    expect(pci_get(name, window + 4) & 0xff).toBe(3);
+    queueIsLive(device);
+    expect(pci_writes()).toBe(3, "two bytes");
+    expect(connect(device)).toBe(Result.OK);
+    pci_writes();
+    queueIsLive(device);
+    expect(pci_writes()).toBe(3, "the function may have forgotten");
+  });
+
+  it("is none in a capability without room for data", () => {
+    addStructure(Type.COMMON, 2, 0x1000, 0x38);
+    addStructure(Type.NOTIFY, 2, 0x3000, 0x100, 4);
+    addBar(name, 2, MEMORY, 0x4000);
+    addStructure(Type.PCI_CFG, 0, 0, 0, 0, 16);
+    const device = newModern(BLOCK);
+    device.transportWanted = TransportWanted.MODERN_PCI;
+    expect(connect(device)).toBe(Result.E_BAR);
+  });
+
+  it("is what leads to a configuration, or there is none", () => {
+    addStructure(Type.COMMON, 4, 0, 0x38);
+    addStructure(Type.NOTIFY, 4, 0x3000, 0x100, 4);
+    addBar(name, 2, MEMORY, 0x4000);
+    addStructure(Type.DEVICE, 2, 0, 0x38);
+    const device = newModern(BLOCK);
+    expect(connect(device)).toBe(Result.OK);
+    expect(hasConfiguration(device, 0, 1)).toBe(false);
+  });
+});
+
+describe("a transitional device", () => {
+  it("is no legacy one where modern registers are wanted", () => {
+    addStructure(Type.COMMON, 2, 0, 0x38);
+    pci_set(name, 0, 0x1001_1af4);
+    pci_set(name, 0x08, 0x0100_0000);
+    pci_set(name, 0x2c, 0x0002_1af4);
+    const device = newModern(BLOCK);
+    device.transportWanted = TransportWanted.MODERN_PCI;
+    expect(connect(device)).toBe(Result.E_BAR);
+    device.transportWanted = TransportWanted.PCI;
+    expect(connect(device)).toBe(Result.OK);
+    expect(device.transport).toBe(Transport.LEGACY_PCI);
+  });
+});
+
 describe("disconnect", () => {
+  it("puts nothing back where another device is", () => {
+    const device = connected();
+    pci_set(name, 0, 0x1041_1af4);
+    disconnect(device, true);
+    expect(command() & 7).toBe(2);
+  });
+
   it("ends the mappings and puts back what was found", () => {
     const device = connected();
     disconnect(device, true);
@@ -348,6 +658,28 @@ describe("registers", () => {
   });
 });
 
+describe("a read that answers with more than the register has", () => {
+  it("is cut to it, in memory", () => {
+    const device = connected();
+    block_answer(0, CONFIGURATION + 5, 0xffff_fff5);
+    expect(configuration8(device, 5)).toBe(0xf5);
+    block_answer(0, CONFIGURATION + 6, 0xffff_f7f6);
+    expect(configuration16(device, 6)).toBe(0xf7f6);
+  });
+
+  it("is cut to it, behind ports", () => {
+    addStructure(Type.COMMON, 0, 0, 0x40);
+    addStructure(Type.NOTIFY, 0, 0x40, 16, 2);
+    addStructure(Type.DEVICE, 0, 0x80, 0x10);
+    const device = newModern(BLOCK);
+    connect(device);
+    block_answer(1, PORTS + 0x85, 0xffff_fff5);
+    expect(configuration8(device, 5)).toBe(0xf5);
+    block_answer(1, PORTS + 0x86, 0xffff_f7f6);
+    expect(configuration16(device, 6)).toBe(0xf7f6);
+  });
+});
+
 describe("message vectors", () => {
   it("are used where the kernel has programmed some", () => {
     const device = withVectors(3, 8);
@@ -357,8 +689,10 @@ describe("message vectors", () => {
     expect(msixSwitches()).toBe(0);
   });
 
-  it("are no more than the table has", () => {
+  it("are no more than the table has, nor than can be told apart", () => {
     expect(withVectors(9, 2).vectors).toBe(2);
+    plugModern(BLOCK);
+    expect(withVectors(100, 128).vectors).toBe(64);
   });
 
   it("tell queues apart when there are enough", () => {
