@@ -1,6 +1,7 @@
 /**
  * Mutants that no test can miss, or need miss, each with the reason. One is known by the function's name and by the
- * condition as it is written there, in one line; so it is good for all conditions of that text in functions of that name.
+ * condition as it is written there, in one line; so it is good for all conditions of that text in functions of that name,
+ * unless `place` says which of them.
  */
 
 import type { Mutant, Never } from "./mutants.js";
@@ -9,11 +10,132 @@ export interface Acceptance {
   readonly function: string;
   readonly condition: string;
   readonly never: readonly Never[];
+  /** Which of those in the function that are written alike, from 1 on; all of them when left out. */
+  readonly place?: number;
   /** Why it makes no difference that matters. */
   readonly why: string;
 }
 
-export const acceptances: readonly Acceptance[] = [];
+/** Of the loops that handle what is common: whatever they leave, the function behind them judges from the start. */
+const ONLY_SLOWER = "what the loop leaves is handled one at a time: the same comes of it, only slower";
+
+const SHIFT = "WebAssembly counts shifts modulo 32";
+const NO_MMIO = "a legacy PCI device is taken for a memory-mapped one in builds without modern PCI only";
+
+function leftByRun(name: string, conditions: Readonly<Record<string, Never | readonly Never[]>>): Acceptance[] {
+  return Object.entries(conditions).map(([condition, never]) => ({
+    function: name,
+    condition,
+    never: typeof never === "string" ? [never] : never,
+    why: ONLY_SLOWER,
+  }));
+}
+
+export const acceptances: readonly Acceptance[] = [
+  ...leftByRun("completeRun", {
+    "taken != pending": "true",
+    "changetype<u32>(completion) == end": "false",
+    "head > mask": "false",
+    "count == 0": "false",
+    "state.parts | (operation & ~(<u32>BlockOperation.WRITE))": "false",
+    "operation & ~(<u32>BlockOperation.WRITE)": "cut",
+    "read8(slots + head * slotBytes + STATUS_OFFSET) != VIRTIO_BLK_S_OK": "false",
+  }),
+  ...leftByRun("submitRun", {
+    "queue.hasTables": "true",
+    "at != end": "true",
+    "operation > operationMax": "false",
+    "segmentCount - 1 >= dataMax": "false",
+    "recordsFit(segment, segmentCount, offsetof<Segment>())": "true",
+    "length - 1 >= min(PAGE_BYTES - (pointer & (PAGE_BYTES - 1)), sizeMax)": "false",
+    "isRemembered(pointer)": "true",
+    "rest - 1 >= sizeMax": "false",
+    "pointerRangeFits(pointer, rest)": "true",
+    "descriptor != descriptorsEnd": "true",
+    "rest == 0": "false",
+    "rest != 0": "false",
+    "bytes > REQUEST_BYTES_MAX": "false",
+    "(((<u32>sector) << SECTOR_SHIFT) | (<u32>bytes)) & blockMask": "false",
+    "isOnDisk(capacity, sector, bytes >> SECTOR_SHIFT)": "true",
+  }),
+  // The first two are those of loops.
+  { function: "submitRun", condition: "segment != segmentsEnd", never: ["false"], place: 3, why: ONLY_SLOWER },
+  {
+    function: "submitRun",
+    condition: "queue.hasTables",
+    never: ["false"],
+    why: "without tables there is room for no segment in one, and the loop leaves the first request",
+  },
+  {
+    function: "block_poll",
+    condition: "found == 0",
+    never: ["false"],
+    why: "a request that has been out for too long is noticed one call earlier",
+  },
+  ...leftByRun("receiveRun", {
+    "taken != pending": "true",
+    "head > mask": "false",
+    "count == 0": "false",
+    "length < headerBytes + ETHERNET_HEADER_BYTES": "false",
+    "read16(buffer.pointer + HEADER_NUM_BUFFERS) != 1": "false",
+  }),
+  {
+    function: "receiveFrames",
+    condition: "written == capacity",
+    never: ["true"],
+    why: "the next frame is taken from the ring now and held back, and the next call finds it all the same",
+  },
+  {
+    function: "contiguousBytes",
+    condition: "length - bytes <= PAGE_BYTES",
+    never: ["true"],
+    why: "only in a piece of all 2^32 bytes that pointers can name would the count wrap",
+  },
+  { function: "read8", condition: "offset & 3", never: ["cut"], why: SHIFT },
+  { function: "read16", condition: "offset & 2", never: ["cut"], why: SHIFT },
+  {
+    function: "nextOnBus",
+    condition: "(read32(address, Register.CACHE_LINE_SIZE) >> 16) & 0xff",
+    never: ["cut"],
+    why: "all who look at the header mask a bit of it",
+  },
+  {
+    function: "readMsixControl",
+    condition: "capability",
+    never: ["false"],
+    why: "where there is no MSI-X, nothing is put back",
+  },
+  {
+    function: "restoreFunction",
+    condition: "msixControl & MSI_X_SWITCHES",
+    never: ["cut"],
+    why: "the other bits cannot be written, and are what they were",
+  },
+  {
+    function: "findStructures",
+    condition: "device.commandFound & Command.MEMORY_SPACE",
+    never: ["cut"],
+    why: "the other bits that were found are all still set",
+  },
+  {
+    function: "connect",
+    condition: "wanted == TransportWanted.MODERN_PCI",
+    never: ["true", "false"],
+    why: "it is compiled into builds without modern PCI only",
+  },
+  { function: "allowMemoryAccess", condition: "isLegacyPci(device)", never: ["true"], why: NO_MMIO },
+  { function: "forbidMemoryAccess", condition: "isLegacyPci(device)", never: ["true"], why: NO_MMIO },
+  ...leftByRun("transmitRun", {
+    "at != end": "true",
+    "rest - 1 >= bytesMax": "false",
+    "pointerRangeFits(pointer, rest)": "true",
+    "count != room": "true",
+    "isRemembered(pointer)": "true",
+    "rest != 0": "false",
+    "rest - 1 >= bytesMax - bytes": "false",
+    "bytes < ETHERNET_HEADER_BYTES": "false",
+  }),
+];
 
 /** Why a mutant is accepted; undefined when it is not. */
 export function acceptanceOf(mutant: Mutant): Acceptance | undefined {
@@ -29,6 +151,7 @@ function isOf(acceptance: Acceptance, mutant: Mutant): boolean {
   return (
     acceptance.function === mutant.function &&
     acceptance.condition === mutant.condition &&
-    acceptance.never.includes(mutant.never)
+    acceptance.never.includes(mutant.never) &&
+    (acceptance.place === undefined || acceptance.place === mutant.place)
   );
 }
