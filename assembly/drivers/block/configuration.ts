@@ -1,6 +1,6 @@
 /** Reads a disk's configuration, and refuses what no disk can mean. [virtio-1.2 §5.2.4, §5.2.5] */
 import { Event, Result } from "../../abi/results";
-import { configuration64, UNSTABLE } from "../../virtio/configuration-fields";
+import { configuration64 } from "../../virtio/configuration-fields";
 import { configuration16, configuration32, configuration8, hasConfiguration } from "../../virtio/transport/transport";
 import { BlockDevice } from "./device";
 import {
@@ -27,7 +27,7 @@ import {
   WRITEBACK,
 } from "./wire";
 
-/** The largest disk whose size in bytes is a 64-bit number. */
+/** The largest disk whose size in bytes is a 64-bit number. A capacity that is UNSTABLE is above it. */
 const CAPACITY_MAX: u64 = u64.MAX_VALUE / SECTOR_BYTES;
 
 /** The largest block size believed; real ones end at 64 KiB. */
@@ -92,7 +92,7 @@ function field32(device: BlockDevice, feature: u64, offset: u32, absent: u32): u
  */
 export function updateCapacity(device: BlockDevice): void {
   const capacity = configuration64(device, CAPACITY);
-  if (capacity == UNSTABLE || capacity > CAPACITY_MAX || capacity == device.capacity) return;
+  if (capacity > CAPACITY_MAX || capacity == device.capacity) return;
   device.capacity = capacity;
   device.raise(Event.CAPACITY);
 }

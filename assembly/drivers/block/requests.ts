@@ -11,7 +11,7 @@ import { Segment } from "../../abi/records";
 import { BlockOperation, BlockRequest } from "./abi";
 import { Result } from "../../abi/results";
 import { recordsFit } from "../../memory/records";
-import { NOT_SEGMENTS, segmentBytes } from "../../memory/segments";
+import { segmentBytes } from "../../memory/segments";
 import { read8 } from "../../memory/shared";
 import {
   beginWalk,
@@ -104,8 +104,7 @@ export function addRequest(device: BlockDevice, queue: RequestQueue, request: Bl
   queue.undo(before);
   if (result != Result.E_FULL) return result;
   // Of a request that will never be accepted, the caller hears at once.
-  const bytes = segmentBytes(segments, segmentCount);
-  const reason = bytes == NOT_SEGMENTS ? Result.E_SEGMENTS : validateBytes(device, operation, sector, bytes);
+  const reason = validateBytes(device, operation, sector, segmentBytes(segments, segmentCount));
   if (reason != Result.OK) return reason;
   // With an empty ring there will never be more room than now.
   return queue.outstanding == 0 ? Result.E_SEGMENTS : Result.E_FULL;

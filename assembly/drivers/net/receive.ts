@@ -272,7 +272,7 @@ function frameBuffers(device: NetDevice, queue: ReceiveQueue, index: u32, length
 
 /** Whether a whole frame was taken from the ring for which the caller had no room. */
 export function frameIsHeldBack(queue: ReceiveQueue): bool {
-  return queue.pieceCount != 0 && queue.pieceCount == queue.piecesWanted;
+  return queue.pieceCount == queue.piecesWanted;
 }
 
 /**

@@ -120,7 +120,7 @@ export function connectMmio(device: Device): i32 {
   const transport = Transport.MMIO_1 - 1 + version;
   if (isKnown) {
     if (result == Result.E_NOT_FOUND) return Result.E_GONE;
-    return result == Result.OK && transport != device.transport ? <i32>Result.E_NOT_VIRTIO : result;
+    return transport != device.transport ? <i32>Result.E_NOT_VIRTIO : result;
   }
   if (result == Result.OK) device.transport = transport;
   else mmio_unmap(device.registers, bytes);
