@@ -11,13 +11,17 @@ import {
 } from "../../../assembly/drivers/calls";
 import { net_open, net_statistics } from "../../../assembly/drivers/net/calls";
 import { deviceOf } from "../../../assembly/virtio/device";
-import { addQueues, newMachine, opens, plugIn } from "../scripted/plug";
+import { pci_set } from "../pci/machine";
+import { addQueues, newMachine, opens, pciName, plugIn } from "../scripted/plug";
 import { Ring } from "../scripted/ring";
 import {
+  device_answer,
   device_configuration,
+  device_gone,
   device_interrupt,
   device_reset_polls,
   device_status,
+  device_status_bits,
   clock_set,
   Trace,
   trace_clear,
@@ -111,6 +115,18 @@ describe("interrupt", () => {
   });
 });
 
+describe("a legacy device", () => {
+  it("has no DEVICE_NEEDS_RESET, whatever its status reads", () => {
+    device_status_bits(names[3], 0xff, 64);
+    expect(reset(handles[3])).toBe(Result.E_FEATURES);
+    openAll();
+    device_answer(names[3], 18, 0x4f);
+    device_interrupt(names[3], 2);
+    expect(interrupt(handles[3])).toBe(Interrupt.CONFIGURATION);
+    expect(events(handles[3])).toBe(0);
+  });
+});
+
 describe("events", () => {
   it("are told once", () => {
     const device = deviceOf(handles[2]);
@@ -155,6 +171,30 @@ describe("reset", () => {
         expect(trace_find(Trace.OUT, ports(other) + 18, 0) >= 0).toBe(other == index);
         expect(device_status(names[other])).toBe(15);
       }
+    }
+  });
+
+  it("of a device that is gone is no news", () => {
+    device_gone(names[0], 1);
+    expect(interrupt(handles[0])).toBe(Result.E_GONE);
+    expect(events(handles[0])).toBe(Event.GONE);
+    expect(reset(handles[0])).toBe(Result.E_GONE);
+    expect(events(handles[0])).toBe(0);
+    device_gone(names[0], 0);
+    expect(reset(handles[0])).toBe(Result.OK);
+  });
+
+  it("of a device that is somewhere else touches nothing where it was", () => {
+    for (let index: u32 = 2; index < 4; index++) {
+      openAll();
+      // The last one that was plugged in.
+      if (index == 2) pci_set(pciName, 0x10, 0xe001);
+      else pci_set(pciName, 0, 0x1000_1af4);
+      if (index == 3) pci_set(pciName, 0x2c, 0x0001_1af4);
+      trace_clear();
+      expect(reset(handles[3])).toBe(index == 2 ? Result.E_BAR : Result.E_NOT_VIRTIO);
+      expect(trace_count(Trace.OUT) + trace_count(Trace.IN)).toBe(0);
+      expect(events(handles[3])).toBe(Event.GONE);
     }
   });
 

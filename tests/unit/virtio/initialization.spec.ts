@@ -173,6 +173,15 @@ describe("failOpening", () => {
     expect(command()).toBe(INTERRUPT_DISABLE);
   });
 
+  it("leaves a function silent whose device is gone", () => {
+    pci_set(pciName, 4, 0);
+    const device = bareDevice(2);
+    start(device);
+    device_gone(name, 1);
+    expect(failOpening(device, Result.E_FEATURES)).toBe(Result.E_GONE);
+    expect(command()).toBe(INTERRUPT_DISABLE);
+  });
+
   it("touches no register of a device that was not found", () => {
     const device = bareDevice(2);
     device.transport = Transport.NONE;

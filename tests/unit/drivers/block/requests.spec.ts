@@ -137,6 +137,37 @@ describe("a request", () => {
     expectFraming(part, 4, 0, 0, 0);
   });
 
+  it("to flush needs no pointer to segments", () => {
+    newDisk(FLUSH);
+    prepare(0, 1, BlockOperation.FLUSH, 0);
+    request(0).segments = 0;
+    expect(submit(1)).toBe(1);
+    expect(request(0).result).toBe(Result.OK);
+  });
+
+  it("has its own segments, whatever follows them", () => {
+    const features: u64[] = [0, INDIRECT_DESC];
+    for (let at = 0; at < features.length; at++) {
+      newDisk(features[at]);
+      prepare(0, 1, BlockOperation.READ, 0);
+      for (let segment: u32 = 0; segment < 3; segment++) addSegment(0, buffer, 512);
+      request(0).segment_count = 1;
+      expect(submit(1)).toBe(1);
+      expectFraming(takePart(), 0, 0, 512, WRITE);
+    }
+  });
+
+  it("is one of those in the batch, whatever follows them", () => {
+    newDisk(INDIRECT_DESC);
+    for (let index: u32 = 0; index < 3; index++) {
+      prepare(index, index, BlockOperation.READ, 0);
+      addSegment(index, buffer, 512);
+    }
+    expect(submit(2)).toBe(2);
+    expect(ring.waiting).toBe(2);
+    expect(request(2).result).toBe(77);
+  });
+
   it("for the serial number has 20 bytes, and no sector", () => {
     newDisk(0);
     expect(submitOne(1, BlockOperation.GET_ID, 55, 20)).toBe(Result.OK);

@@ -4,7 +4,7 @@ import { events, interrupt, reset } from "../../../../assembly/drivers/calls";
 import { net_information, net_open } from "../../../../assembly/drivers/net/calls";
 import { addBar, IO } from "../../pci/machine";
 import { opens, pciName, plugIn } from "../../scripted/plug";
-import { device_answer, device_interrupt, device_queue } from "../../scripted/script";
+import { clock_set, device_answer, device_interrupt, device_queue } from "../../scripted/script";
 import {
   askInformation,
   card,
@@ -98,6 +98,15 @@ describe("the MAC address", () => {
     net_information(other, changetype<u32>(record));
     expect(record.mac_is_generated).toBe(1);
     expect(record.mac).not.toBe(first);
+  });
+
+  it("that is made up is a single station's, whatever the clock says", () => {
+    for (let now: u64 = 1; now < 40; now++) {
+      plugCard(0);
+      clock_set(now * 0x1_0001_0001, 0);
+      openCard();
+      expectGenerated();
+    }
   });
 
   it("that was made up stays the card's own", () => {

@@ -32,6 +32,7 @@ import {
   openCard,
   options,
   plugCard,
+  QUEUE_SIZE,
   receive,
   received,
   receivedBuffer,
@@ -360,6 +361,29 @@ describe("a frame over several buffers", () => {
     expect(enable_interrupts(handle)).toBe(0, "an interrupt comes with the rest of it");
   });
 
+  it("is no error where there is room for none", () => {
+    newCard(MERGING);
+    deliverPiece(2048, 2);
+    deliverPiece(50, 0);
+    expect(receive(0)).toBe(0);
+    expect(receive(1)).toBe(Result.E_ARGUMENT);
+    expect(receive(0)).toBe(0, "it is held back now");
+  });
+
+  it("has the fields of a header in its first record only", () => {
+    newCard(MERGING);
+    deliverPiece(2048, 2);
+    const second = deliverPiece(50, 0);
+    memory_write32(startOf(second), 0xffff_ffff);
+    memory_write32(startOf(second) + 4, 0xffff_ffff);
+    memory_write32(startOf(second) + 8, 0xffff_ffff);
+    expect(receive()).toBe(2);
+    expect(receivedBuffer(1).flags).toBe(0);
+    expect(receivedBuffer(1).gso_type).toBe(0);
+    expect(receivedBuffer(1).csum_start).toBe(0);
+    expect(receivedBuffer(1).csum_offset).toBe(0);
+  });
+
   it("is dropped as a whole when a buffer of it is empty, or all are too short", () => {
     newCard(MERGING);
     deliverPiece(2048, 3);
@@ -443,6 +467,17 @@ describe("a frame over several buffers", () => {
     expect(receive()).toBe(1);
     expect(events(handle)).toBe(Event.BROKEN);
     expect(receive()).toBe(Result.E_BROKEN);
+  });
+});
+
+describe("a buffer that does not exist", () => {
+  it("breaks the card, whatever lies behind what the driver knows of its chains", () => {
+    const heads: u32[] = [QUEUE_SIZE, 9, 20, 100, 0x1000, 0x7fff, 0x8000_0000];
+    for (let at = 0; at < heads.length; at++) {
+      newCard(MERGING);
+      receiveRing.complete(heads[at], 100);
+      expectBroken(Message.BAD_USED_ID, 0);
+    }
   });
 });
 
@@ -598,6 +633,49 @@ describe("a reset", () => {
     findRings();
     expect(enable_interrupts(handle)).toBe(0);
     expect(receiveRing.waiting).toBe(7);
+  });
+
+  it("counts the whole frames that it drops, and nothing else", () => {
+    newCard(MERGING);
+    expect(reset(handle)).toBe(Result.OK);
+    expect(askStatistics().receive_discarded).toBe(0);
+    findRings();
+    deliver(60);
+    deliverPiece(2048, 2);
+    const second = deliverPiece(50, 0);
+    // Where the first buffer of a frame has the number of its buffers.
+    memory_write16(startOf(second) + 10, 9);
+    deliver(61);
+    deliverPiece(2048, 2);
+    expect(reset(handle)).toBe(Result.OK);
+    expect(askStatistics().receive_discarded).toBe(3);
+    findRings();
+    deliverPiece(2048, 2);
+    deliverPiece(50, 0);
+    deliver(60);
+    expect(receive(1)).toBe(Result.E_ARGUMENT);
+    expect(reset(handle)).toBe(Result.OK);
+    expect(askStatistics().receive_discarded).toBe(5, "the one held back, and the one behind it");
+    findRings();
+    expectAllPosted();
+  });
+
+  it("counts them up to what makes no sense, and forgives that", () => {
+    newCard(MERGING);
+    deliver(60);
+    deliverPiece(60, 0xffff);
+    deliver(61);
+    expect(reset(handle)).toBe(Result.OK);
+    expect(askStatistics().receive_discarded).toBe(1);
+    findRings();
+    deliver(60);
+    receiveRing.complete(0xffff, 70);
+    receiveRing.complete(0xffff, 70);
+    expect(reset(handle)).toBe(Result.OK);
+    expect(askStatistics().receive_discarded).toBe(2);
+    expect(events(handle)).toBe(0);
+    findRings();
+    expectAllPosted();
   });
 
   it("brings back a broken card, to which buffers were given back meanwhile", () => {

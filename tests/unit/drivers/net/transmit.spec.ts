@@ -14,6 +14,7 @@ import { net_await_all, net_reclaim, net_transmit } from "../../../../assembly/d
 import { logged, QUEUE_NOTIFY, writesTo } from "../../scripted/plug";
 import { Chain, WRITE } from "../../scripted/ring";
 import {
+  clock_set,
   device_gone,
   device_interrupt,
   memory_lend,
@@ -22,8 +23,10 @@ import {
   memory_read32,
   memory_read8,
   memory_scatter,
+  memory_ambush,
   memory_translate,
   memory_write8,
+  Trace,
   trace_clear,
 } from "../../scripted/script";
 import {
@@ -40,7 +43,12 @@ import {
   handle,
   MRG_RXBUF,
   newCard,
+  openCard,
+  options,
+  plugCard,
   prepare,
+  receive,
+  receiveRing,
   reclaim,
   segments,
   send,
@@ -244,6 +252,24 @@ describe("a refused frame", () => {
     expectRefused(Result.E_SEGMENTS);
   });
 
+  it("is found out to be one although there is no room", () => {
+    newCard(0);
+    fillRing();
+    const lengths: u32[] = [0, 60, 13, 1519];
+    const results: i32[] = [Result.E_SEGMENTS, Result.E_FULL, Result.E_FRAME_SIZE, Result.E_FRAME_SIZE];
+    for (let index = 0; index < lengths.length; index++) {
+      prepare(0, 1);
+      addSegment(0, buffer, lengths[index]);
+      expect(transmit(1)).toBe(0);
+      expect(frame(0).result).toBe(results[index]);
+    }
+    prepare(0, 1);
+    addSegment(0, buffer, 30);
+    addSegment(0, 0xffff_fff0, 17);
+    expect(transmit(1)).toBe(0);
+    expect(frame(0).result).toBe(Result.E_SEGMENTS);
+  });
+
   it("has segments outside of memory", () => {
     newCard(0);
     prepare(0, 1);
@@ -350,6 +376,15 @@ describe("net_transmit and net_reclaim", () => {
     expect(logged(Message.BAD_USED_INDEX, handle, 1)).toBe(true);
     expect(send(8, 60)).toBe(Result.E_BROKEN);
     expect(events(handle)).toBe(Event.BROKEN);
+    newCard(0);
+    send(7, 60);
+    send(8, 60);
+    const head = transmitRing.take();
+    transmitRing.complete(head, 0);
+    transmitRing.complete(head, 0);
+    expect(reclaim()).toBe(1);
+    expect(reclaim()).toBe(Result.E_BROKEN, "the same twice");
+    expect(logged(Message.BAD_USED_ID, handle, 1)).toBe(true);
   });
 });
 
@@ -403,6 +438,32 @@ describe("room", () => {
     interrupt(handle);
     expect(events(handle)).toBe(Event.ROOM);
     expect(transmitRing.availableFlags).toBe(1);
+  });
+
+  it("is not announced once the card is broken", () => {
+    newCard(0);
+    fillRing();
+    receiveRing.complete(0xffff, 0);
+    expect(receive()).toBe(Result.E_BROKEN);
+    expect(events(handle)).toBe(Event.BROKEN);
+    transmitRing.complete(transmitRing.take(), 0);
+    device_interrupt(card, 1);
+    interrupt(handle);
+    expect(events(handle)).toBe(0);
+  });
+
+  it("is waited for across a reset, and in vain once the card is closed", () => {
+    newCard(0);
+    fillRing();
+    expect(reset(handle)).toBe(Result.OK);
+    expect(events(handle)).toBe(0);
+    expect(reclaim(1)).toBe(1);
+    expect(events(handle)).toBe(Event.ROOM);
+    newCard(0);
+    fillRing();
+    expect(close(handle)).toBeGreaterThan(1);
+    expect(reclaim(1)).toBe(1);
+    expect(events(handle)).toBe(0);
   });
 
   it("asks for an interrupt when most of the ring is done, with the event index", () => {
@@ -530,6 +591,45 @@ describe("a reset", () => {
     expect(askStatistics().frames_transmitted).toBe(0);
     expect(events(handle)).toBe(Event.ROOM);
     expect(send(4, 60)).toBe(Result.OK);
+  });
+});
+
+describe("a time-out", () => {
+  it("is no matter of frames that came back, however old they were", () => {
+    plugCard(0);
+    options.timeout_ns = 1000;
+    assert(openCard(true) > 0);
+    clock_set(10_000, 0);
+    send(1, 60);
+    expect(reclaim()).toBe(0);
+    clock_set(12_000, 0);
+    send(2, 60);
+    transmitRing.complete(transmitRing.take(), 0);
+    expect(reclaim()).toBe(1);
+    expect(reclaim()).toBe(0, "the second one is young");
+    clock_set(14_000, 0);
+    transmitRing.complete(transmitRing.take(), 0);
+    expect(reclaim()).toBe(1);
+    send(3, 60);
+    expect(reclaim()).toBe(0, "a generation begins");
+    clock_set(14_500, 0);
+    expect(reclaim()).toBe(0);
+    clock_set(15_100, 0);
+    expect(reclaim()).toBe(Result.E_BROKEN);
+  });
+
+  it("is none when the frame comes back while the driver looks at the clock", () => {
+    plugCard(0);
+    options.timeout_ns = 1000;
+    assert(openCard(true) > 0);
+    clock_set(10_000, 0);
+    send(1, 60);
+    expect(reclaim()).toBe(0);
+    clock_set(12_000, 0);
+    transmitRing.put(0, transmitRing.take(), 0);
+    memory_ambush(Trace.RMB, transmitRing.used + 2, 1);
+    expect(reclaim()).toBe(0, "it was not there yet");
+    expect(reclaim()).toBe(1);
   });
 });
 
