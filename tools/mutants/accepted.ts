@@ -19,6 +19,7 @@ export interface Acceptance {
 /** Of the loops that handle what is common: whatever they leave, the function behind them judges from the start. */
 const ONLY_SLOWER = "what the loop leaves is handled one at a time: the same comes of it, only slower";
 
+const ASKED_AGAIN = "an interrupt that was asked for is asked for again, with no event in between that would be missed";
 const SHIFT = "WebAssembly counts shifts modulo 32";
 const NO_MMIO = "a legacy PCI device is taken for a memory-mapped one in builds without modern PCI only";
 
@@ -85,6 +86,39 @@ export const acceptances: readonly Acceptance[] = [
     never: ["true"],
     why: "the next frame is taken from the ring now and held back, and the next call finds it all the same",
   },
+  {
+    function: "receiveFrames",
+    condition: "addPiece(device, queue, index, length)",
+    never: ["true"],
+    why: "a whole frame is found held back at the next turn",
+  },
+  {
+    function: "interrupted",
+    condition: "queue.wishes == 0",
+    never: ["true"],
+    why: "where nothing is waited for, there is nothing to settle",
+  },
+  {
+    function: "reclaimFrames",
+    condition: "queue.wishes != 0",
+    never: ["false"],
+    why: "where nothing is waited for, there is nothing to settle",
+  },
+  {
+    function: "reclaimFrames",
+    condition: "pending == 0",
+    never: ["false"],
+    why: "a frame that has been out for too long is noticed one call earlier",
+  },
+  {
+    function: "enableInterrupts",
+    condition: "this.transmitQueue.wishes & TransmitWish.ROOM",
+    never: ["false"],
+    why: ASKED_AGAIN,
+  },
+  { function: "settleWishes", condition: "queue.wishes & TransmitWish.ROOM", never: ["cut"], why: ASKED_AGAIN },
+  { function: "settleWishes", condition: "hasMoved", never: ["false"], why: ASKED_AGAIN },
+  { function: "settleWishes", condition: "queue.wishes == 0", never: ["false"], why: ASKED_AGAIN },
   {
     function: "contiguousBytes",
     condition: "length - bytes <= PAGE_BYTES",
