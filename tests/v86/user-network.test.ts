@@ -8,7 +8,7 @@ import { loadEmulator } from "../../kernel-shim/v86/load-emulator.js";
 import { V86Machine } from "../../kernel-shim/v86/machine.js";
 import { useNetworkCard } from "../../tools/start/network-step.js";
 
-const CARD_ADDRESS = 0x0a << 3;
+const CARD = { name: "00:0a.0", type: 1, address: 0x0a << 3, options: {} };
 /** Of v86's `LogLevel`: PCI and virtio. */
 const LOG_PCI_AND_VIRTIO = 0x20_0800 as unknown as LogLevel;
 /** How v86's log names what a driver should not have done. */
@@ -18,7 +18,7 @@ suite("v86's user network", () => {
   test("DHCP lease, ARP, five pings of the router", async () => {
     const emulator = await loadEmulator({ userNetwork: true });
     const machine = new V86Machine(emulator);
-    const { problems, lease, resolution, pings } = useNetworkCard(loadStack(machine), CARD_ADDRESS);
+    const { problems, lease, resolution, pings } = useNetworkCard(loadStack(machine), CARD);
     assert.deepEqual(problems, []);
     assert.equal(lease?.address, "192.168.86.100");
     assert.equal(lease.router, "192.168.86.1");
@@ -36,7 +36,7 @@ suite("v86's user network", () => {
     const { mock } = context.mock.method(console, "log", () => undefined);
     const emulator = await loadEmulator({ userNetwork: true, logLevel: LOG_PCI_AND_VIRTIO }, "debug");
     const machine = new V86Machine(emulator);
-    const { problems } = useNetworkCard(loadStack(machine), CARD_ADDRESS);
+    const { problems } = useNetworkCard(loadStack(machine), CARD);
     machine.close();
     await emulator.destroy();
     assert.deepEqual(problems, []);
