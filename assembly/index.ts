@@ -10,6 +10,7 @@ export {
   reset,
   close,
 } from "./drivers/calls";
+export { suspend, resume } from "./drivers/suspend";
 export { pci_scan } from "./virtio/transport/scan";
 export { pci_bar } from "./pci/bar";
 export { pci_capabilities } from "./pci/capabilities";

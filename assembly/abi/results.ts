@@ -75,6 +75,8 @@ export const enum Result {
   E_NO_SPACE = -28,
   /** The device answers with all ones, or something else is in its place: it was removed. `reset` looks for it again. */
   E_GONE = -29,
+  /** The device is suspended: nothing is accepted until `resume`. */
+  E_SUSPENDED = -30,
 }
 
 /** How a device's registers are reached. */

@@ -1,6 +1,6 @@
 /** The calls that every kind of device has. */
 import { Result } from "../abi/results";
-import { Device, deviceOf, DeviceState, runningResult } from "../virtio/device";
+import { Device, deviceOf, DeviceState, isSuspended, runningResult } from "../virtio/device";
 import * as lifecycle from "../virtio/lifecycle";
 import { forDriver } from "./registry";
 
@@ -49,12 +49,26 @@ class Reset {
   }
 }
 
+/** What `endUse` was asked for. */
+let ending: lifecycle.Ending = lifecycle.Ending.CLOSE;
+
 
 @unmanaged
-class Close {
+class End {
   on<D>(device: D): i32 {
-    return lifecycle.close<D>(device);
+    return lifecycle.end<D>(device, ending);
   }
+}
+
+/** Resets a device, or resumes it. */
+export function bringBack(device: Device): i32 {
+  return forDriver<Reset>(device);
+}
+
+/** Closes a device, or suspends it. */
+export function endUse(device: Device, how: lifecycle.Ending): i32 {
+  ending = how;
+  return forDriver<End>(device);
 }
 
 /**
@@ -62,13 +76,14 @@ class Close {
  * when it is asserted; a kernel that only polls calls it now and then to hear of configuration changes, and of a device
  * that was removed. One port read, more only when the configuration changed.
  *
- * @returns bits of Interrupt, 0 when the interrupt was not this device's, E_HANDLE also while the device is being closed,
- *   E_GONE
+ * @returns bits of Interrupt, 0 when the interrupt was not this device's, and while it is suspended, E_HANDLE also while
+ *   the device is being closed, E_GONE
  */
 export function interrupt(handle: u32): i32 {
   const device = deviceOf(handle);
   if (!device || device.state == DeviceState.CLOSING) return Result.E_HANDLE;
   if (device.state == DeviceState.GONE) return Result.E_GONE;
+  if (isSuspended(device)) return 0;
   return forDriver<HandleInterrupt>(device);
 }
 
@@ -76,12 +91,14 @@ export function interrupt(handle: u32): i32 {
  * The same for a message vector of a device that was opened with `vectors`, which is nobody else's. Touches no register
  * unless the vector may tell of configuration changes.
  *
- * @returns bits of Interrupt, 0 when the vector tells nothing, E_HANDLE also while the device is being closed, E_GONE
+ * @returns bits of Interrupt, 0 when the vector tells nothing, and while the device is suspended, E_HANDLE also while it is
+ *   being closed, E_GONE
  */
 export function interrupt_vector(handle: u32, vector: u32): i32 {
   const device = deviceOf(handle);
   if (!device || device.state == DeviceState.CLOSING) return Result.E_HANDLE;
   if (device.state == DeviceState.GONE) return Result.E_GONE;
+  if (isSuspended(device)) return 0;
   vectorAsked = vector;
   return isDefined(WITHOUT_MSIX) ? 0 : forDriver<InterruptVector>(device);
 }
@@ -104,7 +121,7 @@ export function events(handle: u32): i32 {
  * ring is full interrupts when there is room, too, and says so with the event ROOM.
  *
  * @returns 1 when `block_poll` or `net_receive` will find something already, for which no interrupt may come: poll, then
- *   call again; 0; E_HANDLE, E_BROKEN, E_GONE
+ *   call again; 0; E_HANDLE, E_BROKEN, E_GONE, E_SUSPENDED
  */
 export function enable_interrupts(handle: u32): i32 {
   const device = changetype<Device>(deviceOf(handle));
@@ -117,7 +134,7 @@ export function enable_interrupts(handle: u32): i32 {
  * Asks for no more interrupts of finished work, whatever asked for them; a few may still come. Configuration changes go
  * on interrupting.
  *
- * @returns OK, E_HANDLE, E_BROKEN, E_GONE
+ * @returns OK, E_HANDLE, E_BROKEN, E_GONE, E_SUSPENDED
  */
 export function disable_interrupts(handle: u32): i32 {
   const device = changetype<Device>(deviceOf(handle));
@@ -135,13 +152,14 @@ export function disable_interrupts(handle: u32): i32 {
  * `net_receive` had not handed out are lost, and counted in `receive_discarded`. A card that reports its link raises LINK.
  * When the device does not come back, whatever answers at its PCI address has no access to memory any more.
  *
- * @returns OK, E_HANDLE, or what `block_open` and `net_open` return when the device does not come back; it is broken then,
- *   or, after E_GONE, E_NOT_VIRTIO and E_BAR, gone
+ * @returns OK, E_HANDLE, E_SUSPENDED, or what `block_open` and `net_open` return when the device does not come back; it is
+ *   broken then, or, after E_GONE, E_NOT_VIRTIO and E_BAR, gone
  */
 export function reset(handle: u32): i32 {
   const device = deviceOf(handle);
   if (!device || device.state == DeviceState.CLOSING) return Result.E_HANDLE;
-  return forDriver<Reset>(device);
+  if (isSuspended(device)) return Result.E_SUSPENDED;
+  return bringBack(device);
 }
 
 /**
@@ -150,12 +168,13 @@ export function reset(handle: u32): i32 {
  *
  * What was in flight, or finished and not yet taken, comes back once, as E_RESET, through `block_poll` or `net_reclaim`,
  * and received frames in the caller's hands stay valid until `net_release`. The handle is good for these calls, for
- * information, statistics and events, and gone with the last of what is out. None of them touches a port.
+ * information, statistics and events, and gone with the last of what is out. None of them touches a port, nor does closing
+ * a device that is suspended.
  *
  * @returns how many completions and receive buffers are still out, 0 when the handle is gone already; E_HANDLE
  */
 export function close(handle: u32): i32 {
   const device = deviceOf(handle);
   if (!device || device.state == DeviceState.CLOSING) return Result.E_HANDLE;
-  return forDriver<Close>(device);
+  return endUse(device, lifecycle.Ending.CLOSE);
 }

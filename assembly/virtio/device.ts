@@ -26,6 +26,8 @@ export const enum DeviceState {
   CLOSING = 2,
   /** Removed. Its registers are not touched: something else may answer there. */
   GONE = 3,
+  /** Reset, and out of reach until it is resumed. Its registers are still its own. */
+  SUSPENDED = 4,
 }
 
 /** What every open device has, whatever its type. */
@@ -46,6 +48,8 @@ export class Device {
   transportWanted: u32;
   vectorsWanted: u32;
   queueSizeMax: u32;
+  /** Of a PCI device that was suspended: what `pci/kept.ts` kept. */
+  kept: u32;
   /** Nanoseconds that a request may take; 0: any time. */
   timeout: u64;
   /** Memory-mapped devices: physical address of the registers, and how many bytes of them there are. */
@@ -185,13 +189,19 @@ export function registerDevice(pciAddress: u32, type: u32, bytes: u32): i32 {
   return device.handle;
 }
 
+/** Whether it is out of reach until `resume`. A build leaves that out with `WITHOUT_SUSPEND`. */
+@inline
+export function isSuspended(device: Device): bool {
+  return !isDefined(WITHOUT_SUSPEND) && device.state == DeviceState.SUSPENDED;
+}
+
 /** Gives back the device's place and memory. Its handle names nothing from here on. */
 export function unregisterDevice(device: Device): void {
   store<u32>(slot(device.handle), 0);
   freePrivate(changetype<u32>(device));
 }
 
-/** Whether a device takes work: OK, E_HANDLE when there is none or it is being closed, E_BROKEN, E_GONE. */
+/** Whether a device takes work: OK, E_HANDLE when there is none or it is being closed, E_BROKEN, E_GONE, E_SUSPENDED. */
 export function runningResult(device: Device | null): i32 {
   if (!device) return Result.E_HANDLE;
   switch (device.state) {
@@ -201,17 +211,19 @@ export function runningResult(device: Device | null): i32 {
       return Result.E_BROKEN;
     case DeviceState.GONE:
       return Result.E_GONE;
+    case DeviceState.SUSPENDED:
+      return isDefined(WITHOUT_SUSPEND) ? Result.E_HANDLE : Result.E_SUSPENDED;
     default:
       return Result.E_HANDLE;
   }
 }
 
-/** What a call that takes things back answers when there was nothing to take: 0, E_BROKEN, E_GONE. */
+/** What a call that takes things back answers when there was nothing to take: 0, E_BROKEN, E_GONE, E_SUSPENDED. */
 export function nothingTaken(device: Device): i32 {
   return device.state == DeviceState.CLOSING ? 0 : runningResult(device);
 }
 
-/** Why a handle names no device that the driver for that type has and that takes work: E_HANDLE, E_BROKEN, E_GONE. */
+/** Why a handle names no device that the driver for that type has and that takes work: E_HANDLE, E_BROKEN, E_GONE, E_SUSPENDED. */
 export function refusal(handle: u32, type: u32): i32 {
   return runningResult(deviceOfType(handle, type));
 }

@@ -1,5 +1,5 @@
 /**
- * The life of a device, for all drivers: open, reset, close, interrupts. [virtio-1.2 §3]
+ * The life of a device, for all drivers: open, reset, suspend, resume, close, interrupts. [virtio-1.2 §3]
  *
  * A driver is a class that extends Device and has these methods, which are compiled into the functions here:
  *
@@ -17,10 +17,12 @@
  */
 import { Interrupt, Message, Result } from "../abi/results";
 import { allocatePrivate, freePrivate } from "../memory/arena";
-import { Device, DeviceState, QUEUE_BYTES, unregisterDevice } from "./device";
+import { forgetKept } from "../pci/kept";
+import { Device, DeviceState, isSuspended, QUEUE_BYTES, unregisterDevice } from "./device";
 import { fail, failOpening, shutDown } from "./ending";
 import { negotiate, run, start } from "./initialization";
 import { Virtqueue } from "./queue/virtqueue";
+import { putToSleep } from "./suspension";
 import { meaningOfVector, modernStatus, readInterruptStatus, Status } from "./transport/transport";
 
 
@@ -88,13 +90,34 @@ export function reset<D extends Device>(device: D): i32 {
   return fail(device, result);
 }
 
-/** Closes a device. Returns how much of it is still out; when that is nothing, it is not registered any more. */
-export function close<D extends Device>(device: D): i32 {
+/** What `end` does with a device. */
+export const enum Ending {
+  CLOSE,
+  SUSPEND,
+  /** Only if nothing of it is out. */
+  SUSPEND_IDLE,
+}
+
+/**
+ * Closes a device, or suspends it, see `putToSleep`.
+ *
+ * @returns how much of it is still out; when that is nothing, a closed device is not registered any more. Of a device that
+ *   was suspended, OK, or why not
+ */
+export function end<D extends Device>(device: D, ending: Ending): i32 {
+  const left = device.outstanding();
+  if (!isDefined(WITHOUT_SUSPEND) && ending != Ending.CLOSE) {
+    if (ending == Ending.SUSPEND_IDLE && left != 0) return left;
+    const result = putToSleep(device);
+    if (!isSuspended(device)) return result;
+    device.recall();
+    stopQueues(device);
+    return result;
+  }
   shutDown(device);
   device.recall();
   stopQueues(device);
   freeSharedQueues(device);
-  const left = device.outstanding();
   if (left == 0) forget<D>(device);
   return left;
 }
@@ -108,6 +131,7 @@ export function finishClosing<D extends Device>(device: D): void {
 function forget<D extends Device>(device: D): void {
   device.free();
   freePrivateQueues(device);
+  if (!isDefined(WITHOUT_SUSPEND)) forgetKept(device.kept);
   unregisterDevice(device);
 }
 

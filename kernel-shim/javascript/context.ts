@@ -21,6 +21,8 @@ export interface StackContext<Owner> {
   freeBuffer(pointer: number): void;
   /** As `VirtioStack.service`. */
   service(timeoutMilliseconds: number): Serviced<Owner>[];
+  /** Programs the messages again of a device whose MSI-X table may have been lost. Returns their numbers. */
+  reconnectMessages(device: Owner): number[];
   /** The device was closed: its ports are taken back, its interrupt line is no longer served. */
   deviceClosed(device: Owner): void;
 }

@@ -130,6 +130,29 @@ export abstract class Device implements CompletionSource {
   }
 
   /**
+   * Suspends the device: until `resume`, it is reset and nobody touches its registers. Returns 0, or how many completions
+   * and received buffers are still out; the device then goes on running.
+   *
+   * @param giveUp suspends it whatever is out: what is in flight completes with `E_RESET`, and received buffers stay valid
+   */
+  suspend(giveUp = false): number {
+    const left = check("suspend", this.context.exports.suspend(this.handle, giveUp ? 1 : 0));
+    if (left === 0 && this.completions.ownUnderWay > 0) {
+      this.completions.collectOwn();
+    }
+    return left;
+  }
+
+  /**
+   * Brings a suspended device back with the features and settings it had, also when the machine has lost its PCI
+   * configuration meanwhile. When that throws, the device is still suspended: try again, or close it.
+   */
+  resume(): void {
+    check("resume", this.context.exports.resume(this.handle));
+    this.messages = this.context.reconnectMessages(this);
+  }
+
+  /**
    * Closes the device and takes its ports back. Returns how many things are still out: completions with `E_RESET`
    * to be taken and received buffers to be given back. The handle goes with the last of them.
    */

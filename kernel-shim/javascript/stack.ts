@@ -307,6 +307,12 @@ export class VirtioStack implements StackContext<Device> {
     return Array.from(pending, ([device, bits]) => ({ device, pending: bits }));
   }
 
+  /** For `Device.resume` only. */
+  reconnectMessages(device: Device): number[] {
+    const { length } = device.messages;
+    return length === 0 ? [] : this.connectMessages(device.pciFunction.address, length);
+  }
+
   /** For `Device.close` only. */
   deviceClosed(device: Device): void {
     const grants = this.devices.get(device);

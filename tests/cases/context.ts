@@ -29,6 +29,8 @@ export type Capability =
   | "scattered memory"
   /** Devices that are PCI functions. */
   | "PCI"
+  /** A machine that loses power but for its memory, as in S3. */
+  | "power cycle"
   /** Devices without VERSION_1. */
   | "legacy devices";
 
@@ -111,6 +113,8 @@ export interface Setting {
   readonly entropySources: readonly TestEntropy[];
   /** Gives devices time to do the next thing they have to do. */
   letDevicesWork(): void;
+  /** Takes the power from everything but memory for a moment, and does afterwards what is the kernel's to do. */
+  powerCycle?(): void;
   /** Pages that the stack has borrowed and not given back. */
   lentPages(): number;
   /** What the machine holds against the stack since the last call: broken rules, refused accesses. */
@@ -254,6 +258,22 @@ export class CaseContext {
     const { kernel } = this.machine;
     const deadline = kernel.now_ns() + BigInt(milliseconds * 1_000_000);
     while (kernel.now_ns() < deadline) this.setting.letDevicesWork();
+  }
+
+  /** Needs "power cycle". */
+  powerCycle(): void {
+    assert.ok(this.setting.powerCycle !== undefined);
+    this.setting.powerCycle();
+  }
+
+  /** Fails when `calls` access a register, whichever way. */
+  assertTouchesNothing(calls: () => void): void {
+    const { counters } = this.machine;
+    const before = { ...counters };
+    calls();
+    const { portReads, portWrites, mmioReads, mmioWrites, configurationReads, configurationWrites } = before;
+    const expected = { portReads, portWrites, mmioReads, mmioWrites, configurationReads, configurationWrites };
+    assert.deepEqual({ ...counters }, { ...counters, ...expected }, "accesses of registers");
   }
 
   get registerAccesses(): RegisterAccesses {

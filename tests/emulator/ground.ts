@@ -362,6 +362,10 @@ class EmulatedSetting implements Setting {
     if (!machine.time.isIdle) machine.time.advanceTo(machine.time.next);
   }
 
+  powerCycle(): void {
+    this.machine.powerCycle();
+  }
+
   takeComplaints(): string[] {
     const violations = this.machine.violations.slice(this.violationsSeen);
     this.violationsSeen += violations.length;

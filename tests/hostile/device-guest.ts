@@ -63,6 +63,7 @@ const BRING_UP_RESULTS = [
   Result.E_BAR,
   Result.E_GONE,
 ];
+const SUSPEND_RESULTS = [Result.E_MEMORY, Result.E_RESET_TIMEOUT, Result.E_NOT_VIRTIO, Result.E_BAR, Result.E_GONE];
 const OPEN_RESULTS = [...BRING_UP_RESULTS, Result.E_NOT_FOUND, Result.E_MEMORY, Result.E_ARGUMENT];
 /** Of a device that takes no work, and has not been closed. */
 export const UNUSABLE: readonly number[] = [Result.E_BROKEN, Result.E_GONE];
@@ -236,7 +237,14 @@ export abstract class DeviceGuest {
         machine.letDevicesWork(random.below(500_000));
         return;
       case 5:
-        if (random.below(4) === 0) this.reset();
+        switch (random.below(8)) {
+          case 0:
+          case 1:
+            this.reset();
+            return;
+          case 2:
+            this.sleep();
+        }
         return;
       case 6:
         if (random.below(2) === 0) this.submitNonsense();
@@ -269,6 +277,34 @@ export abstract class DeviceGuest {
     expect(result <= 0, "reset returns OK or an error", () => `${result}`);
     this.deviceWasReset();
     return result;
+  }
+
+  /** Suspends the device and resumes it. One that does not come back is closed. */
+  private sleep(): void {
+    const { module, random, relaxTime } = this.context;
+    const { lentBytes, ring } = this;
+    const bound = bounds.SCAN_IMPORTS + bounds.closeImports(lentBytes, relaxTime, ring);
+    const suspended = module.call("suspend", bound, this.handle, random.below(2));
+    if (suspended > 0) {
+      expect(suspended === this.out, "suspend says how much is still out", () => `${suspended}, not ${this.out}`);
+      return;
+    }
+    expectResult("suspend", suspended, SUSPEND_RESULTS);
+    if (suspended !== Result.OK && suspended !== Result.E_RESET_TIMEOUT) return;
+    this.deviceWasReset();
+    if (random.below(2) === 0) this.drain();
+    for (const name of ["reset", "enable_interrupts", "disable_interrupts"] as const) {
+      const result = module.call(name, bounds.NO_IMPORTS, this.handle);
+      expect(result === Result.E_SUSPENDED, "a suspended device takes no work", () => `${name}: ${result}`);
+    }
+    for (const name of ["interrupt", "interrupt_vector"] as const) {
+      const result = module.call(name, bounds.NO_IMPORTS, this.handle, 0);
+      expect(result === 0, "a suspended device does not interrupt", () => `${name}: ${result}`);
+    }
+    const wakeBound = 2 * bounds.deviceResetImports(lentBytes, relaxTime, ring);
+    const resumed = module.call("resume", wakeBound, this.handle);
+    expectResult("resume", resumed, BRING_UP_RESULTS);
+    if (resumed !== Result.OK) this.close();
   }
 
   /** Closes the device, and takes back all that was out. */

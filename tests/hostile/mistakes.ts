@@ -24,6 +24,8 @@ const onHandle: readonly CheckedCall[] = [
   "enable_interrupts",
   "disable_interrupts",
   "reset",
+  "suspend",
+  "resume",
   "close",
   "block_await_all",
 ];

@@ -388,6 +388,10 @@ class QemuSetting implements Setting {
     this.machine.kernel.relax();
   }
 
+  powerCycle(): void {
+    this.machine.powerCycle();
+  }
+
   takeComplaints(): string[] {
     const refusals = this.machine.refusals.slice(this.refusalsSeen);
     this.refusalsSeen += refusals.length;

@@ -13,6 +13,8 @@ import { entryFile, projectFolder, type Parts } from "./project.js";
 const sourceFolder = "assembly";
 const driversFolder = "assembly/drivers";
 const transportsFolder = "assembly/virtio/transport";
+/** Chosen like transports, and none: calls of every device that a build can do without, a file of `driversFolder` each. */
+const callsOfAll: readonly string[] = ["suspend"];
 
 /** The transport that came first, which every build has as long as no source asks for its flag. */
 const firstTransport = "legacy-pci";
@@ -49,6 +51,7 @@ function readAvailable(): AvailableParts {
     .map(({ name }) => name);
   const transports = readdirSync(join(projectFolder, transportsFolder))
     .map((name) => parse(name).name)
+    .concat(callsOfAll)
     .filter((name) => name === firstTransport || flags.has(flagOf(name)));
   return { drivers: drivers.sort(), transports: transports.sort(), flags };
 }
@@ -112,8 +115,9 @@ export function chooseParts(drivers: string | undefined, transports: string | un
     drivers: chosen(drivers, "driver", all.drivers),
     transports: chosen(transports, "transport", all.transports),
   };
-  if (parts.transports.every((name) => waysToInterrupt.includes(name))) {
-    const names = all.transports.filter((name) => !waysToInterrupt.includes(name));
+  const noTransports = [...waysToInterrupt, ...callsOfAll];
+  if (parts.transports.every((name) => noTransports.includes(name))) {
+    const names = all.transports.filter((name) => !noTransports.includes(name));
     throw new CommandError(`a build needs a transport: one or more of ${names.join(", ")}`);
   }
   const needed = missingFrom(parts).find((name) => !canLeaveOut(name));

@@ -83,7 +83,7 @@ export function block_statistics(handle: u32, record: u32): i32 {
  * are published together, with one notification at most. Their buffers are the device's until they complete.
  *
  * @param requests address of an array of BlockRequest
- * @returns number accepted, or E_HANDLE, E_ARGUMENT, E_BROKEN, E_GONE
+ * @returns number accepted, or E_HANDLE, E_ARGUMENT, E_BROKEN, E_GONE, E_SUSPENDED
  */
 export function block_submit(handle: u32, requests: u32, count: u32): i32 {
   const device = changetype<BlockDevice>(deviceInSlot(handle));
@@ -131,7 +131,7 @@ function rememberRequest(queue: RequestQueue, request: BlockRequest): bool {
  * Takes completions, in the order in which the device finished.
  *
  * @param completions address of an array of Completion with room for `capacity`
- * @returns number taken; E_HANDLE, E_ARGUMENT; with nothing to take E_BROKEN, E_GONE
+ * @returns number taken; E_HANDLE, E_ARGUMENT; with nothing to take E_BROKEN, E_GONE, E_SUSPENDED
  */
 export function block_poll(handle: u32, completions: u32, capacity: u32): i32 {
   const device = changetype<BlockDevice>(deviceInSlot(handle));
@@ -175,7 +175,7 @@ function pollStopped(device: BlockDevice, completions: u32, capacity: u32): i32 
  * nothing in flight it comes at the next completion; without EVENT_IDX, at each. [virtio-1.2 §2.7.7.1]
  *
  * @returns 1 when all of them, or without EVENT_IDX any of them, can be polled already, for which no interrupt may come;
- *   0; E_HANDLE, E_BROKEN, E_GONE
+ *   0; E_HANDLE, E_BROKEN, E_GONE, E_SUSPENDED
  */
 export function block_await_all(handle: u32): i32 {
   const device = changetype<BlockDevice>(deviceOfType(handle, VIRTIO_ID_BLOCK));

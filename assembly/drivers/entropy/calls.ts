@@ -36,7 +36,7 @@ export function entropy_open(address: u32, options: u32): i32 {
  * are published together, with one notification at most. Their buffers are the device's until they complete.
  *
  * @param requests address of an array of EntropyRequest
- * @returns number accepted, or E_HANDLE, E_ARGUMENT, E_BROKEN, E_GONE
+ * @returns number accepted, or E_HANDLE, E_ARGUMENT, E_BROKEN, E_GONE, E_SUSPENDED
  */
 export function entropy_request(handle: u32, requests: u32, count: u32): i32 {
   const device = changetype<EntropyDriver>(deviceOfType(handle, VIRTIO_ID_ENTROPY));
@@ -61,7 +61,7 @@ export function entropy_request(handle: u32, requests: u32, count: u32): i32 {
  * buffer are random: perhaps fewer than were asked for. After them lies what lay there before.
  *
  * @param completions address of an array of Completion with room for `capacity`
- * @returns number taken; E_HANDLE, E_ARGUMENT; with nothing to take E_BROKEN, E_GONE
+ * @returns number taken; E_HANDLE, E_ARGUMENT; with nothing to take E_BROKEN, E_GONE, E_SUSPENDED
  */
 export function entropy_poll(handle: u32, completions: u32, capacity: u32): i32 {
   const device = changetype<EntropyDriver>(deviceOfType(handle, VIRTIO_ID_ENTROPY));

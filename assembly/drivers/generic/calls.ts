@@ -45,7 +45,7 @@ export function generic_open(address: u32, options: u32): i32 {
  * @param offset of the first, a multiple of `width`
  * @param width bytes of each: 1, 2 or 4
  * @param values address of `count` × `width` bytes, where they are written little-endian
- * @returns OK; E_HANDLE, E_BROKEN, E_GONE; E_ARGUMENT; E_RANGE when the configuration ends before; E_CONFIGURATION when it
+ * @returns OK; E_HANDLE, E_BROKEN, E_GONE, E_SUSPENDED; E_ARGUMENT; E_RANGE when the configuration ends before; E_CONFIGURATION when it
  *   never stood still
  */
 export function generic_read_configuration(handle: u32, offset: u32, width: u32, count: u32, values: u32): i32 {
@@ -63,7 +63,7 @@ export function generic_read_configuration(handle: u32, offset: u32, width: u32,
  *
  * @param offset a multiple of `width`
  * @param width bytes: 1, 2 or 4
- * @returns OK; E_HANDLE, E_BROKEN, E_GONE; E_ARGUMENT; E_RANGE when the configuration ends before
+ * @returns OK; E_HANDLE, E_BROKEN, E_GONE, E_SUSPENDED; E_ARGUMENT; E_RANGE when the configuration ends before
  */
 export function generic_write_configuration(handle: u32, offset: u32, width: u32, value: u32): i32 {
   const device = genericDevice(handle);
@@ -79,7 +79,7 @@ export function generic_write_configuration(handle: u32, offset: u32, width: u32
  *
  * @param queue the device's number for it, less than `queue_count`
  * @param chains address of an array of GenericChain
- * @returns number accepted, or E_HANDLE, E_ARGUMENT, E_BROKEN, E_GONE
+ * @returns number accepted, or E_HANDLE, E_ARGUMENT, E_BROKEN, E_GONE, E_SUSPENDED
  */
 export function generic_submit(handle: u32, queue: u32, chains: u32, count: u32): i32 {
   const device = genericDevice(handle);
@@ -115,7 +115,7 @@ function addChain(queue: Virtqueue, chain: GenericChain): i32 {
  *
  * @param queue the device's number for it, less than `queue_count`
  * @param completions address of an array of Completion with room for `capacity`
- * @returns number taken; E_HANDLE, E_ARGUMENT; with nothing to take E_BROKEN, E_GONE
+ * @returns number taken; E_HANDLE, E_ARGUMENT; with nothing to take E_BROKEN, E_GONE, E_SUSPENDED
  */
 export function generic_poll(handle: u32, queue: u32, completions: u32, capacity: u32): i32 {
   const device = genericDevice(handle);

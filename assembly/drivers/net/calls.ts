@@ -92,7 +92,7 @@ export function net_statistics(handle: u32, record: u32): i32 {
  * interrupts are enabled.
  *
  * @param frames address of an array of TransmitFrame
- * @returns number accepted, or E_HANDLE, E_ARGUMENT, E_BROKEN, E_GONE
+ * @returns number accepted, or E_HANDLE, E_ARGUMENT, E_BROKEN, E_GONE, E_SUSPENDED
  */
 export function net_transmit(handle: u32, frames: u32, count: u32): i32 {
   const device = changetype<NetDevice>(deviceInSlot(handle));
@@ -125,7 +125,7 @@ export function net_transmit(handle: u32, frames: u32, count: u32): i32 {
  * Takes back frames that have been sent, in the order in which the device finished.
  *
  * @param completions address of an array of Completion with room for `capacity`
- * @returns number taken; E_HANDLE, E_ARGUMENT; with nothing to take E_BROKEN, E_GONE
+ * @returns number taken; E_HANDLE, E_ARGUMENT; with nothing to take E_BROKEN, E_GONE, E_SUSPENDED
  */
 export function net_reclaim(handle: u32, completions: u32, capacity: u32): i32 {
   const device = changetype<NetDevice>(deviceInSlot(handle));
@@ -151,7 +151,7 @@ function reclaimFromStopped(device: NetDevice, completions: u32, capacity: u32):
  * nothing in flight it comes when the next frame has been sent; without EVENT_IDX, after each. [virtio-1.2 §2.7.7.1]
  *
  * @returns 1 when all of them, or without EVENT_IDX any of them, can be reclaimed already, for which no interrupt may
- *   come; 0; E_HANDLE, E_BROKEN, E_GONE
+ *   come; 0; E_HANDLE, E_BROKEN, E_GONE, E_SUSPENDED
  */
 export function net_await_all(handle: u32): i32 {
   const device = changetype<NetDevice>(deviceOfType(handle, VIRTIO_ID_NET));
@@ -164,7 +164,7 @@ export function net_await_all(handle: u32): i32 {
  * until `net_release`.
  *
  * @param records address of an array of ReceivedBuffer with room for `capacity`; `buffers_per_frame_max` always suffice
- * @returns number of records written; E_HANDLE, E_BROKEN, E_GONE; E_ARGUMENT also when the next frame needs more records
+ * @returns number of records written; E_HANDLE, E_BROKEN, E_GONE, E_SUSPENDED; E_ARGUMENT also when the next frame needs more records
  */
 export function net_receive(handle: u32, records: u32, capacity: u32): i32 {
   const device = changetype<NetDevice>(deviceInSlot(handle));

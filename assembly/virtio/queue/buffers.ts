@@ -54,7 +54,7 @@ export function addBuffers(queue: Virtqueue, token: u64, segments: u32, readable
  * Takes chains that the device has used, in its order, or, after a reset, those that it had, as E_RESET.
  *
  * @param completions address of an array of Completion with room for `capacity`; the length is never more than was asked for
- * @returns how many; with nothing to take E_BROKEN, E_GONE
+ * @returns how many; with nothing to take E_BROKEN, E_GONE, E_SUSPENDED
  */
 export function pollBuffers(device: Device, queue: Virtqueue, completions: u32, capacity: u32): i32 {
   let pending = device.state == 0 || queue.draining ? queue.pending() : 0;

@@ -89,8 +89,8 @@ function findRegisters(device: Device): i32 {
   return Result.OK;
 }
 
-/** As `disconnect` of the seam. */
-export function disconnectLegacy(device: Device, isReset: bool): void {
+/** As `release` of the seam. */
+export function releaseLegacy(device: Device, isReset: bool): void {
   const address = device.pciAddress;
   // Whatever answers there: it may be the device, and lie, and its memory goes back to the kernel.
   disableBusMaster(address);

@@ -111,25 +111,27 @@ export function connectMmio(device: Device): i32 {
   if (!isKnown) {
     if (!isSlot(base, bytes)) return Result.E_ARGUMENT;
     if (registersAreTaken(false, base, bytes)) return Result.E_BAR;
-    device.registers = mmio_map(base, bytes);
     device.registerBytes = bytes;
-    if (device.registers == 0) return Result.E_BAR;
   }
+  const hadWindow = device.registers != 0;
+  if (!hadWindow) device.registers = mmio_map(base, bytes);
+  if (device.registers == 0) return Result.E_BAR;
   let result = identify(device.registers);
   if (result == Result.OK && deviceId != device.type) result = Result.E_NOT_VIRTIO;
   const transport = Transport.MMIO_1 - 1 + version;
   if (isKnown) {
-    if (result == Result.E_NOT_FOUND) return Result.E_GONE;
-    return transport != device.transport ? <i32>Result.E_NOT_VIRTIO : result;
+    if (result == Result.E_NOT_FOUND) result = Result.E_GONE;
+    if (result == Result.OK && transport != device.transport) result = Result.E_NOT_VIRTIO;
   }
   if (result == Result.OK) device.transport = transport;
-  else mmio_unmap(device.registers, bytes);
+  else if (!hadWindow) releaseMmio(device);
   return result;
 }
 
-/** As `disconnect` of the seam. There is no way to take access to memory from a device that did not reset. */
-export function disconnectMmio(device: Device): void {
+/** As `release` of the seam. There is no way to take access to memory from a device that did not reset. */
+export function releaseMmio(device: Device): void {
   mmio_unmap(device.registers, device.registerBytes);
+  device.registers = 0;
 }
 
 

@@ -112,7 +112,7 @@ export function connectModern(device: Device, mayUseWindow: bool): i32 {
   if (!functionExists(address)) return isKnown ? Result.E_GONE : Result.E_NOT_FOUND;
   if (identifyVirtio(address) != device.type) return Result.E_NOT_VIRTIO;
   if (isKnown) {
-    if (!structuresAreInPlace(device)) return Result.E_BAR;
+    if (!structuresAreInPlace(device) || !mapStructures(device)) return Result.E_BAR;
     modernOf(device).forget();
   } else {
     const result = findStructures(device, mayUseWindow);
@@ -163,6 +163,7 @@ function findStructures(device: Device, mayUseWindow: bool): i32 {
     device.transport = Transport.MODERN_PCI_PORTS - Space.PORTS + common;
     return Result.OK;
   }
+  unmapStructures(device);
   forgetStructures(device);
   changeCommand(address, Command.MEMORY_SPACE, device.commandFound & Command.MEMORY_SPACE);
   return isModern ? Result.E_BAR : Result.E_NOT_VIRTIO;
@@ -217,23 +218,47 @@ function reach(device: Device, first: u64, length: u32): u32 {
     modern.spaces |= Command.IO_SPACE;
     return <u32>first;
   }
+  const base = mapWindow(device, first, length);
+  if (base != 0) modern.spaces |= Command.MEMORY_SPACE;
+  return base;
+}
+
+/** Whether the kernel grants all structures in memory: again, where `unmapStructures` gave them back. */
+function mapStructures(device: Device): bool {
+  for (let type: u32 = Type.COMMON; type <= STRUCTURES; type++) {
+    const structure = structureOf(device, type);
+    if (structure.space != Space.MEMORY || structure.base != 0) continue;
+    structure.base = mapWindow(device, structure.address, structure.length);
+    if (structure.base == 0) {
+      unmapStructures(device);
+      return false;
+    }
+  }
+  return true;
+}
+
+/** Asks for registers in memory, of a function that answers there. Returns where they are accessed, or 0. */
+function mapWindow(device: Device, first: u64, length: u32): u32 {
   // A kernel may grant only what the function answers to.
   changeCommand(device.pciAddress, 0, Command.MEMORY_SPACE);
   const unaligned = (<u32>first) & 3;
   const window = mmio_map(first - unaligned, length + unaligned);
-  if (window == 0) return 0;
-  modern.spaces |= Command.MEMORY_SPACE;
-  return window + unaligned;
+  return window == 0 ? 0 : window + unaligned;
 }
 
-/** Ends what `findStructures` began. */
-function forgetStructures(device: Device): void {
+/** Gives back what the kernel granted in memory. */
+function unmapStructures(device: Device): void {
   for (let type: u32 = Type.COMMON; type <= STRUCTURES; type++) {
     const structure = structureOf(device, type);
-    if (structure.space != Space.MEMORY) continue;
+    if (structure.space != Space.MEMORY || structure.base == 0) continue;
     const unaligned = (<u32>structure.address) & 3;
     mmio_unmap(structure.base - unaligned, structure.length + unaligned);
+    structure.base = 0;
   }
+}
+
+/** Gives back what `findStructures` took, but for the grants. */
+export function forgetStructures(device: Device): void {
   freePrivate(device.structures);
   device.structures = 0;
 }
@@ -248,10 +273,10 @@ export function structuresOverlap(device: Device, isIo: bool, first: u64, bytes:
   return false;
 }
 
-/** As `disconnect` of the seam. */
-export function disconnectModern(device: Device, isReset: bool): void {
+/** As `release` of the seam. */
+export function releaseModern(device: Device, isReset: bool): void {
   const address = device.pciAddress;
-  forgetStructures(device);
+  unmapStructures(device);
   // Whatever answers there: it may be the device, and lie, and its memory goes back to the kernel.
   disableBusMaster(address);
   if (identifyVirtio(address) == device.type) restoreFunction(address, device.commandFound, device.msixFound, isReset);

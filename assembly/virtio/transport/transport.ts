@@ -80,15 +80,21 @@ export function connect(device: Device): i32 {
 }
 
 /**
- * Takes the function's access to memory away, and leaves it as it was found for the rest. A device that was not reset may
- * interrupt for ever: it is silenced, since its line may be shared.
+ * Takes the function's access to memory away, leaves it as it was found for the rest, and gives back the grants of its
+ * registers, which stay the device's until `disconnect`. A device that was not reset may interrupt for ever: it is
+ * silenced, since its line may be shared.
  *
  * @param isReset whether the device said that it was reset
  */
-export function disconnect(device: Device, isReset: bool): void {
-  if (isLegacyPci(device)) legacy.disconnectLegacy(device, isReset);
-  else if (isMmio(device)) mmio.disconnectMmio(device);
-  else modern.disconnectModern(device, isReset);
+export function release(device: Device, isReset: bool): void {
+  if (isLegacyPci(device)) legacy.releaseLegacy(device, isReset);
+  else if (isMmio(device)) mmio.releaseMmio(device);
+  else modern.releaseModern(device, isReset);
+}
+
+/** Forgets the registers of a device that was released. */
+export function disconnect(device: Device): void {
+  if (!isLegacyPci(device) && !isMmio(device)) modern.forgetStructures(device);
   device.transport = Transport.NONE;
 }
 

@@ -11,6 +11,7 @@ import { randomRequests } from "./random.js";
 import { ring, ringWrap } from "./ring.js";
 import { segments } from "./segments.js";
 import { several } from "./several.js";
+import { sleep } from "./sleep.js";
 import { transfers } from "./transfers.js";
 
 /** Long cases: where requests take real time, running them once is enough. */
@@ -29,5 +30,6 @@ export const blockCases: CaseGroups = {
   "block: capacity": capacity,
   "block: several disks": several,
   "block: lifetime": lifetime,
+  "block: suspend and resume": sleep,
   "block: random requests": randomRequests,
 };

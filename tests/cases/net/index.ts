@@ -5,6 +5,7 @@ import { information } from "./information.js";
 import { lifetime } from "./lifetime.js";
 import { link } from "./link.js";
 import { receive } from "./receive.js";
+import { sleep } from "./sleep.js";
 import { ringWrap, traffic } from "./traffic.js";
 import { transmit } from "./transmit.js";
 
@@ -14,6 +15,7 @@ export const netCases: CaseGroups = {
   "net: reception": receive,
   "net: link": link,
   "net: lifetime": lifetime,
+  "net: suspend and resume": sleep,
   "net: traffic": traffic,
 };
 

@@ -60,6 +60,10 @@ function enter(state: State, module: HostedModule, device: VirtioDevice, handle:
       exports.interrupt(handle);
       if (state === "gone after a reset") exports.reset(handle);
       break;
+    case "suspended":
+      assertResult(exports.suspend(handle, 1), Result.OK);
+      exports.events(handle);
+      break;
     case "closing":
       assert.ok(exports.close(handle) > 0);
       module.revoke(device);

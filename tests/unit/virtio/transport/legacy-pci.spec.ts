@@ -10,7 +10,6 @@ import {
   configuration8,
   connect,
   deviceStatus,
-  disconnect,
   doorbell,
   doorbellSpace,
   findDoorbell,
@@ -22,6 +21,7 @@ import {
   queueIsLive,
   queueSize,
   readInterruptStatus,
+  release,
   resetDevice,
   setQueue,
 } from "../../../../assembly/virtio/transport/transport";
@@ -208,7 +208,7 @@ describe("connect", () => {
   });
 });
 
-describe("disconnect", () => {
+describe("release", () => {
   it("puts back what was found, but for access to memory", () => {
     const found: u32[] = [0, IO_SPACE, INTERRUPT_DISABLE, IO_SPACE | INTERRUPT_DISABLE | BUS_MASTER, MEMORY_SPACE];
     for (let at = 0; at < found.length; at++) {
@@ -217,7 +217,7 @@ describe("disconnect", () => {
       connect(device);
       allowMemoryAccess(device);
       expect(command() & (IO_SPACE | INTERRUPT_DISABLE | BUS_MASTER)).toBe(IO_SPACE | BUS_MASTER);
-      disconnect(device, true);
+      release(device, true);
       expect(command()).toBe(found[at] & ~BUS_MASTER);
     }
   });
@@ -228,14 +228,14 @@ describe("disconnect", () => {
     pci_writable(pciName, 0x40, 0xc000_0000);
     const device = newDevice();
     connect(device);
-    disconnect(device, true);
+    release(device, true);
     expect(pci_get(pciName, 0x40) >> 16).toBe(0xc003);
   });
 
   it("keeps a device quiet that did not reset", () => {
     const device = newDevice();
     connect(device);
-    disconnect(device, false);
+    release(device, false);
     expect(command()).toBe(INTERRUPT_DISABLE);
   });
 
@@ -248,7 +248,7 @@ describe("disconnect", () => {
       connect(device);
       allowMemoryAccess(device);
       pci_set(pciName, 0, identities[at]);
-      disconnect(device, true);
+      release(device, true);
       expect(command()).toBe(IO_SPACE);
     }
   });
@@ -257,7 +257,7 @@ describe("disconnect", () => {
     const device = newDevice();
     connect(device);
     addBar(pciName, 0, MEMORY, 128, 0xfe00_0000);
-    disconnect(device, true);
+    release(device, true);
     expect(command() & IO_SPACE).toBe(IO_SPACE);
   });
 });

@@ -25,6 +25,7 @@ import {
   queueIsLive,
   queueSize,
   readInterruptStatus,
+  release,
   resetDevice,
   setQueue,
 } from "../../../../assembly/virtio/transport/transport";
@@ -62,6 +63,7 @@ function plugIn(version: u32, type: u32): void {
 function newDevice(): Device {
   const device = bareDevice(BLOCK);
   device.transport = Transport.NONE;
+  device.registers = 0;
   device.transportWanted = TransportWanted.MMIO;
   device.mmioBase = BASE;
   device.mmioBytes = BYTES;
@@ -153,15 +155,31 @@ describe("connect", () => {
     block_set(0, BASE, 4, 0xffff_ffff);
     expect(connect(device)).toBe(Result.E_GONE);
     expect(block_windows()).toBe(1, "until it is disconnected");
-    disconnect(device, false);
+    release(device, false);
+    disconnect(device);
     expect(block_windows()).toBe(0);
     expect(device.transport).toBe(Transport.NONE);
+  });
+
+  it("is granted again after it was given back", () => {
+    const device = connected(2);
+    release(device, true);
+    expect(block_windows()).toBe(0);
+    block_set(0, BASE + 8, 4, 0);
+    expect(connect(device)).toBe(Result.E_GONE);
+    expect(block_windows()).toBe(0, "nothing is kept of what is gone");
+    block_set(0, BASE + 8, 4, 2);
+    expect(connect(device)).toBe(Result.OK);
+    expect(block_windows()).toBe(1);
+    expect(connect(device)).toBe(Result.OK);
+    expect(block_windows()).toBe(1);
   });
 
   it("needs nothing of PCI", () => {
     const device = connected(2);
     allowMemoryAccess(device);
-    disconnect(device, true);
+    release(device, true);
+    disconnect(device);
     expect(trace_count(Trace.CONFIGURATION_WRITE)).toBe(0);
   });
 });

@@ -22,6 +22,7 @@ import {
   queueIsLive,
   queueSize,
   readInterruptStatus,
+  release,
   resetDevice,
   setConfigurationVector,
   setQueue,
@@ -373,8 +374,10 @@ describe("connect", () => {
     addBar(name, 4, MEMORY_64_BIT, 0x4000, BASE + 0x4000);
     block_add(0, BASE + 0x4000, 0x4000);
     expect(connect(other)).toBe(Result.OK);
-    disconnect(open, true);
-    disconnect(other, true);
+    release(open, true);
+    disconnect(open);
+    release(other, true);
+    disconnect(other);
   });
 
   it("refuses its ports, too", () => {
@@ -391,8 +394,10 @@ describe("connect", () => {
     addStructure(Type.COMMON, 0, 0x50, 0x38);
     addStructure(Type.NOTIFY, 4, 0x3000, 0x100, 4);
     expect(connect(other)).toBe(Result.OK);
-    disconnect(open, true);
-    disconnect(other, true);
+    release(open, true);
+    disconnect(open);
+    release(other, true);
+    disconnect(other);
   });
 
   it("takes no ports for memory of the same numbers", () => {
@@ -542,6 +547,16 @@ describe("a transitional device", () => {
     device.transportWanted = TransportWanted.PCI;
     expect(connect(device)).toBe(Result.OK);
     expect(device.transport).toBe(Transport.LEGACY_PCI);
+describe("release", () => {
+  it("gives the mappings back, and connect asks for them again", () => {
+    const device = connected();
+    const windows = block_windows();
+    release(device, true);
+    expect(block_windows()).toBe(0);
+    expect(connect(device)).toBe(Result.OK);
+    expect(block_windows()).toBe(windows);
+    expect(connect(device)).toBe(Result.OK);
+    expect(block_windows()).toBe(windows);
   });
 });
 
@@ -549,13 +564,15 @@ describe("disconnect", () => {
   it("puts nothing back where another device is", () => {
     const device = connected();
     pci_set(name, 0, 0x1041_1af4);
-    disconnect(device, true);
+    release(device, true);
+    disconnect(device);
     expect(command() & 7).toBe(2);
   });
 
   it("ends the mappings and puts back what was found", () => {
     const device = connected();
-    disconnect(device, true);
+    release(device, true);
+    disconnect(device);
     expect(block_windows()).toBe(0);
     expect(command()).toBe(0);
     expect(device.transport).toBe(Transport.NONE);
@@ -685,7 +702,8 @@ describe("message vectors", () => {
     const device = withVectors(3, 8);
     expect(device.vectors).toBe(3);
     expect(msixSwitches()).toBe(2, "MSI-X is on, and not masked");
-    disconnect(device, true);
+    release(device, true);
+    disconnect(device);
     expect(msixSwitches()).toBe(0);
   });
 
