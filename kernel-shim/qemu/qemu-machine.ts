@@ -29,7 +29,9 @@ const MSIX_ENTRY_BYTES = 16;
 const SHORTEST_INTERVAL = 0.02;
 const LONGEST_INTERVAL = 1;
 
-/** Ports of the `pc` machine's ACPI hot plug: which bus is meant, and the slots to be ejected as bits. */
+/** Ports of the `pc` machine's ACPI hot plug: slots as bits, and which bus is meant. */
+const ACPI_UP = 0xae00;
+const ACPI_DOWN = 0xae04;
 const ACPI_EJECT = 0xae08;
 const ACPI_HOT_PLUG_BUS = 0xae10;
 
@@ -272,8 +274,7 @@ export class QemuMachine implements Machine {
     const before = this.events.length;
     const slot = (this.pciAddress(id) >> 3) % 32;
     this.qmp("device_del", { id });
-    this.qtest.out32(ACPI_HOT_PLUG_BUS, 0);
-    this.qtest.out32(ACPI_EJECT, 2 ** slot);
+    this.eject(2 ** slot);
     if (this.monitor.waitForEvent("DEVICE_DELETED", before, DEFAULT_TIMEOUT) === null) {
       throw new QemuError(`The device ${id} was not unplugged`);
     }
@@ -290,6 +291,21 @@ export class QemuMachine implements Machine {
       throw new QemuError("The machine was not reset");
     }
     this.firmware?.start();
+  }
+
+  /**
+   * What the ACPI hot plug of `pc` says of its root bus: the slots, as bits, whose devices were plugged in since the last
+   * call, and those whose devices are to go.
+   */
+  hotPlugStatus(): { up: number; down: number } {
+    this.qtest.out32(ACPI_HOT_PLUG_BUS, 0);
+    return { up: this.qtest.in32(ACPI_UP), down: this.qtest.in32(ACPI_DOWN) };
+  }
+
+  /** Agrees that the devices in these slots, as bits, of the root bus of `pc` go. */
+  eject(slots: number): void {
+    this.qtest.out32(ACPI_HOT_PLUG_BUS, 0);
+    this.qtest.out32(ACPI_EJECT, slots);
   }
 
   /** Stops the machine until `resume`. What a device does meanwhile is its own affair: QEMU's disks go on. */
