@@ -66,8 +66,8 @@ for (const { build, output } of smallTargets) {
 }
 
 test("the bindings say what the modules are made of", () => {
-  for (const [name, { drivers, transports }] of Object.entries(builtModules)) {
-    const wanted = exportsOf(abi, { drivers, transports }).map((item) => item.name);
+  for (const [name, parts] of Object.entries(builtModules)) {
+    const wanted = exportsOf(abi, parts).map((item) => item.name);
     assert.deepEqual(exportedBy(join(outputFolder, name)), wanted.sort(), name);
   }
 });
@@ -86,14 +86,19 @@ suite("npm run build -- --output FILE", () => {
   }
 
   test("makes a module that has the chosen driver's exports and those of every build", () => {
-    const choice = ["--drivers", "entropy", "--transports", "legacy-pci", "--memory", "ported"];
+    const choice = ["--drivers", "entropy", "--transports", "legacy-pci", "--extras", "", "--memory", "ported"];
     const file = join(folder, "entropy.wasm");
     const { status, stdout, stderr } = build(...choice, "--output", file);
     assert.equal(status, 0, stderr);
     for (const line of stdout.split("\n")) assert.ok(line.length <= 80, line);
-    assert.match(stdout, /^ {2}#define VIRTIO_WITHOUT_BLOCK\n {2}#define VIRTIO_WITHOUT_NET$/m);
+    assert.match(
+      stdout,
+      /^ {2}#define VIRTIO_WITHOUT_BLOCK\n {2}#define VIRTIO_WITHOUT_GENERIC\n {2}#define VIRTIO_WITHOUT_NET$/m,
+    );
 
-    const wanted = exportsOf(abi, chooseParts("entropy", "legacy-pci")).map(({ name }) => name);
+    const wanted = exportsOf(abi, chooseParts({ drivers: "entropy", transports: "legacy-pci", extras: "" })).map(
+      ({ name }) => name,
+    );
     assert.deepEqual(exportedBy(file), wanted.sort());
     assert.ok(wanted.includes("entropy_open") && !wanted.some((name) => /^(net|block)_/.test(name)));
     const imports = WebAssembly.Module.imports(new WebAssembly.Module(readFileSync(file)));
@@ -103,6 +108,7 @@ suite("npm run build -- --output FILE", () => {
   for (const [what, parameters, said] of [
     ["an unknown driver", ["--drivers", "net,nonsense"], /^there is no driver "nonsense"; there are .*\bnet\b/],
     ["an unknown transport", ["--transports", "nonsense"], /^there is no transport "nonsense"; there are .*legacy-pci/],
+    ["an unknown extra", ["--extras", "nonsense"], /^there is no extra "nonsense"; there are assign, msix, suspend\n/],
     ["no driver", ["--drivers", ","], /^a build needs a driver: one or more of /],
     ["no transport", ["--transports", ""], /^a build needs a transport: one or more of /],
     ["unknown memory", ["--memory", "nonsense"], /nonsense.*mapped, ported/],
@@ -140,18 +146,18 @@ suite("npm run build -- --output FILE", () => {
 suite("the parts of a build", () => {
   test("are the drivers and transports of the sources", () => {
     const { drivers, transports } = allParts();
-    for (const name of ["block", "entropy", "net"]) assert.ok(drivers.includes(name), name);
+    for (const name of ["block", "entropy", "generic", "net"]) assert.ok(drivers.includes(name), name);
     assert.ok(transports.includes("legacy-pci"));
     for (const name of ["scan", "identity", "transport"]) assert.ok(!transports.includes(name), name);
   });
 
   test("are chosen once each, in any order, with spaces", () => {
-    assert.deepEqual(chooseParts(" net, block,net", undefined).drivers, ["block", "net"]);
-    assert.throws(() => chooseParts("", undefined), CommandError);
+    assert.deepEqual(chooseParts({ drivers: " net, block,net" }).drivers, ["block", "net"]);
+    assert.throws(() => chooseParts({ drivers: "" }), CommandError);
   });
 
   test("that are left out leave nothing behind, which the check of a module sees", async () => {
-    const parts = chooseParts("net", undefined);
+    const parts = chooseParts({ drivers: "net" });
     const options = compileOptionsFor(parts);
     // The entry file still exports what comes with the other drivers.
     const compiled = await compileRelease({ target: "release", entries: [entryFile], options: options.options });
@@ -164,7 +170,7 @@ suite("the parts of a build", () => {
     const declaration = '@external("kernel", "mmio_read64") export declare function mmio_read64(pointer: u32): u64;\n';
     const withMmio = readAbi((name) => readSource(name) + (name === kernelFile ? declaration : ""));
     const imports = (transports: string[]): string[] =>
-      importsOf(withMmio, "mapped", { drivers: ["net"], transports }).map(({ name }) => name);
+      importsOf(withMmio, "mapped", { drivers: ["net"], transports, extras: [] }).map(({ name }) => name);
     assert.ok(!imports(["legacy-pci"]).some((name) => name.startsWith("mmio_")));
     for (const transport of ["mmio", "modern-pci"]) assert.ok(imports([transport]).includes("mmio_read64"));
   });

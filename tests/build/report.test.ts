@@ -2,12 +2,12 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { sizeBudget } from "../../tools/build/size.js";
+import { sizeLimit } from "../../tools/build/size.js";
 import { formatAdditions, formatReports, type ModuleReport } from "../../tools/build/report.js";
 
 const report = (file: string, imports: readonly string[]): ModuleReport => ({
-  ...{ file, hasBudget: true, bytes: sizeBudget / 2, imports },
-  parts: { drivers: ["net"], transports: ["legacy-pci"] },
+  ...{ file, isLimited: true, bytes: sizeLimit / 2, imports },
+  parts: { drivers: ["net"], transports: ["legacy-pci"], extras: [] },
   exports: Array.from({ length: 40 }, (_, index) => `export_number_${index}`),
 });
 

@@ -7,8 +7,8 @@ import { entryFile } from "./project.js";
 
 /** What can be left out of a build: of a single transport, that cannot be known. */
 export function measurableParts(): string[] {
-  const { drivers, transports } = allParts();
-  return namesOf({ drivers, transports: transports.length > 1 ? transports : [] }).filter(canLeaveOut);
+  const all = allParts();
+  return namesOf({ ...all, transports: all.transports.length > 1 ? all.transports : [] }).filter(canLeaveOut);
 }
 
 /**

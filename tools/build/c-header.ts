@@ -17,7 +17,7 @@ import {
   type ValueType,
 } from "./abi-model.js";
 import { allParts, flagOf } from "./parts.js";
-import { moduleTargets, type ModuleTarget } from "./project.js";
+import { moduleTargets, type ModuleTarget, type Parts } from "./project.js";
 
 const cTypes: Readonly<Record<Scalar, string>> = {
   u8: "uint8_t",
@@ -169,10 +169,12 @@ function guarded({ part, exports }: Group, textOf: (exports: readonly ExportedFu
   return part === undefined ? text : `#ifndef VIRTIO_${flagOf(part)}\n\n${text}\n\n#endif`;
 }
 
+const withExtras = ({ extras }: Parts): string => (extras.length === 0 ? "" : ` with ${extras.join(", ")}`);
+
 /** What the modules in `build/` are made of, a line each. */
 function contents(): string {
   const lineOf = ({ output, parts = allParts() }: ModuleTarget): string =>
-    ` * - ${output}.wasm: ${parts.drivers.join(", ")} over ${parts.transports.join(", ")}`;
+    ` * - ${output}.wasm: ${parts.drivers.join(", ")} over ${parts.transports.join(", ")}${withExtras(parts)}`;
   const lines = moduleTargets.filter(({ isRelease }) => isRelease).map(lineOf);
   const [example = ""] = allParts().drivers;
   return `/*

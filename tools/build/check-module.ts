@@ -10,7 +10,7 @@
 
 import { exportsOf, importsOf, type Abi } from "./abi-model.js";
 import type { CompiledModule } from "./compile.js";
-import { missingFrom, waysToInterrupt } from "./parts.js";
+import { isExtra, missingFrom } from "./parts.js";
 import type { ModuleTarget } from "./project.js";
 
 /** Where AssemblyScript's allocator and garbage collector live. */
@@ -83,8 +83,8 @@ function checkExports(binary: Uint8Array, abi: Abi, { parts }: Demands): string[
 function checkMissing(text: string, { parts }: Demands): string[] {
   if (parts === undefined) return [];
   const names = namesIn(withoutStrings(text));
-  // The file of a way to interrupt also says what happens without it.
-  const missing = missingFrom(parts).filter((part) => !waysToInterrupt.includes(part));
+  // The file of an extra part also says what happens without it.
+  const missing = missingFrom(parts).filter((part) => !isExtra(part));
   return missing.flatMap((part) => {
     const folders = [`assembly/drivers/${part}/`, `assembly/virtio/transport/${part}/`];
     const found = names.find((name) => folders.some((folder) => name.startsWith(folder)));

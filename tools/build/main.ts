@@ -1,6 +1,6 @@
 /**
  * `npm run build`: makes what is out of date, and prints what there is; with `--output`, one module more, of the drivers,
- * transports and memory that the command line chooses.
+ * transports, extras and memory that the command line chooses.
  *
  * A fingerprint of everything that goes into the build is kept beside what came out of it, and one of each of that. The
  * compilers are loaded only when one of them differs, because every command of the project passes through here first.
@@ -28,6 +28,7 @@ interface Options {
   readonly sizes: boolean;
   readonly drivers?: string;
   readonly transports?: string;
+  readonly extras?: string;
   readonly memory?: Build;
   readonly output?: string;
 }
@@ -121,11 +122,11 @@ async function measured(record: BuildRecord): Promise<BuildRecord> {
 
 /** Makes the module that the command line chooses, whose name there is `output`. */
 async function buildChosen(options: Options, output: string, path: string): Promise<number> {
-  const { drivers, transports, memory = "mapped", debug, force, sizes, quiet } = options;
+  const { memory = "mapped", debug, force, sizes, quiet } = options;
   if (debug || force || sizes) {
     throw new CommandError("--debug, --force and --sizes are of the modules in build/; leave them out with --output");
   }
-  const parts = chooseParts(drivers, transports);
+  const parts = chooseParts(options);
   if (existsSync(path) && !statSync(path).isFile()) {
     throw new CommandError(`${output} is no file; give the name of a file`);
   }
@@ -157,19 +158,20 @@ async function buildChosen(options: Options, output: string, path: string): Prom
 }
 
 await runCommand("npm run build", async () => {
-  const { drivers, transports } = allParts();
+  const { drivers, transports, extras } = allParts();
   const program = commandLine(
     "build",
     "Compiles the virtio modules, checks them, and generates their TypeScript and C bindings, into build/. " +
-      "With --output, compiles another module of some of the drivers and transports.",
+      "With --output, compiles another module of some of the parts.",
   )
     .option("--debug", "make modules with assertions and names as well, in build/debug/", false)
     .option("--force", "build even if nothing changed", false)
     .option("--quiet", "print nothing but what is being built", false)
-    .option("--sizes", "measure what each driver and transport adds, which takes seconds each", false)
+    .option("--sizes", "measure what each part adds, which takes seconds each", false)
     .option("--output <file>", "write the one module there that the next options choose")
     .option("--drivers <list>", `some of ${drivers.join(",")}; all unless given`)
     .option("--transports <list>", `some of ${transports.join(",")}; all unless given`)
+    .option("--extras <list>", `some of ${extras.join(",")}, or none; all unless given`)
     .addOption(
       new Option("--memory <kind>", "where devices reach memory: inside linear memory, or outside").choices([
         "mapped",
@@ -183,8 +185,10 @@ await runCommand("npm run build", async () => {
   const path = userPath("build", options.output ?? "");
   process.chdir(projectFolder);
   if (options.output !== undefined) return buildChosen(options, options.output, path);
-  if ((options.drivers ?? options.transports ?? options.memory) !== undefined) {
-    throw new CommandError("--drivers, --transports and --memory choose another module; say where with --output FILE");
+  if ((options.drivers ?? options.transports ?? options.extras ?? options.memory) !== undefined) {
+    throw new CommandError(
+      "--drivers, --transports, --extras and --memory choose another module; say where with --output FILE",
+    );
   }
   return build(options);
 });

@@ -54,7 +54,7 @@ function problemsOf(file: string, compiled: CompiledModule, abi: Abi, target: Mo
 }
 
 function reportOf(file: string, compiled: CompiledModule, { parts, sizeLimit }: ModuleTarget): ModuleReport {
-  const kind = { parts: parts ?? allParts(), hasBudget: sizeLimit !== undefined };
+  const kind = { parts: parts ?? allParts(), isLimited: sizeLimit !== undefined };
   return describeModule(file, kind, compiled.binary);
 }
 

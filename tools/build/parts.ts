@@ -13,14 +13,11 @@ import { entryFile, projectFolder, type Parts } from "./project.js";
 const sourceFolder = "assembly";
 const driversFolder = "assembly/drivers";
 const transportsFolder = "assembly/virtio/transport";
-/** Chosen like transports, and none: calls of every device that a build can do without, a file of `driversFolder` each. */
-const callsOfAll: readonly string[] = ["suspend"];
+/** What any build can do without beside drivers and transports: a file of that name each, with calls of its own. */
+const extraParts: readonly string[] = ["assign", "msix", "suspend"];
 
 /** The transport that came first, which every build has as long as no source asks for its flag. */
 const firstTransport = "legacy-pci";
-/** Chosen like transports, and none: without them, devices interrupt in another way. */
-export const waysToInterrupt: readonly string[] = ["msix"];
-
 /** The name by which the sources ask whether a part is left out. */
 export function flagOf(part: string): string {
   return `WITHOUT_${part.toUpperCase().replaceAll("-", "_")}`;
@@ -51,25 +48,29 @@ function readAvailable(): AvailableParts {
     .map(({ name }) => name);
   const transports = readdirSync(join(projectFolder, transportsFolder))
     .map((name) => parse(name).name)
-    .concat(callsOfAll)
-    .filter((name) => name === firstTransport || flags.has(flagOf(name)));
-  return { drivers: drivers.sort(), transports: transports.sort(), flags };
+    .filter((name) => name === firstTransport || (flags.has(flagOf(name)) && !extraParts.includes(name)));
+  return { drivers: drivers.sort(), transports: transports.sort(), extras: extraParts, flags };
 }
 
 /** Everything that there is. */
 export function allParts(): Parts {
-  const { drivers, transports } = available();
-  return { drivers, transports };
+  const { drivers, transports, extras } = available();
+  return { drivers, transports, extras };
 }
 
 /** Drivers first. */
-export function namesOf({ drivers, transports }: Parts): string[] {
-  return [...drivers, ...transports];
+export function namesOf({ drivers, transports, extras }: Parts): string[] {
+  return [...drivers, ...transports, ...extras];
+}
+
+/** Whether a part is neither a driver nor a transport. */
+export function isExtra(part: string): boolean {
+  return extraParts.includes(part);
 }
 
 /** Whether a build can be made without this. */
 export function canLeaveOut(part: string): boolean {
-  return available().flags.has(flagOf(part));
+  return isExtra(part) || available().flags.has(flagOf(part));
 }
 
 /** What a build of these is made without. */
@@ -81,21 +82,22 @@ export function missingFrom(parts: Parts): string[] {
 /** Everything but one part. */
 export function allBut(part: string): Parts {
   const without = (names: readonly string[]): string[] => names.filter((name) => name !== part);
-  const { drivers, transports } = allParts();
-  return { drivers: without(drivers), transports: without(transports) };
+  const { drivers, transports, extras } = allParts();
+  return { drivers: without(drivers), transports: without(transports), extras: without(extras) };
 }
 
 /**
- * The driver or transport that a file belongs to; undefined when every build has it.
+ * The part that a file belongs to; undefined when every build has it.
  *
  * @param specifier as the entry file imports it
  */
 export function partOf(specifier: string): string | undefined {
   const driver = /^\.\/drivers\/([^/]+)\//.exec(specifier)?.[1];
-  return driver ?? allParts().transports.find((name) => name === parse(specifier).name);
+  const { transports, extras } = allParts();
+  return driver ?? [...transports, ...extras].find((name) => name === parse(specifier).name);
 }
 
-/** The names in a list of the command line. Throws `CommandError` for names that there are not, and for none. */
+/** The names in a list of the command line. Throws `CommandError` for names that there are not. */
 function chosen(list: string | undefined, kind: string, names: readonly string[]): readonly string[] {
   if (list === undefined) return names;
   const wanted = list.split(",").map((name) => name.trim());
@@ -103,23 +105,31 @@ function chosen(list: string | undefined, kind: string, names: readonly string[]
   if (unknown !== undefined) {
     throw new CommandError(`there is no ${kind} "${unknown}"; there are ${names.join(", ")}`);
   }
-  const left = names.filter((name) => wanted.includes(name));
+  return names.filter((name) => wanted.includes(name));
+}
+
+/** The same, where there must be one. */
+function chosenSome(list: string | undefined, kind: string, names: readonly string[]): readonly string[] {
+  const left = chosen(list, kind, names);
   if (left.length === 0) throw new CommandError(`a build needs a ${kind}: one or more of ${names.join(", ")}`);
   return left;
 }
 
-/** What the command line chooses, each a list with commas; all when left out. Throws `CommandError`. */
-export function chooseParts(drivers: string | undefined, transports: string | undefined): Parts {
+/** What the command line chooses: a list with commas for each kind of part, all of them where there is none. */
+export interface Choice {
+  readonly drivers?: string;
+  readonly transports?: string;
+  readonly extras?: string;
+}
+
+/** Throws `CommandError`. */
+export function chooseParts({ drivers, transports, extras }: Choice): Parts {
   const all = allParts();
   const parts = {
-    drivers: chosen(drivers, "driver", all.drivers),
-    transports: chosen(transports, "transport", all.transports),
+    drivers: chosenSome(drivers, "driver", all.drivers),
+    transports: chosenSome(transports, "transport", all.transports),
+    extras: chosen(extras, "extra", all.extras),
   };
-  const noTransports = [...waysToInterrupt, ...callsOfAll];
-  if (parts.transports.every((name) => noTransports.includes(name))) {
-    const names = all.transports.filter((name) => !noTransports.includes(name));
-    throw new CommandError(`a build needs a transport: one or more of ${names.join(", ")}`);
-  }
   const needed = missingFrom(parts).find((name) => !canLeaveOut(name));
   if (needed !== undefined) throw new CommandError(`every build has ${needed}, which cannot be left out; name it, too`);
   return parts;

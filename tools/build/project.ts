@@ -18,6 +18,8 @@ export type Build = "mapped" | "ported";
 export interface Parts {
   readonly drivers: readonly string[];
   readonly transports: readonly string[];
+  /** Neither of these: assignment of PCI resources, MSI-X, suspending. */
+  readonly extras: readonly string[];
 }
 
 /** One module that the build makes. */
@@ -35,8 +37,8 @@ export interface ModuleTarget {
   readonly sizeLimit?: number;
 }
 
-/** What the small modules have: all that a kernel with ports, a card and a disk needs. */
-export const smallParts: Parts = { drivers: ["block", "net"], transports: ["legacy-pci"] };
+/** What the small modules have: all that a kernel with ports, a card and a disk needs, where firmware assigns resources. */
+export const smallParts: Parts = { drivers: ["block", "net"], transports: ["legacy-pci"], extras: [] };
 
 const small: Pick<ModuleTarget, "parts" | "sizeLimit"> = { parts: smallParts, sizeLimit };
 

@@ -3,7 +3,7 @@
 import Table from "cli-table3";
 import { columns, fold, indent, WIDTH, wrap } from "../command/layout.js";
 import type { Parts } from "./project.js";
-import { sizeBudget, sizeLimit } from "./size.js";
+import { sizeLimit } from "./size.js";
 
 /** What the table says about a module. */
 export interface ModuleReport {
@@ -11,8 +11,8 @@ export interface ModuleReport {
   readonly file: string;
   /** What it is made of. */
   readonly parts: Parts;
-  /** Whether the budget of the small modules is its own. */
-  readonly hasBudget: boolean;
+  /** Whether the limit of the small modules is its own. */
+  readonly isLimited: boolean;
   readonly bytes: number;
   readonly imports: readonly string[];
   readonly exports: readonly string[];
@@ -26,14 +26,14 @@ export interface Addition {
 
 export function describeModule(
   file: string,
-  { parts, hasBudget }: Pick<ModuleReport, "parts" | "hasBudget">,
+  { parts, isLimited }: Pick<ModuleReport, "parts" | "isLimited">,
   binary: Uint8Array,
 ): ModuleReport {
   const module = new WebAssembly.Module(Uint8Array.from(binary));
   return {
     file,
     parts,
-    hasBudget,
+    isLimited,
     bytes: binary.length,
     imports: WebAssembly.Module.imports(module).map(({ module: from, name }) => `${from}.${name}`),
     exports: WebAssembly.Module.exports(module).map(({ name }) => name),
@@ -44,17 +44,17 @@ const kibibytes = (bytes: number) => `${(bytes / 1024).toFixed(1)} KiB`;
 
 /** A table of modules, and below it what each is made of, imports and exports. */
 export function formatReports(reports: readonly ModuleReport[]): string {
-  const isAnyLimited = reports.some(({ hasBudget }) => hasBudget);
+  const isAnyLimited = reports.some(({ isLimited }) => isLimited);
   const table = new Table({
-    head: ["module", "bytes", ...(isAnyLimited ? ["of budget"] : []), "imports", "exports"],
+    head: ["module", "bytes", ...(isAnyLimited ? ["of limit"] : []), "imports", "exports"],
     colAligns: ["left", "right", "right", "right", "right"],
     style: { head: [], border: [] },
   });
-  for (const { file, hasBudget, bytes, imports, exports } of reports) {
-    const share = hasBudget ? `${String(Math.round((100 * bytes) / sizeBudget))} %` : "";
+  for (const { file, isLimited, bytes, imports, exports } of reports) {
+    const share = isLimited ? `${String(Math.round((100 * bytes) / sizeLimit))} %` : "";
     table.push([file, bytes, ...(isAnyLimited ? [share] : []), imports.length, exports.length]);
   }
-  const limits = `The budget of a small module is ${kibibytes(sizeBudget)}, the limit ${kibibytes(sizeLimit)}.`;
+  const limits = `A small module may have ${kibibytes(sizeLimit)}.`;
   return [
     table.toString(),
     ...(isAnyLimited ? [limits] : []),
@@ -67,6 +67,11 @@ export function formatReports(reports: readonly ModuleReport[]): string {
       reports,
       ({ parts }) => parts.transports,
       (owners) => `Transports in ${owners}:`,
+    ),
+    ...groups(
+      reports,
+      ({ parts }) => parts.extras,
+      (owners) => `Extras in ${owners}:`,
     ),
     ...groups(
       reports,
@@ -106,7 +111,7 @@ function groups(
 /** What each part adds, and what is left: what they share, and what every build has. */
 export function formatAdditions(additions: readonly Addition[] | undefined, full: ModuleReport | undefined): string {
   if (additions === undefined || full === undefined) {
-    return fold("To measure what each driver and transport adds: npm run build -- --sizes");
+    return fold("To measure what each part adds: npm run build -- --sizes");
   }
   const rest = additions.reduce((left, { bytes }) => left - bytes, full.bytes);
   const rows = [...additions.map(({ part, bytes }) => [part, String(bytes)]), ["everything else", String(rest)]];

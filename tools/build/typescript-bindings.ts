@@ -8,7 +8,7 @@ import {
   type Scalar,
   type ValueType,
 } from "./abi-model.js";
-import { allParts } from "./parts.js";
+import { allParts, namesOf } from "./parts.js";
 import { moduleTargets } from "./project.js";
 
 const header = `/**
@@ -88,15 +88,14 @@ function recordLayout({ name, fields, size, alignment }: RecordLayout): string {
   );
 }
 
-/** The exports of each driver and transport that has any. */
+/** The exports of each part that has any. */
 function exportsOfParts(abi: Abi): string {
-  const { drivers, transports } = allParts();
-  const lines = [...drivers, ...transports].flatMap((part) => {
+  const lines = namesOf(allParts()).flatMap((part) => {
     const names = abi.exports.filter((item) => item.part === part).map(({ name }) => JSON.stringify(name));
     return names.length === 0 ? [] : [`  ${JSON.stringify(part)}: [${names.join(", ")}],\n`];
   });
   return (
-    `/** The exports that come with a driver or transport: a module that is made without it does not have them. */\n` +
+    `/** The exports that come with a part: a module that is made without it does not have them. */\n` +
     `export const exportsOfParts: Readonly<Record<string, readonly (keyof VirtioExports)[]>> = {\n${lines.join("")}};`
   );
 }
@@ -105,11 +104,10 @@ function exportsOfParts(abi: Abi): string {
 function builtModules(): string {
   const targets = moduleTargets.filter(({ isRelease }) => isRelease);
   const lines = targets.map(({ output, build, parts = allParts() }) => {
-    const { drivers, transports } = parts;
-    return `  ${JSON.stringify(`${output}.wasm`)}: ${JSON.stringify({ memory: build, drivers, transports })},\n`;
+    return `  ${JSON.stringify(`${output}.wasm`)}: ${JSON.stringify({ memory: build, ...parts })},\n`;
   });
   return (
-    `/** The modules that \`npm run build\` makes, each with its drivers and transports. */\n` +
+    `/** The modules that \`npm run build\` makes, each with its parts. */\n` +
     `export const builtModules = {\n${lines.join("")}} as const;`
   );
 }

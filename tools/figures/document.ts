@@ -6,7 +6,7 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { MarkerError, withSection } from "../build/marked-section.js";
-import { sizeBudget } from "../build/size.js";
+import { sizeLimit } from "../build/size.js";
 import { moduleTargets, outputFolder, type Build } from "../build/project.js";
 import type { FuzzResult } from "../fuzz/result.js";
 import { acceptanceOf } from "../mutants/accepted.js";
@@ -37,7 +37,7 @@ function sizes(): string {
       return `| \`build/${output}.wasm\` | ${number(size)} | ${memories[build]} |`;
     });
   return [
-    `| Build | Bytes of wasm, budget of the small ones ${number(sizeBudget)} | Device-shared memory |`,
+    `| Build | Bytes of wasm, limit of the small ones ${number(sizeLimit)} | Device-shared memory |`,
     "| --- | ---: | --- |",
     ...rows,
   ].join("\n");

@@ -7,8 +7,8 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
-import { flagOf, missingFrom } from "../build/parts.js";
-import { outputFolder, projectFolder } from "../build/project.js";
+import { flagOf, missingFrom, namesOf } from "../build/parts.js";
+import { outputFolder, projectFolder, type Parts } from "../build/project.js";
 import { devicePagesEnd, devicePagesStart } from "./layout.js";
 import { libraryParts, link, type Linking } from "./link.js";
 import { withMemoryAt } from "./memory-place.js";
@@ -26,7 +26,7 @@ export interface ImageOptions {
   readonly application?: string;
   readonly linking?: Linking;
   /** What the stack has where it is a library; all that it can use when left out. */
-  readonly transports?: readonly string[];
+  readonly parts?: Parts;
   readonly compiler?: Compiler;
   readonly memoryCheck?: MemoryCheck;
   /** Build even if nothing changed. */
@@ -83,7 +83,7 @@ export async function buildImage({
   name,
   application = netboot,
   linking = "library",
-  transports = libraryParts.transports,
+  parts = libraryParts,
   compiler = "gcc",
   memoryCheck = "guard-pages",
   force = false,
@@ -92,14 +92,14 @@ export async function buildImage({
   const folder = join(outputFolder, "unikernel", name);
   const path = join(folder, "unikernel.elf");
   const record = join(folder, "fingerprint");
-  const current = await fingerprint(application, compiler, linking, memoryCheck, ...transports);
+  const current = await fingerprint(application, compiler, linking, memoryCheck, ...namesOf(parts));
   const isUpToDate = existsSync(path) && existsSync(record) && readFileSync(record, "utf8") === current;
   if (isUpToDate && !force) return { path, bytes: statSync(path).size };
 
   begin("linking the modules");
   mkdirSync(folder, { recursive: true });
   const module = join(folder, "module.c");
-  const linked = await link(application, linking, transports, folder);
+  const linked = await link(application, linking, parts, folder);
   begin("translating them to C");
   await translate(linked, "virtio", module);
   const isPlaceKnown = memoryCheck === "guard-pages";
@@ -108,7 +108,7 @@ export async function buildImage({
   await translate(sha256, "sha256", join(folder, "sha256-module.c"));
 
   // Every module that is merged in has everything.
-  const without = linking === "merged" ? [] : missingFrom({ ...libraryParts, transports });
+  const without = linking === "merged" ? [] : missingFrom(parts);
   const includes = [folder, join(kernelFolder, "wasm"), join(kernelFolder, "wasm/include"), outputFolder];
   const common = [
     ...languageFlags,

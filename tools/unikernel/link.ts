@@ -13,7 +13,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readAbi, type FunctionSignature } from "../build/abi-model.js";
 import { compileRelease } from "../build/optimize.js";
-import { compileOptionsFor } from "../build/parts.js";
+import { compileOptionsFor, namesOf } from "../build/parts.js";
 import { projectFolder, type Parts } from "../build/project.js";
 import { applicationStart, memoryPages } from "./layout.js";
 import { runScript } from "./programs.js";
@@ -25,10 +25,11 @@ const stackFile = "kernel-shim/unikernel/application/stack.ts";
 /** What the stack is made of where it is compiled together with the application: all that the application can use. */
 export const libraryParts: Parts = {
   drivers: ["block", "net"],
-  transports: ["legacy-pci", "mmio", "modern-pci", "msix"],
+  transports: ["legacy-pci", "mmio", "modern-pci"],
+  extras: ["msix"],
 };
 
-/** The calls that `kernel-shim/unikernel/shim/devices.c` makes, each with the transport that it belongs to. */
+/** The calls that `kernel-shim/unikernel/shim/devices.c` makes, each with the part that it belongs to. */
 const callsOfKernel = { pci_scan: "legacy-pci", pci_bar: "legacy-pci", pci_msix: "msix", mmio_identify: "mmio" };
 
 /** The stack's exports as declarations of imports from the module `virtio`. */
@@ -46,22 +47,17 @@ function declaration({ name, parameters, result }: FunctionSignature): string {
  * Links an application with the stack and writes the module.
  *
  * @param application the file that exports `main`, relative to the project's folder, without `.ts`
- * @param transports of the stack where it is a library
+ * @param parts of the stack where it is a library
  * @param folder where the module and what it is made of are written
  * @returns the module's path
  */
-export async function link(
-  application: string,
-  linking: Linking,
-  transports: readonly string[],
-  folder: string,
-): Promise<string> {
+export async function link(application: string, linking: Linking, parts: Parts, folder: string): Promise<string> {
   const entry = "unikernel-entry";
   const exportMain = `export { main } from "./${application}";\n`;
-  const calls = Object.entries(callsOfKernel).flatMap(([call, part]) => (transports.includes(part) ? [call] : []));
+  const calls = Object.entries(callsOfKernel).flatMap(([call, part]) => (namesOf(parts).includes(part) ? [call] : []));
   const exportCalls = `export { ${calls.join(", ")} } from "./assembly/index";\n`;
   const isLibrary = linking === "library";
-  const stack = compileOptionsFor({ ...libraryParts, transports });
+  const stack = compileOptionsFor(parts);
   const { binary } = await compileRelease({
     config: "kernel-shim/unikernel/asconfig.json",
     target: "application",
