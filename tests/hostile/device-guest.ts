@@ -283,7 +283,7 @@ export abstract class DeviceGuest {
   private sleep(): void {
     const { module, random, relaxTime } = this.context;
     const { lentBytes, ring } = this;
-    const bound = bounds.SCAN_IMPORTS + bounds.closeImports(lentBytes, relaxTime, ring);
+    const bound = bounds.SCAN_IMPORTS + bounds.closeImports(this.place.costs, lentBytes, relaxTime, ring);
     const suspended = module.call("suspend", bound, this.handle, random.below(2));
     if (suspended > 0) {
       expect(suspended === this.out, "suspend says how much is still out", () => `${suspended}, not ${this.out}`);
@@ -301,7 +301,7 @@ export abstract class DeviceGuest {
       const result = module.call(name, bounds.NO_IMPORTS, this.handle, 0);
       expect(result === 0, "a suspended device does not interrupt", () => `${name}: ${result}`);
     }
-    const wakeBound = 2 * bounds.deviceResetImports(lentBytes, relaxTime, ring);
+    const wakeBound = 2 * bounds.deviceResetImports(this.place.costs, lentBytes, relaxTime, ring);
     const resumed = module.call("resume", wakeBound, this.handle);
     expectResult("resume", resumed, BRING_UP_RESULTS);
     if (resumed !== Result.OK) this.close();

@@ -547,6 +547,9 @@ describe("a transitional device", () => {
     device.transportWanted = TransportWanted.PCI;
     expect(connect(device)).toBe(Result.OK);
     expect(device.transport).toBe(Transport.LEGACY_PCI);
+  });
+});
+
 describe("release", () => {
   it("gives the mappings back, and connect asks for them again", () => {
     const device = connected();
