@@ -22,6 +22,7 @@ const CANNOT: ReadonlyMap<Capability, string> = new Map([
   ["card without address", "v86 gives its card an address"],
   ["scattered memory", "pointers are physical addresses here"],
   ["legacy devices", "v86's devices offer VERSION_1"],
+  ["power cycle", "v86's devices are reset with its processor, which does not run here"],
 ]);
 
 /** What v86's card offers of what cases can choose. The header is part of the first buffer anyway. */
