@@ -29,6 +29,8 @@ export type Capability =
   | "scattered memory"
   /** Devices that are PCI functions. */
   | "PCI"
+  /** Devices behind as many bridges as the case wants. */
+  | "bridges"
   /** A machine that loses power but for its memory, as in S3. */
   | "power cycle"
   /** Devices without VERSION_1. */

@@ -423,9 +423,10 @@ interface KeyedSetting {
 }
 
 /** What its machines cannot do. */
-function cannotOf({ machine, virtio, transport }: QemuHost): ReadonlyMap<Capability, string> {
+function cannotOf({ machine, virtio, transport, isBehindRootPorts }: QemuHost): ReadonlyMap<Capability, string> {
   const cannot = new Map(CANNOT);
   if (machine === "microvm") cannot.set("PCI", "a microvm has none");
+  if (isBehindRootPorts === true) cannot.set("bridges", "its devices sit behind a root port each");
   if (virtio !== "legacy" && transport !== TransportWanted.LEGACY_PCI) {
     cannot.set("legacy devices", "its devices offer VERSION_1");
   }

@@ -179,7 +179,7 @@ export const sleep: readonly Case[] = [
   ),
   ...overSleep(
     "disks behind bridges, and on the root bus, come back in any order",
-    { needs: ["PCI"], disks: [{ bridges: 2 }, {}, { bridges: 1 }, { bridges: 2 }] },
+    { needs: ["PCI", "bridges"], disks: [{ bridges: 2 }, {}, { bridges: 1 }, { bridges: 2 }] },
     (context, wait) => {
       const disks = [0, 1, 2, 3].map((index) => context.openDisk(index));
       for (const order of [
