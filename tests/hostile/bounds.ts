@@ -139,6 +139,11 @@ export function interruptImports({ access }: RegisterCosts): number {
   return (3 + UNSTABLE_FIELD) * access + 16;
 }
 
+/** So many fields that will not stand still, and whether the device is there at all. */
+export function configurationImports({ access }: RegisterCosts, fields: number): number {
+  return (16 * (fields + 2) + 1) * access;
+}
+
 export const SWITCH_INTERRUPTS_IMPORTS = 16;
 export const NO_IMPORTS = 0;
 export const CAPABILITY_IMPORTS = CONFIGURATION_ACCESS * (4 + CAPABILITIES);

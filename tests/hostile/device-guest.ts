@@ -1,8 +1,10 @@
 /** What the guests of all devices have in common: the place, the handle, resets, and the end. */
 import {
   CompletionLayout,
+  DeviceInformationLayout,
   type DeviceOptionsLayout,
   Result,
+  Transport,
   TransportWanted,
 } from "../../kernel-shim/javascript/abi.js";
 import { readRecord, type RecordOf } from "../../kernel-shim/javascript/records.js";
@@ -77,7 +79,7 @@ const PATIENCE_TIME = 50_000;
 export abstract class DeviceGuest {
   /** 0: not open. */
   handle = 0;
-  abstract readonly kind: "block" | "net" | "entropy";
+  abstract readonly kind: "block" | "net" | "entropy" | "generic";
   protected ring: bounds.RingFacts = { entries: 0, descriptors: 0 };
   protected readonly place: DevicePlace;
   private readonly mistakes: Mistakes;
@@ -173,7 +175,7 @@ export abstract class DeviceGuest {
   }
 
   /** `open` with the memory that it may borrow as bound. */
-  protected openWith(name: "block_open" | "net_open" | "entropy_open", options: number): number {
+  protected openWith(name: "block_open" | "net_open" | "entropy_open" | "generic_open", options: number): number {
     const { module, machine, relaxTime } = this.context;
     machine.chooseLies(this.device);
     // What an open that fails borrowed is given back by its end, so the bound is for all there is.
@@ -182,8 +184,31 @@ export abstract class DeviceGuest {
     module.records.reset();
     expectResult(name, handle, OPEN_RESULTS);
     expect(handle !== 0, "a handle is greater than 0", () => name);
-    if (handle > 0) this.handle = handle;
+    if (handle > 0) {
+      this.handle = handle;
+      this.describe();
+    }
     return handle;
+  }
+
+  /** What was agreed with the device, and how it is reached. */
+  private describe(): void {
+    const { result, record } = this.context.module.callForRecord(
+      "device_information",
+      bounds.NO_IMPORTS,
+      this.handle,
+      DeviceInformationLayout,
+    );
+    expect(result === Result.OK, "device_information describes an open device", () => `${result}`);
+    expect(
+      (record.features_accepted & ~record.features_offered) === 0n,
+      "only offered features are accepted",
+      () => `0x${record.features_accepted.toString(16)}`,
+    );
+    const { transport } = record;
+    const isMapped = transport === Transport.MMIO_1 || transport === Transport.MMIO_2;
+    const isReached = transport !== Transport.NONE && isMapped === (this.slot !== null);
+    expect(isReached, "an open device is reached by a transport that it has", () => `${transport}`);
   }
 
   /** A call on the handle alone. */
@@ -197,16 +222,21 @@ export abstract class DeviceGuest {
     return result;
   }
 
-  /** Takes up to `capacity` completions, each of which `complete` is told of. Returns how many, or the negative result. */
+  /**
+   * Takes up to `capacity` completions, each of which `complete` is told of. Returns how many, or the negative result.
+   *
+   * @param queue where the call asks for one
+   */
   protected takeCompletions(
-    name: "block_poll" | "net_reclaim" | "entropy_poll",
+    name: "block_poll" | "net_reclaim" | "entropy_poll" | "generic_poll",
     capacity: number,
     complete: (token: bigint, result: number, length: number) => void,
+    ...queue: number[]
   ): number {
     const { module } = this.context;
     const array = module.passRoom(CompletionLayout, capacity);
     const bound = bounds.takeImports(this.place.costs, this.ring, this.lentBytes);
-    const taken = module.call(name, bound, this.handle, array, capacity);
+    const taken = module.call(name, bound, this.handle, ...queue, array, capacity);
     expectResult(name, taken, BATCH_RESULTS);
     expect(taken <= capacity, "no more is taken than there is room for", () => `${taken}`);
     for (let index = 0; index < taken; index++) {
@@ -225,7 +255,7 @@ export abstract class DeviceGuest {
         this.interrupt();
         return;
       case 1:
-        expect(this.callOnHandle("events", bounds.NO_IMPORTS, []) <= 31, "there are five events", () => "");
+        expect(this.callOnHandle("events", bounds.NO_IMPORTS, []) <= 63, "there are six events", () => "");
         return;
       case 2:
         this.callOnHandle("enable_interrupts", bounds.SWITCH_INTERRUPTS_IMPORTS, UNUSABLE);
@@ -283,7 +313,8 @@ export abstract class DeviceGuest {
   private sleep(): void {
     const { module, random, relaxTime } = this.context;
     const { lentBytes, ring } = this;
-    const bound = bounds.SCAN_IMPORTS + bounds.closeImports(this.place.costs, lentBytes, relaxTime, ring);
+    const { costs } = this.place;
+    const bound = bounds.SCAN_IMPORTS + bounds.closeImports(costs, lentBytes, relaxTime, ring);
     const suspended = module.call("suspend", bound, this.handle, random.below(2));
     if (suspended > 0) {
       expect(suspended === this.out, "suspend says how much is still out", () => `${suspended}, not ${this.out}`);
@@ -301,7 +332,7 @@ export abstract class DeviceGuest {
       const result = module.call(name, bounds.NO_IMPORTS, this.handle, 0);
       expect(result === 0, "a suspended device does not interrupt", () => `${name}: ${result}`);
     }
-    const wakeBound = 2 * bounds.deviceResetImports(this.place.costs, lentBytes, relaxTime, ring);
+    const wakeBound = 2 * bounds.deviceResetImports(costs, lentBytes, relaxTime, ring);
     const resumed = module.call("resume", wakeBound, this.handle);
     expectResult("resume", resumed, BRING_UP_RESULTS);
     if (resumed !== Result.OK) this.close();

@@ -2,6 +2,7 @@
 import {
   BlockOptionsLayout,
   EntropyOptionsLayout,
+  GenericOptionsLayout,
   MmioIdentityLayout,
   NetOptionsLayout,
   Result,
@@ -14,7 +15,7 @@ import type { GuestContext } from "./device-guest.js";
 import { expect } from "./finding.js";
 import type { CheckedCall } from "./hosted-module.js";
 
-type Kind = "block" | "net" | "entropy";
+type Kind = "block" | "net" | "entropy" | "generic";
 
 /** Calls on a handle without any other parameter. */
 const onHandle: readonly CheckedCall[] = [
@@ -50,15 +51,14 @@ const withRecords: Readonly<Record<Kind, readonly { name: CheckedCall; isArray: 
     { name: "entropy_request", isArray: true },
     { name: "entropy_poll", isArray: true },
   ],
+  // Their second parameter is no pointer.
+  generic: [
+    { name: "generic_submit", isArray: false },
+    { name: "generic_poll", isArray: false },
+    { name: "generic_read_configuration", isArray: false },
+    { name: "generic_write_configuration", isArray: false },
+  ],
 };
-
-/** Calls on the handle of a generic device, of which the campaign has none. */
-const ofGeneric: readonly { name: CheckedCall; isArray: boolean }[] = [
-  { name: "generic_read_configuration", isArray: false },
-  { name: "generic_write_configuration", isArray: false },
-  { name: "generic_submit", isArray: true },
-  { name: "generic_poll", isArray: true },
-];
 
 /** Calls on the handle of any device, with a record. */
 const ofAll: readonly { name: CheckedCall; isArray: boolean }[] = [{ name: "device_information", isArray: false }];
@@ -68,8 +68,15 @@ const openings = {
   block: { open: "block_open", options: BlockOptionsLayout },
   net: { open: "net_open", options: NetOptionsLayout },
   entropy: { open: "entropy_open", options: EntropyOptionsLayout },
+  generic: { open: "generic_open", options: GenericOptionsLayout },
 } as const;
-const kinds = ["block", "net", "entropy"] as const;
+const kinds = ["block", "net", "entropy", "generic"] as const;
+/** Those whose options need not say what the device is. */
+const kindsOfType = ["block", "net", "entropy"] as const;
+
+const NO_FIELDS = [Result.E_ARGUMENT, Result.E_RANGE];
+/** Of a device that takes no work. */
+const UNUSABLE = [Result.E_BROKEN, Result.E_GONE];
 
 /** What a guest makes mistakes with. */
 export interface Mistaken {
@@ -111,7 +118,7 @@ export class Mistakes {
       ...withRecords.block,
       ...withRecords.net,
       ...withRecords.entropy,
-      ...ofGeneric,
+      ...withRecords.generic,
       ...ofAll,
     ]);
     this.refuses(name, [wrong, 0x1_0000, isArray ? 1 : 0], Result.E_HANDLE);
@@ -119,11 +126,18 @@ export class Mistakes {
 
   private otherKind({ handle, kind }: Mistaken): void {
     const others = kinds.filter((other) => other !== kind);
-    const { name } = pick(this.context.random, [...others.flatMap((other) => withRecords[other]), ...ofGeneric]);
+    const { name } = pick(
+      this.context.random,
+      others.flatMap((other) => withRecords[other]),
+    );
     this.refuses(name, [handle, 0x1_0000, 1], Result.E_HANDLE);
   }
 
   private wrongRecords({ handle, kind }: Mistaken): void {
+    if (kind === "generic") {
+      this.wrongQueue(handle);
+      return;
+    }
     const { name, isArray } = pick(this.context.random, [...withRecords[kind], ...ofAll]);
     const [pointer, count] = this.chooseWrongArray();
     this.refuses(
@@ -133,6 +147,21 @@ export class Mistakes {
       Result.E_BROKEN,
       Result.E_GONE,
     );
+  }
+
+  /** A queue that is not used, records where there are none, or fields that cannot be. */
+  private wrongQueue(handle: number): void {
+    const { random } = this.context;
+    const [pointer, count] = this.chooseWrongArray();
+    const name = pick(random, ["generic_submit", "generic_poll"] as const);
+    pick(random, [
+      () => this.refuses(name, [handle, 0xffff, 0x1_0000, 1], Result.E_ARGUMENT, ...UNUSABLE),
+      () => this.refuses(name, [handle, 0, pointer, count], Result.E_ARGUMENT, ...UNUSABLE),
+      // As bytes, some of what is too many records for memory is only too many for the configuration.
+      () => this.refuses("generic_read_configuration", [handle, 0, 1, count, pointer], ...NO_FIELDS, ...UNUSABLE),
+      () => this.refuses("generic_write_configuration", [handle, 1, 2, 0], Result.E_ARGUMENT, ...UNUSABLE),
+      () => this.refuses("device_information", [handle, this.wrongPointer()], Result.E_ARGUMENT),
+    ])();
   }
 
   private wrongRecordsOfFunctions({ address }: Mistaken): void {
@@ -150,7 +179,7 @@ export class Mistakes {
   }
 
   private openAgain({ address }: Mistaken): void {
-    this.refuses(openings[pick(this.context.random, kinds)].open, [address, 0], Result.E_IN_USE);
+    this.refuses(openings[pick(this.context.random, kindsOfType)].open, [address, 0], Result.E_IN_USE);
   }
 
   /** By the slot, which another name does not hide. The registers are as many as there are, or a few of them. */
@@ -182,7 +211,7 @@ export class Mistakes {
 
   private openSlot(base: bigint, bytes: number, expected: number): void {
     const { module, random } = this.context;
-    const { open, options } = openings[pick(random, kinds)];
+    const { open, options } = openings[pick(random, kindsOfType)];
     const slot = { transport: TransportWanted.MMIO, mmio_base: base, mmio_bytes: bytes };
     this.refuses(open, [0, module.pass(options, [slot])], expected);
     module.records.reset();

@@ -26,6 +26,7 @@ import type { DeviceGuest, GuestContext } from "./device-guest.js";
 import { DiskGuest } from "./disk-guest.js";
 import { EntropyGuest } from "./entropy-guest.js";
 import { expect, Finding } from "./finding.js";
+import { GenericGuest } from "./generic-guest.js";
 import { HostedModule } from "./hosted-module.js";
 import { chooseProfile, chooseTransport, QUEUE_SIZES } from "./hosts.js";
 import { PciGuest } from "./pci-guest.js";
@@ -43,6 +44,8 @@ const RELAX_TIME = 10_000_000;
 /** One in how many machines is enumerated by its kernel, one in how many of those has no firmware that did it. */
 const ENUMERATED = 4;
 const WITHOUT_FIRMWARE = 2;
+/** One in how many disks is driven by a guest that has a driver of its own. */
+const WITHOUT_DRIVER = 4;
 /** One in how many machines is asked what is in its slots. */
 const ASKED_ABOUT_SLOTS = 4;
 /** The first that devices can have. */
@@ -135,7 +138,10 @@ export function runScenario(options: ScenarioOptions): Outcome {
     if (random.below(ASKED_ABOUT_SLOTS) === 0) new SlotGuest(context).lookAround();
     for (const device of functions) grantPorts(machine, device);
     const guests = devices.map((device): DeviceGuest => {
-      if (device === block) return new DiskGuest(context, disk, block);
+      if (device === block) {
+        const isKnown = random.below(WITHOUT_DRIVER) > 0;
+        return isKnown ? new DiskGuest(context, disk, block) : new GenericGuest(context, disk, block);
+      }
       return device === net ? new CardGuest(context, network, net) : new EntropyGuest(context, entropy, rng);
     });
     const steps = 20 + random.below(180);
