@@ -267,8 +267,9 @@ function defectiveEntry(): string {
   });
   return [
     entry,
-    'import { BlockOperation, BlockRequest, Completion, PciFunction, PciRanges } from "./abi/records";',
-    'import { ReceivedBuffer, Segment, TransmitFrame } from "./abi/records";',
+    'import { Completion, PciFunction, PciRanges, Segment } from "./abi/records";',
+    'import { BlockOperation, BlockRequest } from "./drivers/block/abi";',
+    'import { ReceivedBuffer, TransmitFrame } from "./drivers/net/abi";',
     'import { Result } from "./abi/results";',
     'import { dma_alloc, in8, now_ns, phys_read8, phys_write8 } from "./kernel";',
     DECLARATION,
