@@ -56,6 +56,24 @@ describe("npm run unikernel", () => {
     });
   }
 
+  for (const [option, value] of [
+    ["--machine", "isapc"],
+    ["--interrupts", "smoke"],
+  ] as const) {
+    test(`says in one line, with status 2, that ${option} cannot be ${value}`, () => {
+      const { status, stdout, stderr } = run(option, value);
+      assert.equal(status, 2);
+      assert.equal(stdout, "");
+      assert.match(stderr, new RegExp(`^[^\n]*${option}[^\n]*${value}[^\n]*lists the options\n$`));
+    });
+  }
+
+  test("says how long the first packet takes", () => {
+    const { status, stdout, stderr } = run("--machine", "microvm", "--first-packet");
+    assert.equal(status, 0, stderr);
+    assert.match(stdout, /^First packet \d+ ms after QEMU's start \(\d+ to \d+ ms, \d+ boots\)\n$/m);
+  });
+
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     test(`leaves no file and no QEMU behind when ${signal} ends it`, async () => {
       const temporary = join(folder, signal);

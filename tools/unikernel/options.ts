@@ -20,6 +20,8 @@ export interface Options {
   readonly compiler: Compiler;
   readonly memoryCheck: MemoryCheck;
   readonly buildOnly: boolean;
+  /** Whether to measure instead of fetching a file. */
+  readonly firstPacket: boolean;
 }
 
 const script = "unikernel";
@@ -46,6 +48,7 @@ export function parseOptions(parameters: readonly string[]): Options | undefined
     .addOption(
       choice("--memory-check <way>", "how accesses outside linear memory are noticed", ["guard-pages", "comparisons"]),
     )
+    .option("--first-packet", "instead of that, boot twenty times and say how long the first packet takes", false)
     .option("--build-only", "do not boot", false)
     .addHelpText("after", afterHelp);
   if (!readCommandLine(program, script, parameters)) return undefined;

@@ -7,6 +7,7 @@ import { beginStep, type Step } from "../command/progress.js";
 import { EXIT_IMPOSSIBLE, EXIT_PROBLEM } from "../command/run-command.js";
 import { ensurePrograms } from "../setup/system-packages.js";
 import { fetchFile, type Fetched } from "./fetch.js";
+import { measureFirstPacket } from "./first-packet.js";
 import { buildImage, type Image } from "./image.js";
 import type { Options } from "./options.js";
 import { ProgramError } from "./programs.js";
@@ -43,12 +44,34 @@ async function fetch(image: Image, { machine, modern, interrupts, file }: Option
   }
 }
 
+const boots = 20;
+
+/** Says how long the first packet takes. */
+async function measure(image: Image, { machine, modern, interrupts }: Options): Promise<number> {
+  const step = beginStep({ what: `Booting ${boots} times` });
+  try {
+    const settings = { image: image.path, machine, isModern: modern, interrupts };
+    const { milliseconds, output } = await measureFirstPacket(settings, boots);
+    step.end();
+    if (milliseconds.length < boots) {
+      console.error(`The unikernel ended without a packet. ${output}`.trim());
+      return EXIT_IMPOSSIBLE;
+    }
+    const [least, median, most] = [0, boots >> 1, boots - 1].map((index) => milliseconds[index]?.toFixed(0));
+    console.log(`First packet ${median} ms after QEMU's start (${least} to ${most} ms, ${boots} boots)`);
+    return 0;
+  } finally {
+    step.end();
+  }
+}
+
 async function work(options: Options): Promise<number> {
-  const { file, compiler, buildOnly } = options;
+  const { file, compiler, buildOnly, firstPacket } = options;
   ensurePrograms([compiler, ...(buildOnly ? [] : (["qemu-system-x86_64"] as const))]);
   const image = await build(options);
   console.log(`${relative(projectFolder, image.path)}: ${image.bytes} bytes`);
   if (buildOnly) return 0;
+  if (firstPacket) return measure(image, options);
 
   const { status, output, sha256, isSame } = await fetch(image, options);
   if (status === undefined) {

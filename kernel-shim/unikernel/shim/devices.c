@@ -47,8 +47,8 @@ static const char *const claims[] = {
     [GRANT_TAKEN] = "claims what belongs to another device",
 };
 
-static const char one_too_many[] = "is one too many";
-static const char no_interrupt[] = "has no interrupt line that devices have";
+#define ONE_TOO_MANY "is one too many"
+#define NO_LINE "has no interrupt line that devices have"
 
 static void add(const struct device *device) {
   interrupts_allow(device->line);
@@ -148,7 +148,7 @@ static void grant_legacy(const struct search *search, const struct virtio_pci_fu
   const struct virtio_pci_bar bar = search->records->bar;
   const char *reason = objection_to_ports(&bar);
   struct device device = {.transport = VIRTIO_TRANSPORT_WANTED_LEGACY_PCI};
-  if (reason == NULL && !describe_function(search, function, &device)) reason = no_interrupt;
+  if (reason == NULL && !describe_function(search, function, &device)) reason = NO_LINE;
   if (reason != NULL) return report_function(function, reason, &bar);
   ports_grant((uint32_t)bar.base, (uint32_t)bar.size);
   add(&device);
@@ -181,11 +181,11 @@ static void grant_modern(const struct search *search, const struct virtio_pci_fu
   struct bars bars = {.count = 0};
   const char *reason = read_bars(search, function, &bars);
   struct device device = {.transport = VIRTIO_TRANSPORT_WANTED_MODERN_PCI};
-  if (reason == NULL && !describe_function(search, function, &device)) reason = no_interrupt;
+  if (reason == NULL && !describe_function(search, function, &device)) reason = NO_LINE;
   for (uint32_t index = 0; reason == NULL && index < bars.count; index++) {
     const struct virtio_pci_bar *bar = &bars.of[index];
     if (bar->is_io) ports_grant((uint32_t)bar->base, (uint32_t)bar->size);
-    else if (!registers_grant(bar->base, bar->size)) reason = one_too_many;
+    else if (!registers_grant(bar->base, bar->size)) reason = ONE_TOO_MANY;
   }
   static const struct virtio_pci_bar none;
   if (reason != NULL) return report_function(function, reason, bars.count == 0 ? &none : &bars.of[bars.count - 1]);
@@ -222,8 +222,8 @@ static const char *objection_to_slot(const struct slot *slot) {
   if (slot->bytes > SLOT_BYTES_MAX) return "has more registers than devices have";
   const enum grant judgement = registers_judge(slot->base, slot->bytes);
   if (judgement != GRANT_POSSIBLE) return claims[judgement];
-  if (!interrupts_is_line(slot->line)) return no_interrupt;
-  if (!registers_grant(slot->base, slot->bytes)) return one_too_many;
+  if (!interrupts_is_line(slot->line)) return NO_LINE;
+  if (!registers_grant(slot->base, slot->bytes)) return ONE_TOO_MANY;
   return NULL;
 }
 
