@@ -25,9 +25,17 @@ void *memmove(void *to, const void *from, size_t count) {
 
 void *memset(void *to, int value, size_t count) {
   void *destination = to;
-  size_t words = count / 8, rest = count % 8;
+  size_t lines = count / 64, rest = count % 64;
   const uint64_t word = (uint8_t)value * 0x0101010101010101ull;
-  __asm__ volatile("rep stosq" : "+D"(destination), "+c"(words) : "a"(word) : "memory");
+  /* Emulators make a loop of a string instruction, with more around each store than this has around eight. */
+  for (; lines != 0; lines--, destination = (uint64_t *)destination + 8) {
+    __asm__ volatile(
+        "mov %1, (%0)\n\tmov %1, 8(%0)\n\tmov %1, 16(%0)\n\tmov %1, 24(%0)\n\t"
+        "mov %1, 32(%0)\n\tmov %1, 40(%0)\n\tmov %1, 48(%0)\n\tmov %1, 56(%0)"
+        :
+        : "r"(destination), "r"(word)
+        : "memory");
+  }
   __asm__ volatile("rep stosb" : "+D"(destination), "+c"(rest) : "a"(word) : "memory");
   return to;
 }
