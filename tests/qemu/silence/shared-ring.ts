@@ -1,9 +1,10 @@
 /**
- * A queue's ring under other hands than the driver's: finds it by the device's registers, and writes into it what no
- * driver may. [virtio-1.2 §2.7, §4.1.4.10]
+ * A queue's ring under other hands than the driver's: finds it by the PCI device's registers, and writes into it what no
+ * driver may. [virtio-1.2 §2.7, §4.1.4.3, §4.1.4.10]
  */
 
-import type { Device } from "../../../kernel-shim/javascript/index.js";
+import { Transport, type Device } from "../../../kernel-shim/javascript/index.js";
+import { noMmio } from "../../../kernel-shim/javascript/no-mmio.js";
 import type { KernelImports, Machine } from "../../../kernel-shim/machine.js";
 
 /** Registers of the legacy interface. */
@@ -11,6 +12,15 @@ const QUEUE_ADDRESS = 8;
 const QUEUE_SIZE = 12;
 const QUEUE_SELECT = 14;
 const QUEUE_NOTIFY = 16;
+
+/** Registers of QEMU's modern devices, behind BAR 4, which lies below 4 GiB. */
+const COMMON_QUEUE_SELECT = 0x16;
+const COMMON_QUEUE_SIZE = 0x18;
+const COMMON_QUEUE_DESC = 0x20;
+const COMMON_QUEUE_DRIVER = 0x28;
+const NOTIFY = 0x3000;
+const NOTIFY_OFF_MULTIPLIER = 4;
+const MEMORY_BAR_FLAGS = 15;
 
 const PAGE = 4096;
 const DESCRIPTOR = 16;
@@ -28,24 +38,50 @@ export interface Descriptor {
   next?: number;
 }
 
+/** Where the device was told that a ring is, and how it is notified of it. */
+interface RingPlace {
+  readonly size: number;
+  readonly descriptors: number;
+  readonly available: number;
+  notify(): void;
+}
+
+function legacyRing({ kernel }: Machine, { pciFunction }: Device, queue: number): RingPlace {
+  const registers = pciFunction.bar0 & ~IO_BAR_FLAGS;
+  kernel.out16(registers + QUEUE_SELECT, queue);
+  const size = kernel.in16(registers + QUEUE_SIZE);
+  const descriptors = kernel.in32(registers + QUEUE_ADDRESS) * PAGE;
+  const notify = (): void => kernel.out16(registers + QUEUE_NOTIFY, queue);
+  return { size, descriptors, available: descriptors + DESCRIPTOR * size, notify };
+}
+
+/** By the registers that the driver has mapped. */
+function modernRing(machine: Machine, { pciFunction }: Device, queue: number): RingPlace {
+  const kernel = { ...noMmio, ...machine.kernel };
+  const registers = (pciFunction.bar4 & ~MEMORY_BAR_FLAGS) >>> 0;
+  kernel.mmio_write16(registers + COMMON_QUEUE_SELECT, queue);
+  return {
+    size: kernel.mmio_read16(registers + COMMON_QUEUE_SIZE),
+    descriptors: kernel.mmio_read32(registers + COMMON_QUEUE_DESC),
+    available: kernel.mmio_read32(registers + COMMON_QUEUE_DRIVER),
+    notify: () => kernel.mmio_write16(registers + NOTIFY + NOTIFY_OFF_MULTIPLIER * queue, queue),
+  };
+}
+
 export class SharedRing {
   readonly size: number;
   private readonly kernel: KernelImports;
-  private readonly registers: number;
   private readonly descriptors: number;
   private readonly available: number;
+  private readonly place: RingPlace;
 
-  constructor(
-    machine: Machine,
-    device: Device,
-    private readonly queue: number,
-  ) {
+  constructor(machine: Machine, device: Device, queue: number) {
+    const isLegacy = device.deviceInformation().transport === Transport.LEGACY_PCI;
     this.kernel = machine.kernel;
-    this.registers = device.pciFunction.bar0 & ~IO_BAR_FLAGS;
-    this.kernel.out16(this.registers + QUEUE_SELECT, queue);
-    this.size = this.kernel.in16(this.registers + QUEUE_SIZE);
-    this.descriptors = this.kernel.in32(this.registers + QUEUE_ADDRESS) * PAGE;
-    this.available = this.descriptors + DESCRIPTOR * this.size;
+    this.place = (isLegacy ? legacyRing : modernRing)(machine, device, queue);
+    this.size = this.place.size;
+    this.descriptors = this.place.descriptors;
+    this.available = this.place.available;
   }
 
   describe(index: number, { address, length, flags = 0, next = 0 }: Descriptor): void {
@@ -80,7 +116,7 @@ export class SharedRing {
   }
 
   notify(): void {
-    this.kernel.out16(this.registers + QUEUE_NOTIFY, this.queue);
+    this.place.notify();
   }
 
   private get availableIndex(): number {
