@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { loadStack } from "../../kernel-shim/javascript/load.js";
 import { QemuMachine } from "../../kernel-shim/qemu/qemu-machine.js";
-import { devicesAmong } from "../../tools/start/find-devices.js";
+import { functionAt } from "../../tools/start/find-devices.js";
 import { useNetworkCard, VIRTIO_NET } from "../../tools/start/network-step.js";
 
 suite("QEMU's user network", () => {
@@ -15,9 +15,9 @@ suite("QEMU's user network", () => {
         try {
           const stack = loadStack(qemu);
           stack.assignResources();
-          const found = devicesAmong(stack.scan(), 0).find(({ type }) => type === VIRTIO_NET);
+          const found = stack.scan().find(({ virtio_type }) => virtio_type === VIRTIO_NET);
           assert.ok(found);
-          const { problems, lease, resolution, pings } = useNetworkCard(stack, found);
+          const { problems, lease, resolution, pings } = useNetworkCard(stack, functionAt(found.address));
           assert.deepEqual(problems, []);
           assert.equal(lease?.address, "10.0.2.15");
           assert.equal(lease.router, "10.0.2.2");

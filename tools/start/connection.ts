@@ -1,21 +1,22 @@
 /** How a driver and its device talk to each other, for the report. */
 
-import type { Device } from "../../kernel-shim/javascript/index.js";
-import type { FoundDevice } from "./find-devices.js";
+import { Transport, type Device } from "../../kernel-shim/javascript/index.js";
 import type { ConnectionResult } from "./result.js";
 
-/** A device without it is a legacy one. [virtio-1.2 §6] */
-const VIRTIO_F_VERSION_1 = 1n << 32n;
+type Way = Pick<ConnectionResult, "transport" | "registers">;
 
-/** @param accepted the features of the open device */
-export function describeConnection(found: FoundDevice, device: Device, accepted: bigint): ConnectionResult {
-  const { mmioVersion } = found;
-  const isModern = (accepted & VIRTIO_F_VERSION_1) !== 0n;
-  const pci = isModern ? "modern PCI" : "legacy PCI";
-  const mmio = mmioVersion === 1 ? "MMIO version 1" : "MMIO version 2";
-  return {
-    transport: mmioVersion === undefined ? pci : mmio,
-    line: device.messages.length > 0 ? null : (device.interruptLine ?? null),
-    messages: device.messages.length,
-  };
+/** Of an open device, by `Transport`. */
+const WAYS: ReadonlyMap<number, Way> = new Map([
+  [Transport.LEGACY_PCI, { transport: "legacy PCI", registers: "ports" }],
+  [Transport.MODERN_PCI_PORTS, { transport: "modern PCI", registers: "ports" }],
+  [Transport.MODERN_PCI_MEMORY, { transport: "modern PCI", registers: "memory" }],
+  [Transport.MODERN_PCI_WINDOW, { transport: "modern PCI", registers: "configuration space" }],
+  [Transport.MMIO_1, { transport: "MMIO version 1", registers: "memory" }],
+  [Transport.MMIO_2, { transport: "MMIO version 2", registers: "memory" }],
+]);
+
+export function describeConnection(device: Device): ConnectionResult | null {
+  const { transport, vectors } = device.deviceInformation();
+  const way = WAYS.get(transport);
+  return way === undefined ? null : { ...way, line: vectors > 0 ? null : (device.interruptLine ?? null), vectors };
 }

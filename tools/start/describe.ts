@@ -108,9 +108,10 @@ function connectionRows(connection: ConnectionResult | null): string[][] {
   if (connection === null) {
     return [];
   }
-  const { transport, line, messages } = connection;
-  const interrupts = line === null ? "no interrupts" : `interrupts on line ${line}`;
-  return [["transport", `${transport}, ${messages === 0 ? interrupts : count(messages, "message vector")}`]];
+  const { transport, registers, line, vectors } = connection;
+  const onLine = line === null ? "no interrupts" : `interrupts on line ${line}`;
+  const interrupts = vectors === 0 ? onLine : count(vectors, "message vector");
+  return [["transport", `${transport}, registers in ${registers}, ${interrupts}`]];
 }
 
 function featureRows(features: FeaturesResult | null): string[][] {

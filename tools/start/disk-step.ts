@@ -9,7 +9,7 @@ import { DiskPass, type DiskPlan, type Visit } from "./disk-pass.js";
 import { describeFeatures } from "./features.js";
 import { count } from "../command/count.js";
 import { describeError } from "../command/errors.js";
-import type { FoundDevice } from "./find-devices.js";
+import type { DevicePlace } from "./find-devices.js";
 import type { Reporter } from "./reporter.js";
 import { findRequestBytes } from "./request-size.js";
 import type { DiskResult, PassResult } from "./result.js";
@@ -31,7 +31,7 @@ export interface DiskTasks {
 }
 
 /** Opens a disk, uses it, and closes it. What does not work is in `problems`. */
-export function useDisk(stack: VirtioStack, found: FoundDevice, tasks: DiskTasks, reporter: Reporter): DiskResult {
+export function useDisk(stack: VirtioStack, found: DevicePlace, tasks: DiskTasks, reporter: Reporter): DiskResult {
   const result: DiskResult = {
     address: found.name,
     connection: null,
@@ -53,7 +53,7 @@ export function useDisk(stack: VirtioStack, found: FoundDevice, tasks: DiskTasks
   try {
     const disk = stack.openBlock(found.address, found.options);
     try {
-      describe(found, disk, result);
+      describe(disk, result);
       moveContents(new DiskUse(stack, disk, result, reporter), tasks);
     } finally {
       disk.close();
@@ -64,9 +64,9 @@ export function useDisk(stack: VirtioStack, found: FoundDevice, tasks: DiskTasks
   return result;
 }
 
-function describe(found: FoundDevice, disk: BlockDevice, result: DiskResult): void {
+function describe(disk: BlockDevice, result: DiskResult): void {
   const information = disk.information();
-  result.connection = describeConnection(found, disk, information.features_accepted);
+  result.connection = describeConnection(disk);
   result.features = describeFeatures(VIRTIO_BLOCK, information.features_offered, information.features_accepted);
   result.sectors = Number(information.capacity);
   result.bytes = result.sectors * SECTOR_BYTES;

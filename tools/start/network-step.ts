@@ -10,7 +10,7 @@ import { runExchange, type FramePort } from "../../kernel-shim/network/client/ru
 import { describeConnection } from "./connection.js";
 import { describeFeatures } from "./features.js";
 import { describeError } from "../command/errors.js";
-import type { FoundDevice } from "./find-devices.js";
+import type { DevicePlace } from "./find-devices.js";
 import type { NetworkCardResult } from "./result.js";
 
 export const VIRTIO_NET = 1;
@@ -23,7 +23,7 @@ const DHCP_ATTEMPTS = 3;
 const DHCP_TIMEOUT_MILLISECONDS = 1000;
 
 /** Opens a card, uses it, and closes it. What does not work is in `problems`. */
-export function useNetworkCard(stack: VirtioStack, found: FoundDevice): NetworkCardResult {
+export function useNetworkCard(stack: VirtioStack, found: DevicePlace): NetworkCardResult {
   const result: NetworkCardResult = {
     address: found.name,
     connection: null,
@@ -45,7 +45,7 @@ export function useNetworkCard(stack: VirtioStack, found: FoundDevice): NetworkC
   try {
     const card = stack.openNet(found.address, found.options);
     try {
-      describeCard(found, card, result);
+      describeCard(card, result);
       if (result.isLinkUp) {
         talk(card, portOf(stack, card), result);
       } else {
@@ -61,9 +61,9 @@ export function useNetworkCard(stack: VirtioStack, found: FoundDevice): NetworkC
   return result;
 }
 
-function describeCard(found: FoundDevice, card: NetDevice, result: NetworkCardResult): void {
+function describeCard(card: NetDevice, result: NetworkCardResult): void {
   const information = card.information();
-  result.connection = describeConnection(found, card, information.features_accepted);
+  result.connection = describeConnection(card);
   result.features = describeFeatures(VIRTIO_NET, information.features_offered, information.features_accepted);
   result.mac = macFromBytes(card.mac());
   result.isMacGenerated = information.mac_is_generated === 1;

@@ -83,10 +83,11 @@ export interface SlotResult {
 /** How the driver reached a device. */
 export interface ConnectionResult {
   transport: "legacy PCI" | "modern PCI" | "MMIO version 1" | "MMIO version 2";
+  registers: "ports" | "memory" | "configuration space";
   /** The line that the device interrupts by; null when it does so by messages, or not at all. */
   line: number | null;
-  /** How many message vectors the device was given. */
-  messages: number;
+  /** MSI-X vectors in use. */
+  vectors: number;
 }
 
 /** Names of feature bits. */
