@@ -108,7 +108,6 @@ export function sizeBar(address: u32, index: u32, count: u32): void {
     const high = read32(address, register + 4);
     base |= (<u64>high) << 32;
     mask |= (<u64>writableBits(address, register + 4, high)) << 32;
-    valid = valid && mask != 0;
   } else {
     valid = false;
   }
