@@ -5,11 +5,14 @@ import { describe, test } from "node:test";
 import { BlockDevice } from "../../../kernel-shim/emulated-pc/block/device.js";
 import { MemoryDisk } from "../../../kernel-shim/emulated-pc/block/memory-disk.js";
 import { EmulatedPc } from "../../../kernel-shim/emulated-pc/machine.js";
+import { NetDevice } from "../../../kernel-shim/emulated-pc/net/device.js";
 import { furtherProfiles } from "../../../kernel-shim/emulated-pc/profiles.js";
 import type { RegionName } from "../../../kernel-shim/emulated-pc/virtio/faults.js";
 import { isMmio, type Transport } from "../../../kernel-shim/emulated-pc/virtio/transport.js";
 import {
+  BlockOperation,
   Event,
+  Interrupt,
   nameOf,
   Result,
   TransportWanted,
@@ -29,6 +32,7 @@ const CONFIG_GENERATION = 0x15;
 const QUEUE_SIZE = 0x18;
 const QUEUE_ENABLE = 0x1c;
 const QUEUE_NOTIFY_OFF = 0x1e;
+const QUEUE_NUM_MAX = 0x34;
 /** Fields of a vendor capability. */
 const CFG_TYPE = 3;
 const BAR = 4;
@@ -206,6 +210,22 @@ describe("registers", () => {
   });
 
   for (const transport of ["modern-memory", "mmio-2"] as const) {
+    test(`${transport}: a queue that is smaller after a reset does not do, and one that is larger does`, () => {
+      const scene = sceneOf(transport);
+      const lieOf = (size: number): void => {
+        if (transport === "mmio-2") lie(scene, "mmio", QUEUE_NUM_MAX, () => size);
+        else lie(scene, "common", QUEUE_SIZE, () => size);
+      };
+      lieOf(64);
+      const disk = scene.open();
+      lieOf(32);
+      assertThrowsResult(() => disk.reset(), Result.E_QUEUE_SIZE);
+      lieOf(128);
+      disk.reset();
+      assertWorks(disk);
+      disk.close();
+    });
+
     test(`${transport}: DEVICE_NEEDS_RESET breaks the device, and a reset brings it back`, () => {
       const scene = sceneOf(transport);
       const disk = scene.open();
@@ -243,7 +263,95 @@ describe("memory-mapped registers", () => {
   }
 });
 
+describe("a slot with less configuration than a card has fields", () => {
+  const MMIO_CONFIGURATION = 0x100;
+  const MTU = 2 ** 3;
+  const MAC = 2 ** 5;
+  const STATUS = 2 ** 16;
+  /** Bytes of configuration, and how many of address, link and MTU lie in them. */
+  for (const [bytes, fields] of [
+    [0, 0],
+    [5, 0],
+    [6, 1],
+    [7, 1],
+    [8, 2],
+    [11, 2],
+    [12, 3],
+  ] as const) {
+    test(`${bytes} bytes have ${fields} of them, and the others are as without their features`, () => {
+      const card = new NetDevice({ mtu: 1400, linkUp: false, features: MTU + MAC + STATUS });
+      const machine = new EmulatedPc({
+        profile: furtherProfiles["qemu-transitional"],
+        transport: "mmio-2",
+        layout: "bare",
+        devices: [card],
+      });
+      const { base } = machine.slotOf(card);
+      const options = { transport: TransportWanted.MMIO, mmio_base: base, mmio_bytes: MMIO_CONFIGURATION + bytes };
+      const open = loadStack(machine).openNet(0, options);
+      const { mac_is_generated, link_up, mtu } = open.information();
+      assert.deepEqual(
+        [mac_is_generated === 1, link_up === 1, mtu],
+        [fields < 1, fields < 2, fields < 3 ? 1500 : 1400],
+      );
+      open.close();
+      assert.deepEqual(machine.violations, []);
+    });
+  }
+});
+
+describe("memory-mapped devices", () => {
+  test("can be open at the same time, whatever PCI address the caller gives", () => {
+    const disks = [1, 2].map(
+      (byte) => new BlockDevice({ backEnd: new MemoryDisk(new Uint8Array(SECTORS * SECTOR_BYTES).fill(byte)) }),
+    );
+    const profile = furtherProfiles["qemu-transitional"];
+    const machine = new EmulatedPc({ profile, transport: "mmio-2", layout: "bare", devices: disks });
+    const stack = loadStack(machine);
+    const open = disks.map((disk) => {
+      const { base, bytes } = machine.slotOf(disk);
+      return stack.openBlock(0, { transport: TransportWanted.MMIO, mmio_base: base, mmio_bytes: bytes });
+    });
+    open.forEach((disk, index) => assert.equal(disk.readSectors(0, 1)[0], index + 1));
+    for (const disk of open) disk.close();
+  });
+});
+
 describe("message vectors", () => {
+  test("a legacy device that takes that of the configuration alone interrupts by its pin", () => {
+    const scene = sceneOf("legacy");
+    scene.disk.faults.acceptsVector = (vector) => vector === 0;
+    const disk = scene.open({ vectors: 2 });
+    disk.enableInterrupts();
+    assertWorks(disk);
+    assert.deepEqual(
+      scene.machine.messagesOf(scene.disk).filter((count) => count > 0),
+      [],
+    );
+    disk.close();
+  });
+
+  for (const transport of ["modern-memory", "transitional", "legacy"] as const) {
+    test(`${transport}: a device interrupts by messages where it takes them, and by its pin where it does not`, () => {
+      for (const takesAny of [true, false]) {
+        const scene = sceneOf(transport);
+        if (!takesAny) scene.disk.faults.acceptsVector = () => false;
+        const disk = scene.open({ vectors: 2 });
+        disk.enableInterrupts();
+        const pointer = scene.machine.allocateBuffer(SECTOR_BYTES);
+        const segments = [{ pointer, length: SECTOR_BYTES }];
+        disk.submit([{ token: 1, operation: BlockOperation.READ, sector: 0n, segments }]);
+        assert.equal(disk.interrupt(), takesAny ? 0 : Interrupt.QUEUE);
+        assert.equal(
+          scene.machine.messagesOf(scene.disk).some((count) => count > 0),
+          takesAny,
+        );
+        assert.equal(disk.poll().length, 1);
+        disk.close();
+      }
+    });
+  }
+
   for (const [name, accepts] of [
     ["none", () => false],
     ["that of the configuration alone", (vector: number) => vector === 0],

@@ -226,6 +226,9 @@ describe("rememberedRun", () => {
     memory_translate(POINTER + PAGE, PHYSICAL + 2 * PAGE);
     physicalAddress(POINTER + PAGE);
     expect(rememberedRun(POINTER + 1, 2 * PAGE, PHYSICAL + 1)).toBe(PAGE - 1);
+    forget_translations();
+    remember(2);
+    expect(rememberedRun(POINTER + 1, 3 * PAGE, PHYSICAL + 1)).toBe(2 * PAGE - 1);
   });
 
   it("ends at a page that was forgotten, or whose place in the table another page has", () => {

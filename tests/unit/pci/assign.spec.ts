@@ -417,6 +417,24 @@ describe("pci_assign", () => {
       expect(granted().memory_next).toBe(0xe010_0000);
     });
 
+    it("lets a bridge's own registers have addresses while it forwards nothing", () => {
+      const bridge = addBridge(0, 0x10);
+      numberBridge(bridge, 0, 1, 1);
+      addBar(bridge, 0, MEMORY, 0x1000);
+      expect(pci_assign(ranges)).toBe(Result.OK);
+      expect(barOf(bridge, 0)).toBe(0xe000_0000);
+    });
+
+    it("begins a unit for ports on another bus, wherever memory was assigned last", () => {
+      addBar(addDevice(0, 0x08, 1, 1), 0, IO, 32);
+      const bridge = addBridge(0, 0x10);
+      const behind = addDevice(bridge, 0x00, 1, 1);
+      addBar(behind, 0, MEMORY, 0x1000);
+      addBar(behind, 1, IO, 32);
+      expect(pci_assign(ranges)).toBe(Result.OK);
+      expect(barOf(behind, 1)).toBe(0xd001);
+    });
+
     it("assigns nothing below one that firmware opened", () => {
       const bridge = addBridge(0, 0x10);
       numberBridge(bridge, 0, 1, 1);

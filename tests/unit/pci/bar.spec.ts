@@ -67,6 +67,19 @@ describe("pci_bar", () => {
     expect(size(0)).toBe(0);
   });
 
+  it("believes no memory that lies where ports do", () => {
+    addBar(device, 0, MEMORY, 0x1000, 0xc000);
+    pci_writable(device, 0x10, 0x0000_f000);
+    expect(size(0)).toBe(0);
+  });
+
+  it("takes no bit of a port's number for one of memory", () => {
+    addBar(device, 0, IO, 8, 0xc048);
+    expect(size(0)).toBe(8);
+    expect(barRecord().base).toBe(0xc048);
+    expect(barRecord().is_prefetchable).toBe(0);
+  });
+
   it("sizes those of a multi-function device, too", () => {
     setHeader(device, 0x80);
     addBar(device, 5, IO, 32, 0xc040);

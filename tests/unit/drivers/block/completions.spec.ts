@@ -78,6 +78,16 @@ describe("a completion", () => {
     expect(askStatistics().writes).toBe(1);
   });
 
+  it("has its own result, whatever came of the request before", () => {
+    newDisk(INDIRECT_DESC);
+    for (let status: u32 = 0; status < 6; status++) {
+      read(status, 0, 512);
+      completeAll(1 + (status & 1));
+      expect(poll()).toBe(1);
+      expect(completion(0).result).toBe(status & 1 ? Result.E_UNSUPPORTED : Result.E_IO);
+    }
+  });
+
   it("is an error when the device wrote no status, also where an earlier request's was", () => {
     newDisk(0);
     read(1, 0, 512);

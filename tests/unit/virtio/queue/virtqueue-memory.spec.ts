@@ -83,6 +83,10 @@ describe("allocate", () => {
     freshArena(256 * 16);
     expect(queue.allocate(device, QUEUE, 1, 0, 32)).toBe(Result.E_MEMORY);
     newDevice(256, VIRTIO_F_INDIRECT_DESC);
+    // Enough for the states of chains, and not for the free descriptors.
+    freshArena(256 * 32 + 64);
+    expect(queue.allocate(device, QUEUE, 1, 0, 32)).toBe(Result.E_MEMORY);
+    newDevice(256, VIRTIO_F_INDIRECT_DESC);
     memory_fail_after(0);
     expect(queue.allocate(device, QUEUE, 1, 0, 32)).toBe(Result.E_DMA_MEMORY);
     expectFreed();

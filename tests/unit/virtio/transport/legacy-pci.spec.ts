@@ -232,6 +232,16 @@ describe("release", () => {
     expect(pci_get(pciName, 0x40) >> 16).toBe(0xc003);
   });
 
+  it("leaves MSI-X off where the device did not reset", () => {
+    pci_set(pciName, 0x34, 0x40);
+    addCapability(pciName, 0x40, 0x11, 0, 0xc003);
+    pci_writable(pciName, 0x40, 0xc000_0000);
+    const device = newDevice();
+    connect(device);
+    disconnect(device, false);
+    expect(pci_get(pciName, 0x40) >> 16).toBe(0x0003);
+  });
+
   it("keeps a device quiet that did not reset", () => {
     const device = newDevice();
     connect(device);

@@ -5,6 +5,7 @@ import { Device, deviceOf, registerDevice } from "../../../../assembly/virtio/de
 import {
   acceptFeatures,
   addStatus,
+  allowMemoryAccess,
   configuration16,
   configuration32,
   configuration8,
@@ -15,6 +16,7 @@ import {
   doorbell,
   doorbellSpace,
   findDoorbell,
+  forbidMemoryAccess,
   hasConfiguration,
   meaningOfVector,
   notify,
@@ -327,7 +329,7 @@ describe("connect", () => {
     plugModern(BLOCK);
     addBar(name, 0, IO, 0x100, 0);
     block_add(1, 0, 0x100);
-    expect(connectWith(Type.COMMON, 0, 0, 0x38)).toBe(Result.E_BAR, "ports without an address");
+    expect(connectWith(Type.COMMON, 0, 8, 0x38)).toBe(Result.E_BAR, "ports without an address");
   });
 
   it("does not take for the device's what lies behind its base address register", () => {
@@ -416,6 +418,25 @@ describe("connect", () => {
     mapped.mmioBytes = 0x100;
     mapped.transport = Transport.MMIO_2;
     expect(connectWith(Type.COMMON, 0, 0, 0x38)).toBe(Result.OK, "ports where another one has memory");
+    plugModern(BLOCK);
+    addStructure(Type.COMMON, 0, 0, 0x38);
+    addStructure(Type.NOTIFY, 0, 0x40, 16, 2);
+    const modern = changetype<Device>(deviceOf(opens(registerDevice(ADDRESS, BLOCK, offsetof<Device>()))));
+    expect(connect(modern)).toBe(Result.OK);
+    const other = changetype<Device>(deviceOf(opens(registerDevice(ADDRESS + 8, BLOCK, offsetof<Device>()))));
+    plugFunction(ADDRESS + 8, BLOCK, BASE);
+    addBar(name, 1, MEMORY, 0x100, PORTS);
+    block_add(0, PORTS, 0x100);
+    addStructure(Type.COMMON, 1, 0, 0x38);
+    addStructure(Type.NOTIFY, 1, 0x40, 16, 2);
+    expect(connect(other)).toBe(Result.OK, "memory where a modern one has ports");
+  });
+
+  it("lets a device's own structures overlap", () => {
+    addStructure(Type.COMMON, 4, 0, 0x1000);
+    addStructure(Type.NOTIFY, 4, 0x800, 0x1000, 4);
+    const device = changetype<Device>(deviceOf(opens(registerDevice(ADDRESS, BLOCK, offsetof<Device>()))));
+    expect(connect(device)).toBe(Result.OK);
   });
 
   it("refuses what the kernel does not grant, and leaves the function as it was", () => {
@@ -479,6 +500,16 @@ describe("connect to an open device", () => {
     pci_set(name, 0x14, 0x9000_0000);
     expect(connect(device)).toBe(Result.E_BAR);
   });
+
+  it("sees that four ports are where they were", () => {
+    addBar(name, 1, IO, 4, 0xd20c);
+    block_add(1, 0xd20c, 4);
+    addStructure(Type.COMMON, 0, 0, 0x40);
+    addStructure(Type.NOTIFY, 1, 0, 4, 0);
+    const device = newModern(BLOCK);
+    expect(connect(device)).toBe(Result.OK);
+    expect(connect(device)).toBe(Result.OK);
+  });
 });
 
 describe("the way through configuration space", () => {
@@ -535,12 +566,41 @@ describe("the way through configuration space", () => {
   });
 });
 
+/** Makes the function one that has the legacy registers, too. */
+function makeTransitional(): void {
+  pci_set(name, 0, 0x1001_1af4);
+  pci_set(name, 0x08, 0x0100_0000);
+  pci_set(name, 0x2c, 0x0002_1af4);
+}
+
 describe("a transitional device", () => {
+  it("is a modern one where its registers can be reached", () => {
+    addStructures();
+    makeTransitional();
+    const device = newModern(BLOCK);
+    expect(connect(device)).toBe(Result.OK);
+    expect(device.transport).toBe(Transport.MODERN_PCI_MEMORY);
+    expect(connect(device)).toBe(Result.OK);
+  });
+
+  it("is a legacy one rather than one behind configuration space, unless that is wanted", () => {
+    addBar(name, 2, MEMORY, 0x4000);
+    addStructure(Type.COMMON, 2, 0, 0x38);
+    addStructure(Type.NOTIFY, 2, 0x3000, 0x100, 4);
+    addStructure(Type.PCI_CFG, 0, 0, 0);
+    makeTransitional();
+    const device = newModern(BLOCK);
+    expect(connect(device)).toBe(Result.OK);
+    expect(device.transport).toBe(Transport.LEGACY_PCI);
+    const other = newModern(BLOCK);
+    other.transportWanted = TransportWanted.MODERN_PCI;
+    expect(connect(other)).toBe(Result.OK);
+    expect(other.transport).toBe(Transport.MODERN_PCI_WINDOW);
+  });
+
   it("is no legacy one where modern registers are wanted", () => {
     addStructure(Type.COMMON, 2, 0, 0x38);
-    pci_set(name, 0, 0x1001_1af4);
-    pci_set(name, 0x08, 0x0100_0000);
-    pci_set(name, 0x2c, 0x0002_1af4);
+    makeTransitional();
     const device = newModern(BLOCK);
     device.transportWanted = TransportWanted.MODERN_PCI;
     expect(connect(device)).toBe(Result.E_BAR);
@@ -560,6 +620,16 @@ describe("release", () => {
     expect(block_windows()).toBe(windows);
     expect(connect(device)).toBe(Result.OK);
     expect(block_windows()).toBe(windows);
+  });
+});
+
+describe("access to memory", () => {
+  it("is given and taken by the command register", () => {
+    const device = connected();
+    allowMemoryAccess(device);
+    expect(command() & 7).toBe(6);
+    forbidMemoryAccess(device);
+    expect(command() & 7).toBe(2);
   });
 });
 
