@@ -46,7 +46,12 @@ const groups: readonly Group[] = [
     only: /profile (qemu-modern as modern-window|crosvm|firecracker with 2 message vectors|microvm-2),/,
   },
   { name: "limits", files: testFilesIn(["tests/emulator/limits", "tests/emulator/geometry"]) },
-  { name: "bindings", files: testFilesIn(["tests/emulator/binding"]) },
+  {
+    name: "bindings",
+    files: testFilesIn(["tests/emulator/binding"]),
+    // Not that which loads a second stack into the same memory: a module that is not optimised writes its zeroes there.
+    only: /^(?!a grant that is used up)/,
+  },
   { name: "the campaign", files: inProject("tests/hostile/campaign.test.ts"), only: /seeds \d/ },
 ];
 
