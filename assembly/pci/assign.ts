@@ -17,7 +17,7 @@ import { Result } from "../abi/results";
 import { checkRecords } from "../memory/records";
 import { barBase, barCount, barIs64Bit, barIsIo, barRegister, barSize, is64Bit, sizeBar } from "./bar";
 import { closePrefetchableWindow, closeWindow, readWindow, windowIsOpen, windowShift, writeWindow } from "./bridge";
-import { read16, read32, read8, write32, write8 } from "./configuration";
+import { readPci16, readPci32, readPci8, writePci32, writePci8 } from "./configuration-space";
 import { changeCommand } from "./function";
 import { BaseAddress, Command, HeaderType, Register } from "./registers";
 import {
@@ -76,7 +76,7 @@ export function pci_assign(record: u32): i32 {
   highestBus = 0;
   for (let address = firstFunction(); address != NO_FUNCTION; address = nextFunction()) {
     if (!isBridge()) continue;
-    const numbers = read32(address, Register.PRIMARY_BUS_NUMBER);
+    const numbers = readPci32(address, Register.PRIMARY_BUS_NUMBER);
     const secondary = (numbers >> 8) & 0xff;
     if (secondary) highestBus = max(highestBus, max(secondary, (numbers >> 16) & 0xff));
     enterBus(address, secondary);
@@ -107,7 +107,7 @@ export function pci_assign(record: u32): i32 {
 /** Numbers the bridge that the walk stands at if need be, lets it forward, and goes down behind it. */
 function setUpBridge(bridge: u32): bool {
   const bus = bridge >> 8;
-  const numbers = read32(bridge, Register.PRIMARY_BUS_NUMBER);
+  const numbers = readPci32(bridge, Register.PRIMARY_BUS_NUMBER);
   let secondary = (numbers >> 8) & 0xff;
   const isNew = secondary == 0 || busIsMarked(bus, BusMark.NUMBERED);
   if (isNew) {
@@ -115,13 +115,17 @@ function setUpBridge(bridge: u32): bool {
     if (highestBus == BUSES - 1 || (bus && !busIsMarked(bus, BusMark.NUMBERED))) return false;
     secondary = ++highestBus;
     // Primary, secondary and so far the only one behind; the latency timer stays.
-    write32(bridge, Register.PRIMARY_BUS_NUMBER, (numbers & 0xff00_0000) | (secondary << 16) | (secondary << 8) | bus);
+    writePci32(
+      bridge,
+      Register.PRIMARY_BUS_NUMBER,
+      (numbers & 0xff00_0000) | (secondary << 16) | (secondary << 8) | bus,
+    );
     for (let above = bus; above; above = bridgeTo(above) >> 8) {
-      write8(bridgeTo(above), Register.SUBORDINATE_BUS_NUMBER, secondary);
+      writePci8(bridgeTo(above), Register.SUBORDINATE_BUS_NUMBER, secondary);
     }
     closePrefetchableWindow(bridge);
   }
-  const forwards = (read16(bridge, Register.COMMAND) & FORWARDING) == FORWARDING;
+  const forwards = (readPci16(bridge, Register.COMMAND) & FORWARDING) == FORWARDING;
   // Before it forwards, a bridge must not claim what nobody meant it to.
   if (isNew || !windowIsOpen(readWindow(bridge, true))) closeWindow(bridge, true);
   if (isNew || !windowIsOpen(readWindow(bridge, false))) closeWindow(bridge, false);
@@ -141,15 +145,15 @@ function assignBars(address: u32, granted: PciRanges): bool {
   let complete = true;
   for (let index: u32 = 0; index < count; index++) {
     const register = barRegister(index);
-    const value = read32(address, register);
+    const value = readPci32(address, register);
     const isAssigned = !isNew && (value & ~BaseAddress.MEMORY_FLAGS) != 0;
     if (!isAssigned) {
       sizeBar(address, index, count);
       if (barSize != 0 && (isNew || barBase == 0)) {
         const base = place(bus, barSize, barIsIo, granted);
         if (!base) complete = false;
-        write32(address, register, base);
-        if (barIs64Bit) write32(address, register + 4, 0);
+        writePci32(address, register, base);
+        if (barIs64Bit) writePci32(address, register + 4, 0);
       }
     }
     if (is64Bit(value)) index++;
@@ -163,11 +167,11 @@ function assignBars(address: u32, granted: PciRanges): bool {
  */
 function isInUse(address: u32): bool {
   if (isBridge()) {
-    const secondary = (read32(address, Register.PRIMARY_BUS_NUMBER) >> 8) & 0xff;
+    const secondary = (readPci32(address, Register.PRIMARY_BUS_NUMBER) >> 8) & 0xff;
     return busIsMarked(secondary, BusMark.FORWARDED);
   }
-  if (read16(address, Register.COMMAND) & (Command.IO_SPACE | Command.MEMORY_SPACE)) return true;
-  return read8(address, Register.BASE_CLASS) == BRIDGE_CLASS;
+  if (readPci16(address, Register.COMMAND) & (Command.IO_SPACE | Command.MEMORY_SPACE)) return true;
+  return readPci8(address, Register.BASE_CLASS) == BRIDGE_CLASS;
 }
 
 /**

@@ -2,7 +2,7 @@
 import { PciBar } from "../abi/records";
 import { Result } from "../abi/results";
 import { checkRecords } from "../memory/records";
-import { functionExists, read16, read32, read8, write16, write32 } from "./configuration";
+import { functionExists, readPci16, readPci32, readPci8, writePci16, writePci32 } from "./configuration-space";
 import { BaseAddress, Command, HeaderType, Register } from "./registers";
 
 /**
@@ -47,10 +47,10 @@ export function pci_bar(address: u32, index: u32, record: u32): i32 {
 /** The same for use within the stack: what it finds is in the variables above. */
 export function findBar(address: u32, index: u32): i32 {
   if (!functionExists(address)) return Result.E_NOT_FOUND;
-  const count = barCount(read8(address, Register.HEADER_TYPE) & HeaderType.LAYOUT);
+  const count = barCount(readPci8(address, Register.HEADER_TYPE) & HeaderType.LAYOUT);
   if (index >= count) return Result.E_ARGUMENT;
   let first: u32 = 0;
-  while (first < index) first += is64Bit(read32(address, barRegister(first))) ? 2 : 1;
+  while (first < index) first += is64Bit(readPci32(address, barRegister(first))) ? 2 : 1;
   if (first == index) sizeBar(address, index, count);
   else setBar(0, 0, false, false, false);
   return Result.OK;
@@ -73,9 +73,9 @@ export function is64Bit(value: u32): bool {
 
 /** Where base address register `index` leads: port or physical address. Writes nothing. */
 export function readBase(address: u32, index: u32): u64 {
-  const low = read32(address, barRegister(index));
+  const low = readPci32(address, barRegister(index));
   if (low & BaseAddress.IO_SPACE) return low & ~BaseAddress.IO_FLAGS;
-  const high = is64Bit(low) ? read32(address, barRegister(index + 1)) : 0;
+  const high = is64Bit(low) ? readPci32(address, barRegister(index + 1)) : 0;
   return ((<u64>high) << 32) | (low & ~BaseAddress.MEMORY_FLAGS);
 }
 
@@ -89,10 +89,10 @@ export function readBase(address: u32, index: u32): u64 {
 export function sizeBar(address: u32, index: u32, count: u32): void {
   const register = barRegister(index);
   // While ones stand in the register, the function must not answer at that address.
-  const command = read16(address, Register.COMMAND);
-  write16(address, Register.COMMAND, command & ~(Command.IO_SPACE | Command.MEMORY_SPACE));
+  const command = readPci16(address, Register.COMMAND);
+  writePci16(address, Register.COMMAND, command & ~(Command.IO_SPACE | Command.MEMORY_SPACE));
 
-  const low = read32(address, register);
+  const low = readPci32(address, register);
   const lowMask = writableBits(address, register, low);
   const isIo = (low & BaseAddress.IO_SPACE) != 0;
   const flags: u32 = isIo ? BaseAddress.IO_FLAGS : BaseAddress.MEMORY_FLAGS;
@@ -105,14 +105,14 @@ export function sizeBar(address: u32, index: u32, count: u32): void {
     // A device for machines with 16-bit ports may leave out the upper half.
     mask |= isIo && mask >> 16 == 0 ? UPPER_48_BITS : UPPER_32_BITS;
   } else if (index + 1 < count) {
-    const high = read32(address, register + 4);
+    const high = readPci32(address, register + 4);
     base |= (<u64>high) << 32;
     mask |= (<u64>writableBits(address, register + 4, high)) << 32;
   } else {
     valid = false;
   }
 
-  write16(address, Register.COMMAND, command);
+  writePci16(address, Register.COMMAND, command);
 
   const size = 0 - mask;
   valid = valid && (size & (size - 1)) == 0;
@@ -129,8 +129,8 @@ function setBar(base: u64, size: u64, isIo: bool, is64Bit: bool, isPrefetchable:
 
 /** What a base address register reads after ones were written; then it has its `original` value again. */
 function writableBits(address: u32, register: u32, original: u32): u32 {
-  write32(address, register, 0xffff_ffff);
-  const bits = read32(address, register);
-  write32(address, register, original);
+  writePci32(address, register, 0xffff_ffff);
+  const bits = readPci32(address, register);
+  writePci32(address, register, original);
   return bits;
 }

@@ -6,7 +6,7 @@
  * that begins at unit 0 counts as closed as well: that is what bridges show after a reset, and nothing is ever
  * assigned there.
  */
-import { read32, write16, write32 } from "./configuration";
+import { readPci32, writePci16, writePci32 } from "./configuration-space";
 import { Register } from "./registers";
 
 /** Memory Base 0xfff00000, Memory Limit 0x000fffff. */
@@ -19,8 +19,8 @@ export function windowShift(isIo: bool): u32 {
 
 /** First unit of a window, plus 65536 × last unit. */
 export function readWindow(bridge: u32, isIo: bool): u32 {
-  if (!isIo) return (read32(bridge, Register.MEMORY_BASE) >> 4) & 0x0fff_0fff;
-  const registers = read32(bridge, Register.IO_BASE);
+  if (!isIo) return (readPci32(bridge, Register.MEMORY_BASE) >> 4) & 0x0fff_0fff;
+  const registers = readPci32(bridge, Register.IO_BASE);
   return ((registers >> 4) & 0xf) | ((registers << 4) & 0xf_0000);
 }
 
@@ -33,10 +33,10 @@ export function windowIsOpen(window: u32): bool {
 /** Opens a window from unit `first` to unit `last`, both included, below 64 KiB or 4 GiB. */
 export function writeWindow(bridge: u32, isIo: bool, first: u32, last: u32): void {
   if (isIo) {
-    write16(bridge, Register.IO_BASE, (first << 4) | (last << 12));
-    write32(bridge, Register.IO_BASE_UPPER_16_BITS, 0);
+    writePci16(bridge, Register.IO_BASE, (first << 4) | (last << 12));
+    writePci32(bridge, Register.IO_BASE_UPPER_16_BITS, 0);
   } else {
-    write32(bridge, Register.MEMORY_BASE, (first << 4) | (last << 20));
+    writePci32(bridge, Register.MEMORY_BASE, (first << 4) | (last << 20));
   }
 }
 
@@ -47,7 +47,7 @@ export function closeWindow(bridge: u32, isIo: bool): void {
 
 /** Closes the window for prefetchable memory, which this stack never uses: such memory may lie in the other. */
 export function closePrefetchableWindow(bridge: u32): void {
-  write32(bridge, Register.PREFETCHABLE_MEMORY_BASE, CLOSED_MEMORY);
-  write32(bridge, Register.PREFETCHABLE_BASE_UPPER_32_BITS, 0);
-  write32(bridge, Register.PREFETCHABLE_LIMIT_UPPER_32_BITS, 0);
+  writePci32(bridge, Register.PREFETCHABLE_MEMORY_BASE, CLOSED_MEMORY);
+  writePci32(bridge, Register.PREFETCHABLE_BASE_UPPER_32_BITS, 0);
+  writePci32(bridge, Register.PREFETCHABLE_LIMIT_UPPER_32_BITS, 0);
 }

@@ -8,7 +8,7 @@
 import { PciCapability } from "../abi/records";
 import { Result } from "../abi/results";
 import { checkRecords } from "../memory/records";
-import { functionExists, read32, read8 } from "./configuration";
+import { functionExists, readPci32, readPci8 } from "./configuration-space";
 import { Register, Status } from "./registers";
 
 /** The header ends here. */
@@ -27,7 +27,7 @@ export function pci_capabilities(address: u32, records: u32, capacity: u32): i32
   if (!functionExists(address)) return Result.E_NOT_FOUND;
   let found: u32 = 0;
   for (let offset = firstCapability(address); offset != 0;) {
-    const entry = read32(address, offset);
+    const entry = readPci32(address, offset);
     if (found < capacity) {
       const record = changetype<PciCapability>(records + found * offsetof<PciCapability>());
       record.id = <u8>entry;
@@ -44,7 +44,7 @@ export function pci_capabilities(address: u32, records: u32, capacity: u32): i32
 export function findCapability(address: u32, id: u32): u32 {
   let offset = firstCapability(address);
   while (offset) {
-    const entry = read32(address, offset);
+    const entry = readPci32(address, offset);
     if ((entry & 0xff) == id) break;
     offset = nextCapability(offset, entry);
   }
@@ -57,8 +57,8 @@ let visited: u64 = 0;
 /** Begins a walk over the capabilities of an existing function. Returns the offset of the first, 0 without any. */
 export function firstCapability(address: u32): u32 {
   visited = 0;
-  const status = read32(address, Register.COMMAND) >> 16;
-  return status & Status.CAPABILITIES_LIST ? follow(read8(address, Register.CAPABILITIES_POINTER)) : 0;
+  const status = readPci32(address, Register.COMMAND) >> 16;
+  return status & Status.CAPABILITIES_LIST ? follow(readPci8(address, Register.CAPABILITIES_POINTER)) : 0;
 }
 
 /** Offset of the capability after the one at `offset`, whose first doubleword is `entry`; 0 at the end of the list. */

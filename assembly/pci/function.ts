@@ -1,6 +1,6 @@
 /** What opening and closing a device does to the PCI function at its address. No other one is touched. */
 import { findCapability } from "./capabilities";
-import { read16, write16 } from "./configuration";
+import { readPci16, writePci16 } from "./configuration-space";
 import { Capability, Command, Register } from "./registers";
 
 /**
@@ -35,14 +35,14 @@ export function enableMsix(address: u32): void {
 /** The Message Control register of MSI-X, 0 where the function has none. */
 export function readMsixControl(address: u32): u32 {
   const capability = findCapability(address, Capability.MSI_X);
-  return capability ? read16(address, capability + Capability.MSI_X_MESSAGE_CONTROL) : 0;
+  return capability ? readPci16(address, capability + Capability.MSI_X_MESSAGE_CONTROL) : 0;
 }
 
 /** Entries of the function's MSI-X table, 0 where it has none. */
 export function msixTableSize(address: u32): u32 {
   const capability = findCapability(address, Capability.MSI_X);
   if (capability == 0) return 0;
-  return (read16(address, capability + Capability.MSI_X_MESSAGE_CONTROL) & Capability.MSI_X_TABLE_SIZE) + 1;
+  return (readPci16(address, capability + Capability.MSI_X_MESSAGE_CONTROL) & Capability.MSI_X_TABLE_SIZE) + 1;
 }
 
 const MSI_X_SWITCHES: u32 = Capability.MSI_X_ENABLE | Capability.MSI_X_FUNCTION_MASK;
@@ -53,7 +53,7 @@ function changeMsix(address: u32, clear: u32, set: u32): void {
 }
 
 export function readCommand(address: u32): u32 {
-  return read16(address, Register.COMMAND);
+  return readPci16(address, Register.COMMAND);
 }
 
 /**
@@ -79,5 +79,5 @@ export function changeCommand(address: u32, clear: u32, set: u32): void {
 }
 
 function changeBits(address: u32, register: u32, clear: u32, set: u32): void {
-  write16(address, register, (read16(address, register) & ~clear) | set);
+  writePci16(address, register, (readPci16(address, register) & ~clear) | set);
 }

@@ -6,7 +6,7 @@
  * the bridge has its bus numbers again.
  */
 import { allocatePrivate, freePrivate } from "../memory/arena";
-import { read32, read8, write16, write32 } from "./configuration";
+import { readPci32, readPci8, writePci16, writePci32 } from "./configuration-space";
 import { Command, HeaderType, Register } from "./registers";
 import { bridgeTo, enterBus, firstFunction, isBridge, nextFunction, NO_FUNCTION } from "./walk";
 
@@ -26,7 +26,7 @@ const SECONDARY_BUS: u32 = 0xff00;
 /** Keeps the way to a function, and the function. Returns the list, 0 without memory for it. */
 export function keepWayTo(address: u32): u32 {
   for (let at = firstFunction(); at != NO_FUNCTION; at = nextFunction()) {
-    if (isBridge()) enterBus(at, read8(at, Register.SECONDARY_BUS_NUMBER));
+    if (isBridge()) enterBus(at, readPci8(at, Register.SECONDARY_BUS_NUMBER));
   }
   let first: u32 = 0;
   while (true) {
@@ -38,7 +38,7 @@ export function keepWayTo(address: u32): u32 {
     store<u32>(kept, first);
     store<u32>(kept, address, ADDRESS);
     for (let offset: u32 = 0; offset < HEADER_BYTES; offset += 4) {
-      store<u32>(kept + offset, read32(address, offset), HEADER);
+      store<u32>(kept + offset, readPci32(address, offset), HEADER);
     }
     first = kept;
     const bus = address >> 8;
@@ -79,19 +79,19 @@ export function restoreKept(first: u32): bool {
     if (lost == 0) continue;
     const command = <u32>load<u16>(kept, HEADER + Register.COMMAND);
     // Not while it answers at the address that is written.
-    write16(address, Register.COMMAND, command & ~ACTIVE);
+    writePci16(address, Register.COMMAND, command & ~ACTIVE);
     for (let offset: u32 = Register.BASE_ADDRESS_0; offset < HEADER_BYTES; offset += 4) {
       const value = load<u32>(kept + offset, HEADER);
       // The upper half of that register is the secondary status, which ones would clear.
-      if (isBridge && offset == Register.IO_BASE) write16(address, offset, value);
-      else write32(address, offset, value);
+      if (isBridge && offset == Register.IO_BASE) writePci16(address, offset, value);
+      else writePci32(address, offset, value);
     }
-    write16(address, Register.COMMAND, isBridge ? command : command & ~Command.BUS_MASTER);
+    writePci16(address, Register.COMMAND, isBridge ? command : command & ~Command.BUS_MASTER);
   }
   return true;
 }
 
 /** The bits in which a doubleword of a header is another one than was kept. */
 function differs(kept: u32, offset: u32): u32 {
-  return read32(load<u32>(kept, ADDRESS), offset) ^ load<u32>(kept + offset, HEADER);
+  return readPci32(load<u32>(kept, ADDRESS), offset) ^ load<u32>(kept + offset, HEADER);
 }

@@ -3,7 +3,7 @@ import { PciMsix } from "../abi/records";
 import { Result } from "../abi/results";
 import { checkRecords } from "../memory/records";
 import { findCapability } from "./capabilities";
-import { functionExists, read32 } from "./configuration";
+import { functionExists, readPci32 } from "./configuration-space";
 import { Capability } from "./registers";
 
 /**
@@ -20,11 +20,11 @@ export function pci_msix(address: u32, record: u32): i32 {
   const capability = findCapability(address, Capability.MSI_X);
   if (capability == 0) return Result.E_UNSUPPORTED;
   const msix = changetype<PciMsix>(record);
-  msix.vectors = ((read32(address, capability) >> 16) & Capability.MSI_X_TABLE_SIZE) + 1;
-  const table = read32(address, capability + Capability.MSI_X_TABLE);
+  msix.vectors = ((readPci32(address, capability) >> 16) & Capability.MSI_X_TABLE_SIZE) + 1;
+  const table = readPci32(address, capability + Capability.MSI_X_TABLE);
   msix.table_bar = table & Capability.MSI_X_BAR;
   msix.table_offset = table & ~Capability.MSI_X_BAR;
-  const pending = read32(address, capability + Capability.MSI_X_PENDING_BITS);
+  const pending = readPci32(address, capability + Capability.MSI_X_PENDING_BITS);
   msix.pending_bar = pending & Capability.MSI_X_BAR;
   msix.pending_offset = pending & ~Capability.MSI_X_BAR;
   return Result.OK;

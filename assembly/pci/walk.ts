@@ -8,7 +8,7 @@
  *
  * One walk at a time; its state is static.
  */
-import { identifiesFunction, read32 } from "./configuration";
+import { identifiesFunction, readPci32 } from "./configuration-space";
 import { HeaderType, Register } from "./registers";
 
 /** What stands for an address after the last function. */
@@ -78,9 +78,9 @@ export function startBus(number: u32): void {
 export function nextOnBus(): u32 {
   while (slot < SLOTS_PER_BUS) {
     const address = (bus << 8) | slot;
-    identity = read32(address, Register.VENDOR_ID);
+    identity = readPci32(address, Register.VENDOR_ID);
     const exists = identifiesFunction(identity);
-    header = exists ? (read32(address, Register.CACHE_LINE_SIZE) >> 16) & 0xff : 0;
+    header = exists ? (readPci32(address, Register.CACHE_LINE_SIZE) >> 16) & 0xff : 0;
     slot += (slot & 7) | (header & HeaderType.MULTI_FUNCTION) ? 1 : 8;
     if (exists) return address;
   }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { projectFolder } from "../../tools/build/project.js";
+import { projectFolder, smallParts } from "../../tools/build/project.js";
 import { BootedMachine } from "../../tools/unikernel/boot.js";
 import { buildImage, type MemoryCheck } from "../../tools/unikernel/image.js";
 import { makeDisk, mebibyte, temporaryFolder, timeoutMilliseconds } from "./bench.js";
@@ -27,9 +27,7 @@ test("guard pages take fewer instructions than comparisons, about as many as REA
 
   async function measure(memoryCheck: MemoryCheck): Promise<number[]> {
     const application = "tests/unikernel/applications/measure";
-    // A stack without the other transports is the smallest.
-    const transports = ["legacy-pci"];
-    const image = await buildImage({ name: `measure-${memoryCheck}`, application, transports, memoryCheck });
+    const image = await buildImage({ name: `measure-${memoryCheck}`, application, parts: smallParts, memoryCheck });
     const { status, output } = await new BootedMachine({
       image: image.path,
       disks: [makeDisk(join(folder, `${memoryCheck}.img`), mebibyte)],

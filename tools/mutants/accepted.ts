@@ -129,7 +129,7 @@ export const acceptances: readonly Acceptance[] = [
   { function: "read16", condition: "offset & 2", never: ["cut"], why: SHIFT },
   {
     function: "nextOnBus",
-    condition: "(read32(address, Register.CACHE_LINE_SIZE) >> 16) & 0xff",
+    condition: "(readPci32(address, Register.CACHE_LINE_SIZE) >> 16) & 0xff",
     never: ["cut"],
     why: "all who look at the header mask a bit of it",
   },

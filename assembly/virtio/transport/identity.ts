@@ -1,5 +1,5 @@
 /** Which PCI functions are virtio devices, of which type, and with which interface. [virtio-1.2 §4.1.2] */
-import { functionExists, read16, read32, read8 } from "../../pci/configuration";
+import { functionExists, readPci16, readPci32, readPci8 } from "../../pci/configuration-space";
 import { BaseAddress, Register } from "../../pci/registers";
 
 const VENDOR: u32 = 0x1af4;
@@ -37,16 +37,16 @@ export function hasLegacyInterface(identity: u32, bar0: u32): bool {
 /** The type of the virtio device at `address`, 0 when there is none or it lacks the legacy interface. */
 export function identifyLegacy(address: u32): u32 {
   if (!functionExists(address)) return 0;
-  const identity = read32(address, Register.VENDOR_ID);
-  if (!hasLegacyInterface(identity, read32(address, Register.BASE_ADDRESS_0))) return 0;
+  const identity = readPci32(address, Register.VENDOR_ID);
+  if (!hasLegacyInterface(identity, readPci32(address, Register.BASE_ADDRESS_0))) return 0;
   return typeOf(address, identity);
 }
 
 /** The type of the virtio device at `address`, whatever interface it has; 0 when there is none. */
 export function identifyVirtio(address: u32): u32 {
-  return functionExists(address) ? typeOf(address, read32(address, Register.VENDOR_ID)) : 0;
+  return functionExists(address) ? typeOf(address, readPci32(address, Register.VENDOR_ID)) : 0;
 }
 
 function typeOf(address: u32, identity: u32): u32 {
-  return virtioType(identity, read8(address, Register.REVISION_ID), read16(address, Register.SUBSYSTEM_ID));
+  return virtioType(identity, readPci8(address, Register.REVISION_ID), readPci16(address, Register.SUBSYSTEM_ID));
 }

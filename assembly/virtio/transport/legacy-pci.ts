@@ -7,7 +7,7 @@ import { Result, Transport } from "../../abi/results";
 import { in16, in32, in8, out16, out32, out8 } from "../../kernel";
 import { PAGE_SHIFT } from "../../memory/shared";
 import { barBase, barIsIo, barSize, findBar } from "../../pci/bar";
-import { functionExists, isConfigurationPort, read32 } from "../../pci/configuration";
+import { functionExists, isConfigurationPort, readPci32 } from "../../pci/configuration-space";
 import { disableBusMaster, enableDecoding, readCommand, restoreFunction } from "../../pci/function";
 import { BaseAddress, Command, Register } from "../../pci/registers";
 import { Device } from "../device";
@@ -62,7 +62,7 @@ export function connectLegacy(device: Device): i32 {
   if (!functionExists(address)) return isKnown ? Result.E_GONE : Result.E_NOT_FOUND;
   if (identifyLegacy(address) != device.type) return Result.E_NOT_VIRTIO;
   if (isKnown) {
-    if ((read32(address, Register.BASE_ADDRESS_0) & ~BaseAddress.IO_FLAGS) != device.registers) return Result.E_BAR;
+    if ((readPci32(address, Register.BASE_ADDRESS_0) & ~BaseAddress.IO_FLAGS) != device.registers) return Result.E_BAR;
   } else {
     const result = findRegisters(device);
     if (result != Result.OK) return result;

@@ -9,7 +9,7 @@ import { mmio_map, mmio_unmap } from "../../kernel";
 import { allocatePrivate, freePrivate } from "../../memory/arena";
 import { barBase, barIsIo, barSize, findBar, readBase } from "../../pci/bar";
 import { firstCapability, nextCapability } from "../../pci/capabilities";
-import { functionExists, isConfigurationPort, read32, read8 } from "../../pci/configuration";
+import { functionExists, isConfigurationPort, readPci32, readPci8 } from "../../pci/configuration-space";
 import { changeCommand, disableBusMaster, enableDecoding, readCommand, restoreFunction } from "../../pci/function";
 import { Capability, Command } from "../../pci/registers";
 import { Device } from "../device";
@@ -144,7 +144,7 @@ function findStructures(device: Device, mayUseWindow: bool): i32 {
   device.commandFound = <u16>readCommand(address);
   let isModern = false;
   for (let at = firstCapability(address); at != 0;) {
-    const entry = read32(address, at);
+    const entry = readPci32(address, at);
     const type = entry >> 24;
     if ((entry & 0xff) == Capability.VENDOR_SPECIFIC) {
       const bytes = (entry >> 16) & 0xff;
@@ -182,9 +182,9 @@ function findStructure(device: Device, type: u32, at: u32): void {
   const structure = structureOf(device, type);
   if (structure.space == Space.PORTS || structure.space == Space.MEMORY) return;
   const address = device.pciAddress;
-  const bar = read8(address, at + CAPABILITY_BAR);
-  const offset = read32(address, at + CAPABILITY_OFFSET);
-  const length = min(read32(address, at + CAPABILITY_LENGTH), STRUCTURE_BYTES_MAX);
+  const bar = readPci8(address, at + CAPABILITY_BAR);
+  const offset = readPci32(address, at + CAPABILITY_OFFSET);
+  const length = min(readPci32(address, at + CAPABILITY_LENGTH), STRUCTURE_BYTES_MAX);
   if (length < bytesMin(type) || offset & (widthMax(type) - 1)) return;
   if (findBar(address, bar) != Result.OK || <u64>offset + length > barSize) return;
   const first = barBase + offset;
@@ -196,7 +196,7 @@ function findStructure(device: Device, type: u32, at: u32): void {
   structure.length = length;
   structure.base = base == 0 ? offset : base;
   structure.address = first;
-  if (type == Type.NOTIFY) modernOf(device).multiplier = read32(address, at + NOTIFY_OFF_MULTIPLIER);
+  if (type == Type.NOTIFY) modernOf(device).multiplier = readPci32(address, at + NOTIFY_OFF_MULTIPLIER);
 }
 
 /** Bytes without which a structure is of no use. */

@@ -5,7 +5,7 @@
  * A capability names a base address register, an offset and a length, and has a register that stands for what is there.
  * Base address register and length are written only when they change, which leaves two configuration cycles an access.
  */
-import { readExactly, write16, write32, write8 } from "../../pci/configuration";
+import { readExactly, writePci16, writePci32, writePci8 } from "../../pci/configuration-space";
 
 // From the start of the capability. [virtio-1.2 §4.1.4]
 const BAR: u32 = 4;
@@ -37,19 +37,19 @@ export class PciWindow {
   write(bar: u32, offset: u32, width: u32, value: u32): void {
     this.direct(bar, offset, width);
     const register = this.capability + PCI_CFG_DATA;
-    if (width == 1) write8(this.pciAddress, register, value);
-    else if (width == 2) write16(this.pciAddress, register, value);
-    else write32(this.pciAddress, register, value);
+    if (width == 1) writePci8(this.pciAddress, register, value);
+    else if (width == 2) writePci16(this.pciAddress, register, value);
+    else writePci32(this.pciAddress, register, value);
   }
 
   private direct(bar: u32, offset: u32, width: u32): void {
     const address = this.pciAddress;
     if (this.length != width || this.bar != bar) {
-      write8(address, this.capability + BAR, bar);
-      write32(address, this.capability + LENGTH, width);
+      writePci8(address, this.capability + BAR, bar);
+      writePci32(address, this.capability + LENGTH, width);
       this.bar = bar;
       this.length = width;
     }
-    write32(address, this.capability + OFFSET, offset);
+    writePci32(address, this.capability + OFFSET, offset);
   }
 }

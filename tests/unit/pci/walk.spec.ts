@@ -1,5 +1,5 @@
 /** The walk over all functions: its order, its bounds. */
-import { read8 } from "../../../assembly/pci/configuration";
+import { readPci8 } from "../../../assembly/pci/configuration-space";
 import {
   bridgeTo,
   busIsMarked,
@@ -22,7 +22,7 @@ function walk(): u64 {
   let addresses: u64 = 0;
   for (let address = firstFunction(); address != NO_FUNCTION; address = nextFunction()) {
     addresses = (addresses << 16) | address;
-    if (isBridge()) enterBus(address, read8(address, 0x19));
+    if (isBridge()) enterBus(address, readPci8(address, 0x19));
   }
   return addresses;
 }

@@ -1,5 +1,13 @@
 /** Configuration mechanism 1. */
-import { functionExists, read16, read32, read8, write16, write32, write8 } from "../../../assembly/pci/configuration";
+import {
+  functionExists,
+  readPci16,
+  readPci32,
+  readPci8,
+  writePci16,
+  writePci32,
+  writePci8,
+} from "../../../assembly/pci/configuration-space";
 import { addDevice, pci_clear, pci_faults, pci_get, pci_reads, pci_writable } from "./machine";
 
 let device: u32 = 0;
@@ -11,32 +19,32 @@ describe("configuration space", () => {
   });
 
   it("reads doublewords, words and bytes of the selected function", () => {
-    expect(read32(0x1a, 0)).toBe(0x1237_8086);
-    expect(read16(0x1a, 0)).toBe(0x8086);
-    expect(read16(0x1a, 2)).toBe(0x1237);
-    expect(read8(0x1a, 0)).toBe(0x86);
-    expect(read8(0x1a, 1)).toBe(0x80);
-    expect(read8(0x1a, 2)).toBe(0x37);
-    expect(read8(0x1a, 3)).toBe(0x12);
+    expect(readPci32(0x1a, 0)).toBe(0x1237_8086);
+    expect(readPci16(0x1a, 0)).toBe(0x8086);
+    expect(readPci16(0x1a, 2)).toBe(0x1237);
+    expect(readPci8(0x1a, 0)).toBe(0x86);
+    expect(readPci8(0x1a, 1)).toBe(0x80);
+    expect(readPci8(0x1a, 2)).toBe(0x37);
+    expect(readPci8(0x1a, 3)).toBe(0x12);
     expect(pci_reads()).toBe(7);
   });
 
   it("reads all ones where nothing is", () => {
-    expect(read32(0x1b, 0)).toBe(0xffff_ffff);
-    expect(read16(0x11a, 2)).toBe(0xffff);
-    expect(read8(0xffff, 0x3d)).toBe(0xff);
+    expect(readPci32(0x1b, 0)).toBe(0xffff_ffff);
+    expect(readPci16(0x11a, 2)).toBe(0xffff);
+    expect(readPci8(0xffff, 0x3d)).toBe(0xff);
   });
 
   it("writes no more than the register", () => {
     pci_writable(device, 0x40, 0xffff_ffff);
-    write32(0x1a, 0x40, 0x4433_2211);
+    writePci32(0x1a, 0x40, 0x4433_2211);
     expect(pci_get(device, 0x40)).toBe(0x4433_2211);
-    write16(0x1a, 0x42, 0xaabb);
+    writePci16(0x1a, 0x42, 0xaabb);
     expect(pci_get(device, 0x40)).toBe(0xaabb_2211);
-    write16(0x1a, 0x40, 0xccdd);
+    writePci16(0x1a, 0x40, 0xccdd);
     expect(pci_get(device, 0x40)).toBe(0xaabb_ccdd);
-    write8(0x1a, 0x43, 0x01);
-    write8(0x1a, 0x41, 0x02);
+    writePci8(0x1a, 0x43, 0x01);
+    writePci8(0x1a, 0x41, 0x02);
     expect(pci_get(device, 0x40)).toBe(0x01bb_02dd);
     expect(pci_faults()).toBe(0);
   });

@@ -23,17 +23,17 @@ function select(address: u32, offset: u32): u32 {
 }
 
 /** The doubleword that the byte at `offset` belongs to. All ones where there is no function. */
-export function read32(address: u32, offset: u32): u32 {
+export function readPci32(address: u32, offset: u32): u32 {
   return in32(select(address, offset & ~3));
 }
 
 /** @param offset even */
-export function read16(address: u32, offset: u32): u32 {
-  return (read32(address, offset) >> ((offset & 2) << 3)) & 0xffff;
+export function readPci16(address: u32, offset: u32): u32 {
+  return (readPci32(address, offset) >> ((offset & 2) << 3)) & 0xffff;
 }
 
-export function read8(address: u32, offset: u32): u32 {
-  return (read32(address, offset) >> ((offset & 3) << 3)) & 0xff;
+export function readPci8(address: u32, offset: u32): u32 {
+  return (readPci32(address, offset) >> ((offset & 3) << 3)) & 0xff;
 }
 
 /** One read of exactly `width` bytes, 1, 2 or 4, for a register where reads have side effects. */
@@ -45,16 +45,16 @@ export function readExactly(address: u32, offset: u32, width: u32): u32 {
 }
 
 /** @param offset a multiple of 4 */
-export function write32(address: u32, offset: u32, value: u32): void {
+export function writePci32(address: u32, offset: u32, value: u32): void {
   out32(select(address, offset), value);
 }
 
 /** @param offset even */
-export function write16(address: u32, offset: u32, value: u32): void {
+export function writePci16(address: u32, offset: u32, value: u32): void {
   out16(select(address, offset), value);
 }
 
-export function write8(address: u32, offset: u32, value: u32): void {
+export function writePci8(address: u32, offset: u32, value: u32): void {
   out8(select(address, offset), value);
 }
 
@@ -74,5 +74,5 @@ export function identifiesFunction(identity: u32): bool {
 
 /** Whether `address`, whatever number it is, names a function that answers. */
 export function functionExists(address: u32): bool {
-  return address <= LAST_ADDRESS && identifiesFunction(read32(address, Register.VENDOR_ID));
+  return address <= LAST_ADDRESS && identifiesFunction(readPci32(address, Register.VENDOR_ID));
 }
