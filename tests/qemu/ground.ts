@@ -78,7 +78,7 @@ export interface QemuHost extends Pick<QemuOptions, "machine" | "virtio" | "prog
   readonly transport?: TransportWanted;
   /** Message vectors that are programmed for each device; an interrupt line unless given. */
   readonly vectors?: number;
-  /** Every device sits behind a PCI Express root port of its own. */
+  /** Every device sits behind a PCI Express root port of its own, unless the case puts it behind bridges. */
   readonly isBehindRootPorts?: true;
   /** Properties of all its devices. */
   readonly properties?: Properties;
@@ -299,7 +299,8 @@ function cardDevice(
 function placed(host: QemuHost, devices: readonly (BlockDevice | NetDevice | EntropyDevice)[]): QemuDevice[] {
   return devices.flatMap((device, index): QemuDevice[] => {
     const changed = { ...device, properties: { ...host.properties, ...device.properties } };
-    if (host.isBehindRootPorts !== true) return [changed];
+    // A case that wants bridges has them instead.
+    if (host.isBehindRootPorts !== true || device.bus !== undefined) return [changed];
     const port = `port${index + 1}`;
     const bridge = `pcie-root-port,id=${port},bus=pcie.0,chassis=${index + 1}`;
     return [
