@@ -282,6 +282,12 @@ export function releaseModern(device: Device, isReset: bool): void {
   if (identifyVirtio(address) == device.type) restoreFunction(address, device.commandFound, device.msixFound, isReset);
 }
 
+/** Whether the function is not there any more, or answers no accesses of memory. */
+export function isAway(device: Device): bool {
+  const address = device.pciAddress;
+  return !functionExists(address) || !(readCommand(address) & Command.MEMORY_SPACE);
+}
+
 export function readStatus(device: Device): u32 {
   return read(device, Type.COMMON, DEVICE_STATUS, 1);
 }

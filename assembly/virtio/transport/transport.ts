@@ -48,6 +48,12 @@ function isMmio(device: Device): bool {
   return device.transport >= <u32>Transport.MMIO_1;
 }
 
+
+@inline
+function isInBarOfMemory(device: Device): bool {
+  return !isDefined(WITHOUT_MODERN_PCI) && device.transport == Transport.MODERN_PCI_MEMORY;
+}
+
 /** Whether the device must offer VERSION_1, and keeps all that follows from it. */
 export function isModern(device: Device): bool {
   return !isLegacyPci(device) && device.transport != Transport.MMIO_1;
@@ -141,7 +147,15 @@ function writeStatus(device: Device, status: u32): void {
 
 /** Whether nothing answers where the device was. */
 export function deviceIsGone(device: Device): bool {
-  return deviceStatus(device) == ALL_ONES;
+  return meansGone(device, deviceStatus(device));
+}
+
+/**
+ * Whether a status says that nothing answers. All ones do; and 0, which no device in use has, where no function answers:
+ * hosts read that from memory that is nobody's.
+ */
+function meansGone(device: Device, status: u32): bool {
+  return status == ALL_ONES || (status == 0 && isInBarOfMemory(device) && modern.isAway(device));
 }
 
 /** The status of a device that can say that it needs a reset; 0 of a legacy device, without asking. */
@@ -312,13 +326,15 @@ export function readInterruptStatus(device: Device): i32 {
   } else {
     if (hasVectors(device) || !modern.hasInterruptStatus(device)) return readError(device);
     status = modern.readIsr(device);
+    // Another device on the line interrupts, or this one is gone.
+    if (status == 0 && isInBarOfMemory(device)) return readError(device);
   }
   return status == ALL_ONES ? <i32>Result.E_GONE : status & INTERRUPT_BITS;
 }
 
 function readError(device: Device): i32 {
   const status = deviceStatus(device);
-  if (status == ALL_ONES) return Result.E_GONE;
+  if (meansGone(device, status)) return Result.E_GONE;
   return status & Status.DEVICE_NEEDS_RESET ? Interrupt.CONFIGURATION : 0;
 }
 

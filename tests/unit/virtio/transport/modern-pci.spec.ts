@@ -11,6 +11,7 @@ import {
   configuration8,
   configurationGeneration,
   connect,
+  deviceIsGone,
   deviceStatus,
   disconnect,
   doorbell,
@@ -732,6 +733,25 @@ describe("registers", () => {
     expect(accesses(Trace.IN)).toBe("1000:1=fd");
     block_set(0, ISR, 1, 0xff);
     expect(readInterruptStatus(device)).toBe(Result.E_GONE);
+  });
+
+  it("of memory read 0 on some hosts where no function answers: the device is gone", () => {
+    const device = connected();
+    expect(readInterruptStatus(device)).toBe(0, "another device on the line interrupts");
+    expect(deviceIsGone(device)).toBe(false, "it was reset");
+    trace_clear();
+    addStatus(device, 15);
+    expect(readInterruptStatus(device)).toBe(0);
+    expect(trace_count(Trace.IN)).toBe(3, "a live device is not looked for");
+    block_set(0, COMMON + 0x14, 1, 0);
+    const found = pci_get(name, 4);
+    pci_set(name, 4, found & ~2);
+    expect(readInterruptStatus(device)).toBe(Result.E_GONE, "it does not decode memory");
+    expect(deviceIsGone(device)).toBe(true);
+    pci_set(name, 4, found);
+    expect(deviceIsGone(device)).toBe(false);
+    pci_set(name, 0, 0xffff_ffff);
+    expect(readInterruptStatus(device)).toBe(Result.E_GONE, "there is no function");
   });
 
   it("of the configuration, with the width that is asked for", () => {
