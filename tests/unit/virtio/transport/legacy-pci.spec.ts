@@ -238,7 +238,7 @@ describe("release", () => {
     pci_writable(pciName, 0x40, 0xc000_0000);
     const device = newDevice();
     connect(device);
-    disconnect(device, false);
+    release(device, false);
     expect(pci_get(pciName, 0x40) >> 16).toBe(0x0003);
   });
 
