@@ -157,6 +157,22 @@ describe("a request", () => {
     }
   });
 
+  it("leaves the tables of others alone, however many segments follow its own", () => {
+    newDisk(INDIRECT_DESC);
+    read(1, 0, 512);
+    read(2, 5, 512);
+    const first = takePart();
+    const second = ring.take();
+    completePart(first, 0);
+    expect(poll()).toBe(1);
+    prepare(0, 3, BlockOperation.READ, 0);
+    for (let segment: u32 = 0; segment < 300; segment++) addSegment(0, buffer, 512);
+    request(0).segment_count = 1;
+    expect(submit(1)).toBe(1);
+    expectFraming(takePart(), 0, 0, 512, WRITE);
+    expectFraming(ring.chain(second), 0, 5, 512, WRITE);
+  });
+
   it("is one of those in the batch, whatever follows them", () => {
     newDisk(INDIRECT_DESC);
     for (let index: u32 = 0; index < 3; index++) {
