@@ -59,7 +59,9 @@ export const acceptances: readonly Acceptance[] = [
     "(((<u32>sector) << SECTOR_SHIFT) | (<u32>bytes)) & blockMask": "false",
     "isOnDisk(capacity, sector, bytes >> SECTOR_SHIFT)": "true",
   }),
-  // The first two are those of loops.
+  // Where a loop ends elsewhere than where the segments do, the request is left.
+  { function: "submitRun", condition: "segment != segmentsEnd", never: ["true"], place: 1, why: ONLY_SLOWER },
+  { function: "submitRun", condition: "segment != segmentsEnd", never: ["true", "false"], place: 2, why: ONLY_SLOWER },
   { function: "submitRun", condition: "segment != segmentsEnd", never: ["false"], place: 3, why: ONLY_SLOWER },
   {
     function: "submitRun",
