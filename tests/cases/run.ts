@@ -2,6 +2,7 @@
 
 import { after, describe, test } from "node:test";
 import { CaseContext, type Capability, type Case, type Ground } from "./context.js";
+import { noteGround, type Tally } from "./tally.js";
 
 /** Groups of cases by the name of what they are about. */
 export type CaseGroups = Readonly<Record<string, readonly Case[]>>;
@@ -9,12 +10,21 @@ export type CaseGroups = Readonly<Record<string, readonly Case[]>>;
 /** Registers every case as a test; what the ground cannot do is reported as skipped, with the reason. */
 export function runCases(ground: Ground, groups: CaseGroups): void {
   describe(ground.name, () => {
-    after(() => ground.close());
+    const tallies: Record<string, Tally> = {};
+    after(() => {
+      ground.close();
+      noteGround({ ground: ground.name, groups: tallies });
+    });
     for (const [group, cases] of Object.entries(groups)) {
+      const tally = (tallies[group] = { passed: 0, skipped: 0 });
       describe(group, () => {
         for (const each of cases) {
           const missing = missingCapability(ground, each) ?? ground.lacks?.(each);
-          test(each.name, { skip: missing ?? false }, () => runCase(ground, each));
+          if (missing !== undefined) tally.skipped++;
+          test(each.name, { skip: missing ?? false }, () => {
+            runCase(ground, each);
+            tally.passed++;
+          });
         }
       });
     }

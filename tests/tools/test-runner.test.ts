@@ -6,7 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
+import { noteGround, TALLY_VARIABLE } from "../cases/tally.js";
 import { longestFirst } from "../../tools/test/durations.js";
+import { documentGrounds, formatGrounds, readGrounds } from "../../tools/test/grounds.js";
 import { runPool } from "../../tools/test/pool.js";
 import { runFile } from "../../tools/test/run-file.js";
 import type { FileResult } from "../../tools/test/run-suites.js";
@@ -125,6 +127,34 @@ test("long files begin first, and before them those that nobody knows", () => {
   const jobs = ["short", "new", "long", "newer"].map((file) => ({ file }));
   const sorted = longestFirst(jobs, { short: 1, long: 20 }).map(({ file }) => file);
   assert.deepEqual(sorted, ["new", "newer", "long", "short"]);
+});
+
+test("machines are listed with the cases that passed there, however many files they are in", (context) => {
+  const folder = mkdtempSync(join(tmpdir(), "virtio-grounds-"));
+  const file = join(folder, "cases");
+  process.env[TALLY_VARIABLE] = file;
+  context.after(() => {
+    Reflect.deleteProperty(process.env, TALLY_VARIABLE);
+    rmSync(folder, { recursive: true });
+  });
+  assert.deepEqual(readGrounds(file), []);
+  assert.equal(formatGrounds([]), "");
+  const long = `a machine ${"with a long name ".repeat(6)}`.trim();
+  noteGround({
+    ground: long,
+    groups: { "block: errors": { passed: 3, skipped: 1 }, silence: { passed: 1, skipped: 0 } },
+  });
+  noteGround({ ground: "another", groups: { "net: link": { passed: 0, skipped: 2 } } });
+  noteGround({
+    ground: long,
+    groups: { "block: ring": { passed: 4, skipped: 0 }, "pci: scan": { passed: 1, skipped: 0 } },
+  });
+  const rows = readGrounds(file);
+  assert.deepEqual(documentGrounds(rows).split("\n").slice(2), [
+    `| ${long} | 7 of 8 |  |  | 1 |`,
+    "| another |  | 0 of 2 |  |  |",
+  ]);
+  for (const line of formatGrounds(rows).split("\n")) assert.ok(line.length <= 80, line);
 });
 
 test("what is printed fits 80 columns, and a suite without a test has its row", () => {

@@ -7,7 +7,11 @@
  */
 
 import { setMaxListeners } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { InvalidArgumentError } from "commander";
+import { TALLY_VARIABLE } from "../../tests/cases/tally.js";
+import { withSection } from "../build/marked-section.js";
 import { projectFolder } from "../build/project.js";
 import { onSignal, TemporaryFolder } from "../command/cleanup.js";
 import { CommandError } from "../command/command-error.js";
@@ -18,6 +22,7 @@ import { beginStep } from "../command/progress.js";
 import { EXIT_IMPOSSIBLE, EXIT_PROBLEM, runCommand } from "../command/run-command.js";
 import { searchPath } from "../setup/system-packages.js";
 import { readDurations, writeDurations } from "./durations.js";
+import { documentFile, documentGrounds, formatGrounds, readGrounds, sectionName, type Row } from "./grounds.js";
 import { installPrograms } from "./programs.js";
 import { filesAtATime, runSuites, type FileResult, type Selection } from "./run-suites.js";
 import { suites, testFiles } from "./suites.js";
@@ -26,6 +31,8 @@ import { describeSkipped, describeSuite, describeTimes, suiteTable, sumOf } from
 interface Options {
   readonly only?: readonly string[];
   readonly verbose: boolean;
+  readonly where: boolean;
+  readonly readme: boolean;
 }
 
 function parseSuites(list: string): string[] {
@@ -35,9 +42,13 @@ function parseSuites(list: string): string[] {
   return names;
 }
 
-async function runAll(selections: readonly Selection[], filter: string, verbose: boolean): Promise<FileResult[]> {
-  // Tests that are ended cannot put away their files; all of these are in one folder.
-  const folder = new TemporaryFolder("virtio-tests-");
+/** Tests that are ended cannot put away their files; all of these are in `folder`. */
+async function runAll(
+  selections: readonly Selection[],
+  filter: string,
+  verbose: boolean,
+  folder: TemporaryFolder,
+): Promise<FileResult[]> {
   process.env["TMPDIR"] = folder.path;
   const abortion = new AbortController();
   // Every test listens.
@@ -59,8 +70,13 @@ async function runAll(selections: readonly Selection[], filter: string, verbose:
   } finally {
     step.end();
     forget();
-    folder.remove();
   }
+}
+
+async function writeGrounds(grounds: readonly Row[]): Promise<void> {
+  const { format, resolveConfig } = await import("prettier");
+  const text = withSection(readFileSync(documentFile, "utf8"), documentFile, sectionName, documentGrounds(grounds));
+  writeFileSync(documentFile, await format(text, { ...(await resolveConfig(documentFile)), parser: "markdown" }));
 }
 
 /** Prints the sums, with `paragraphs` before the last line, and returns whether all is well. */
@@ -89,13 +105,18 @@ await runCommand("npm test", async () => {
     .argument("[text]", "run only test files (for unit: specs) whose path contains this", "")
     .option("--only <suites>", "run only these suites, separated by commas", parseSuites)
     .option("--verbose", "print the tests that pass, too", false)
+    .option("--where", "print which behaviour cases ran on which machine", false)
+    .option("--readme", `put that into ${documentFile}, after a run of everything`, false)
     .addHelpText(
       "after",
       `\nSuites:\n${suites.map((suite) => `  ${suite.name.padEnd(10)} ${suite.description}`).join("\n")}`,
     );
   if (!readCommandLine(program, "test", process.argv.slice(2))) return 0;
-  const { only, verbose } = program.opts<Options>();
+  const { only, verbose, where, readme } = program.opts<Options>();
   const filter = program.args[0] ?? "";
+  if (readme && (only !== undefined || filter !== "")) {
+    throw new CommandError("--readme is for runs of everything: leave out --only and the text");
+  }
   process.chdir(projectFolder);
 
   // Tests run programs by name, those for administrators too.
@@ -112,15 +133,24 @@ await runCommand("npm test", async () => {
   const selections = wanted.filter(({ suite }) => !leftOut.includes(suite));
 
   const started = performance.now();
-  const results = await runAll(selections, filter, verbose);
+  const folder = new TemporaryFolder("virtio-tests-");
+  const tally = join(folder.path, "cases");
+  process.env[TALLY_VARIABLE] = tally;
+  let grounds: Row[] = [];
+  const results = await runAll(selections, filter, verbose, folder).finally(() => {
+    grounds = readGrounds(tally);
+    folder.remove();
+  });
   // Of a part of the unit tests it says nothing.
   if (filter === "") writeDurations(Object.fromEntries(results.map(({ file, seconds }) => [file, seconds])));
 
   const isGood = summarise(selections, results, filter, [
     describeTimes(results, (performance.now() - started) / 1000, filesAtATime),
     describeSkipped(results),
+    where ? formatGrounds(grounds) : "",
     advice,
   ]);
+  if (readme && isGood && leftOut.length === 0) await writeGrounds(grounds);
   if (!isGood) return EXIT_PROBLEM;
   return leftOut.length > 0 ? EXIT_IMPOSSIBLE : 0;
 });
