@@ -21,6 +21,7 @@ const anyHost = [
   "kernel-shim/machine.ts",
   "kernel-shim/javascript/**/*.ts",
   "kernel-shim/emulated-pc/**/*.ts",
+  "kernel-shim/grants/**/*.ts",
   "kernel-shim/v86/**/*.ts",
   "kernel-shim/network/**/*.ts",
 ];

@@ -1,18 +1,7 @@
 /** How port space is divided on QEMU's boards: what belongs to the board itself, and what is free for BARs. */
 
+import { FIRST_DEVICE_PORT, type PortRange } from "../grants/port-grants.js";
 import type { Board } from "./options.js";
-
-/** Consecutive ports. */
-export interface PortRange {
-  readonly base: number;
-  readonly length: number;
-}
-
-/**
- * Below lie the system board and ISA devices: DMA and interrupt controllers, keyboard, configuration mechanism 1. No PC
- * gives a PCI device ports there, and the I/O windows of bridges begin at multiples of this.
- */
-export const FIRST_DEVICE_PORT = 0x1000;
 
 interface BoardPorts {
   /** The board's own from `FIRST_DEVICE_PORT` on, where firmware has not moved anything. */

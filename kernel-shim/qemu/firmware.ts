@@ -5,7 +5,7 @@
  */
 
 import type { Board } from "./options.js";
-import { CONFIG_ADDRESS, CONFIG_DATA } from "./port-grants.js";
+import { CONFIG_ADDRESS, CONFIG_DATA } from "../grants/port-grants.js";
 import type { Qtest } from "./qtest.js";
 
 /** Registers of configuration space. [PCI 3.0 §6.1, PCI-to-PCI Bridge 1.2 §3.2] */

@@ -4,10 +4,9 @@
  */
 
 import type { Counters, KernelImports, LogEntry, MmioImports } from "../machine.js";
-import type { PortRange } from "./board-ports.js";
 import type { GuestMemory } from "./guest-memory.js";
-import { PAGE, PageAllocator } from "./page-allocator.js";
-import { CONFIG_DATA, CONFIG_DATA_END, PortGrants } from "./port-grants.js";
+import { PAGE, PageAllocator } from "../grants/page-allocator.js";
+import { CONFIG_DATA, CONFIG_DATA_END, PortGrants, type PortRange } from "../grants/port-grants.js";
 import { QemuError } from "./qemu-error.js";
 import type { Qtest } from "./qtest.js";
 import type { RegisterGrants } from "./register-grants.js";

@@ -12,7 +12,7 @@ import { GuestMemory } from "./guest-memory.js";
 import { Messages } from "./messages.js";
 import { MICROVM_SLOTS } from "./mmio-slots.js";
 import { commandLine, driveId, memoryBytes, type Properties, type QemuOptions } from "./options.js";
-import { PAGE } from "./page-allocator.js";
+import { PAGE } from "../grants/page-allocator.js";
 import { queriedFunctions, type QueriedFunction } from "./pci-query.js";
 import { QemuError } from "./qemu-error.js";
 import { QemuProcess } from "./qemu-process.js";

@@ -4,8 +4,8 @@
  */
 
 import type { Counters, KernelImports, LogEntry } from "../machine.js";
-import { PAGE, PageAllocator } from "../qemu/page-allocator.js";
-import { CONFIG_DATA, CONFIG_DATA_END, PortGrants } from "../qemu/port-grants.js";
+import { PAGE, PageAllocator } from "../grants/page-allocator.js";
+import { CONFIG_DATA, CONFIG_DATA_END, PortGrants } from "../grants/port-grants.js";
 import type { Clock } from "./clock.js";
 import type { V86Ports } from "./emulator.js";
 

@@ -6,7 +6,7 @@
  */
 
 import type { Counters, KernelImports, LogEntry, Machine, PciGrant } from "../machine.js";
-import { PAGE } from "../qemu/page-allocator.js";
+import { PAGE } from "../grants/page-allocator.js";
 import { Clock } from "./clock.js";
 import type { Emulator } from "./emulator.js";
 import { Firmware } from "./firmware.js";

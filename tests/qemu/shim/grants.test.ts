@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { BOARD_PORTS } from "../../../kernel-shim/qemu/board-ports.js";
-import { PageAllocator } from "../../../kernel-shim/qemu/page-allocator.js";
+import { PageAllocator } from "../../../kernel-shim/grants/page-allocator.js";
 import { QemuMachine } from "../../../kernel-shim/qemu/qemu-machine.js";
 import type { Refusal } from "../../../kernel-shim/qemu/granted-kernel.js";
 

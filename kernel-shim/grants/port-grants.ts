@@ -1,6 +1,16 @@
 /** Which ports the stack may reach: configuration mechanism 1 from the start, the rest as the kernel grants it. */
 
-import { FIRST_DEVICE_PORT, type PortRange } from "./board-ports.js";
+/** Consecutive ports. */
+export interface PortRange {
+  readonly base: number;
+  readonly length: number;
+}
+
+/**
+ * Below lie the system board and ISA devices: DMA and interrupt controllers, keyboard, configuration mechanism 1. No PC
+ * gives a PCI device ports there, and the I/O windows of bridges begin at multiples of this.
+ */
+export const FIRST_DEVICE_PORT = 0x1000;
 
 /** Ports of configuration mechanism 1. [PCI 3.0 §3.2.2.3.2] */
 export const CONFIG_ADDRESS = 0xcf8;
