@@ -22,7 +22,7 @@ function describeLimits(device: BlockDevice, queue: RequestQueue): void {
     dataMax = dataMax == 0 ? queue.ringDataMax : pieces;
     const part = dataMax + FRAMING_DESCRIPTORS;
     parts = pieces <= queue.ringDataMax ? size / part : 0;
-    if (queue.tableDataMax == 0 && parts != 0) rest = max(size % part, FRAMING_DESCRIPTORS) - FRAMING_DESCRIPTORS;
+    if (queue.tableDataMax == 0) rest = max(size % part, FRAMING_DESCRIPTORS) - FRAMING_DESCRIPTORS;
   }
   const bytes = parts * bytesIn(device, dataMax) + bytesIn(device, rest);
   device.information.queue_size = size;

@@ -2,7 +2,7 @@
 import { BlockOperation } from "../../../../assembly/drivers/block/abi";
 import { Result } from "../../../../assembly/abi/results";
 import { NO_ADDRESS } from "../../../../assembly/kernel";
-import { forget_translations } from "../../../../assembly/memory/addresses";
+import { forget_translations, physicalAddress } from "../../../../assembly/memory/addresses";
 import { writesTo, QUEUE_NOTIFY } from "../../scripted/plug";
 import { Chain, WRITE } from "../../scripted/ring";
 import {
@@ -276,6 +276,26 @@ describe("a refused request", () => {
 
   it("has a segment that goes on behind the last pointer", () => {
     newDisk(0);
+    prepare(0, 1, BlockOperation.READ, 0);
+    addSegment(0, 0xffff_ff00, 512);
+    expectRefused(Result.E_SEGMENTS);
+  });
+
+  it("is not made of whole blocks, nor begins at one, with tables", () => {
+    plugDisk(BLK_SIZE | INDIRECT_DESC);
+    configure(20, 4, 4096);
+    assert(openDisk() > 0);
+    expect(read(1, 0, 4096)).toBe(Result.OK);
+    expect(read(2, 1, 4096)).toBe(Result.E_ALIGNMENT);
+    expect(read(3, 0, 512)).toBe(Result.E_ALIGNMENT);
+  });
+
+  it("goes on behind the last pointer, where the first pages are known", () => {
+    newDisk(INDIRECT_DESC);
+    memory_translate(0xffff_f000, 0x10_0000);
+    memory_translate(0, 0x10_1000);
+    physicalAddress(0xffff_f000);
+    physicalAddress(0);
     prepare(0, 1, BlockOperation.READ, 0);
     addSegment(0, 0xffff_ff00, 512);
     expectRefused(Result.E_SEGMENTS);
@@ -569,6 +589,29 @@ describe("room", () => {
         expect(readSegments(segmentsMax + 1)).toBe(Result.E_SEGMENTS);
       }
     }
+  });
+
+  it("is said to be none where no block fits into a chain", () => {
+    const features: u64[] = [0, INDIRECT_DESC];
+    for (let at = 0; at < features.length; at++) {
+      newLimitedDisk(5, 512, 4096, features[at]);
+      expect(askInformation().request_segments_max).toBe(0);
+      expect(askInformation().request_bytes_max).toBe(0);
+    }
+  });
+
+  it("is said without the rest of the ring where that has room for no block", () => {
+    newLimitedDisk(10, 512, 4096, 0);
+    expect(askInformation().request_segments_max).toBe(20, "two parts of one block each, and 8 descriptors more");
+    expect(askInformation().request_bytes_max).toBe(8192);
+  });
+
+  it("is said to be what blocks take in the ring that are in more pieces than a table holds", () => {
+    plugDisk(INDIRECT_DESC | SIZE_MAX, 256);
+    configure(8, 4, 4);
+    assert(openDisk(256) > 0);
+    expect(askInformation().request_segments_max).toBe(128, "one block, and two descriptors more");
+    expect(askInformation().request_bytes_max).toBe(512);
   });
 
   it("is in the ring for a block in more pieces than a table holds", () => {

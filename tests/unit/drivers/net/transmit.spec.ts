@@ -9,7 +9,7 @@ import {
   reset,
 } from "../../../../assembly/drivers/calls";
 import { NO_ADDRESS } from "../../../../assembly/kernel";
-import { forget_translations } from "../../../../assembly/memory/addresses";
+import { forget_translations, physicalAddress } from "../../../../assembly/memory/addresses";
 import { net_await_all, net_reclaim, net_transmit } from "../../../../assembly/drivers/net/calls";
 import { logged, QUEUE_NOTIFY, writesTo } from "../../scripted/plug";
 import { Chain, WRITE } from "../../scripted/ring";
@@ -196,6 +196,19 @@ describe("a frame", () => {
     expect(chain.lengths[2]).toBe(60);
   });
 
+  it("has its own length, however its pages lie", () => {
+    newCard(0);
+    memory_scatter(buffer, 2);
+    for (let turn = 0; turn < 2; turn++) {
+      // Its pages are known the second time.
+      if (turn == 0) forget_translations();
+      send(1, 1000, PAGE - 500);
+      transmitRing.completeAll();
+      expect(reclaim()).toBe(1);
+      expect(completion(0).length).toBe(1000);
+    }
+  });
+
   it("has a header that no other frame under way has", () => {
     newCard(0);
     send(1, 60);
@@ -268,6 +281,21 @@ describe("a refused frame", () => {
     addSegment(0, 0xffff_fff0, 17);
     expect(transmit(1)).toBe(0);
     expect(frame(0).result).toBe(Result.E_SEGMENTS);
+  });
+
+  it("goes on behind the last pointer, where the first pages are known", () => {
+    newCard(ANY_LAYOUT);
+    memory_translate(0xffff_f000, 0x10_0000);
+    memory_translate(0, 0x10_1000);
+    physicalAddress(0xffff_f000);
+    physicalAddress(0);
+    prepare(0, 1);
+    addSegment(0, 0xffff_ff00, 512);
+    expectRefused(Result.E_SEGMENTS);
+    prepare(0, 1);
+    addSegment(0, buffer, 60);
+    addSegment(0, 0xffff_ff00, 512);
+    expectRefused(Result.E_SEGMENTS);
   });
 
   it("has segments outside of memory", () => {
