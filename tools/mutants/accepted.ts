@@ -59,6 +59,12 @@ export const acceptances: readonly Acceptance[] = [
     "(((<u32>sector) << SECTOR_SHIFT) | (<u32>bytes)) & blockMask": "false",
     "isOnDisk(capacity, sector, bytes >> SECTOR_SHIFT)": "true",
   }),
+  {
+    function: "submitRun",
+    condition: "bytes > REQUEST_BYTES_MAX",
+    never: ["true"],
+    why: "what fits a table of pages that are remembered is far below it",
+  },
   // Where a loop ends elsewhere than where the segments do, the request is left.
   { function: "submitRun", condition: "segment != segmentsEnd", never: ["true"], place: 1, why: ONLY_SLOWER },
   { function: "submitRun", condition: "segment != segmentsEnd", never: ["true", "false"], place: 2, why: ONLY_SLOWER },
@@ -69,6 +75,15 @@ export const acceptances: readonly Acceptance[] = [
     never: ["false"],
     why: "without tables there is room for no segment in one, and the loop leaves the first request",
   },
+  ...leftByRun("block_submit", {
+    "at != retried": "true",
+    "rememberRequest(queue, request)": ["true", "false"],
+  }),
+  ...leftByRun("rememberRequest", {
+    "queue.hasTables": ["true", "false"],
+    "recordsFit(segments, count, offsetof<Segment>())": "true",
+    "rememberPages(segments, count)": ["true", "false"],
+  }),
   {
     function: "block_poll",
     condition: "found == 0",
@@ -161,6 +176,12 @@ export const acceptances: readonly Acceptance[] = [
   },
   { function: "allowMemoryAccess", condition: "isLegacyPci(device)", never: ["true"], why: NO_MMIO },
   { function: "forbidMemoryAccess", condition: "isLegacyPci(device)", never: ["true"], why: NO_MMIO },
+  {
+    function: "headerJoins",
+    condition: "(pointer - headerBytes) & 3",
+    never: ["false"],
+    why: "a header with a descriptor of its own goes the same way",
+  },
   ...leftByRun("transmitRun", {
     "at != end": "true",
     "rest - 1 >= bytesMax": "false",

@@ -48,7 +48,7 @@ const groups: readonly Group[] = [
   { name: "limits", files: testFilesIn(["tests/emulator/limits", "tests/emulator/geometry"]) },
   {
     name: "bindings",
-    files: testFilesIn(["tests/emulator/binding"]),
+    files: testFilesIn(["tests/emulator/binding", "tests/emulator/generic"]),
     // Not that which loads a second stack into the same memory: a module that is not optimised writes its zeroes there.
     only: /^(?!a grant that is used up)/,
   },
