@@ -166,7 +166,12 @@ export class Hunt {
         const test = this.name(number);
         const branchesMax = Number.MAX_SAFE_INTEGER;
         const order = { test: number, mutant: null, branchesMax, millisecondsMax: TEST_MILLISECONDS };
-        const report = await bench.run(order);
+        let report = await bench.run(order);
+        if (report?.failure !== null) {
+          // What other tests left behind in the process may be the reason.
+          bench.end();
+          report = await bench.run(order);
+        }
         if (report?.failure !== null) {
           const [why = ""] = report?.failure.split("\n") ?? ["it hangs"];
           throw new CommandError(`"${test}" fails without a mutant (${why}); see npm test`);
