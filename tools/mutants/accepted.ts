@@ -142,8 +142,8 @@ export const acceptances: readonly Acceptance[] = [
     never: ["true"],
     why: "only in a piece of all 2^32 bytes that pointers can name would the count wrap",
   },
-  { function: "read8", condition: "offset & 3", never: ["cut"], why: SHIFT },
-  { function: "read16", condition: "offset & 2", never: ["cut"], why: SHIFT },
+  { function: "readPci8", condition: "offset & 3", never: ["cut"], why: SHIFT },
+  { function: "readPci16", condition: "offset & 2", never: ["cut"], why: SHIFT },
   {
     function: "nextOnBus",
     condition: "(readPci32(address, Register.CACHE_LINE_SIZE) >> 16) & 0xff",
