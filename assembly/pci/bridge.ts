@@ -17,11 +17,19 @@ export function windowShift(isIo: bool): u32 {
   return isIo ? 12 : 20;
 }
 
-/** First unit of a window, plus 65536 × last unit. */
+/** Where the registers of a window are. */
+export function windowRegisters(isIo: bool): u32 {
+  return isIo ? Register.IO_BASE : Register.MEMORY_BASE;
+}
+
+/** First unit of the window that the doubleword at `windowRegisters` means, plus 65536 × last unit. */
+export function windowOf(registers: u32, isIo: bool): u32 {
+  return isIo ? ((registers >> 4) & 0xf) | ((registers << 4) & 0xf_0000) : (registers >> 4) & 0x0fff_0fff;
+}
+
+/** The window as it is, in the same form. */
 export function readWindow(bridge: u32, isIo: bool): u32 {
-  if (!isIo) return (readPci32(bridge, Register.MEMORY_BASE) >> 4) & 0x0fff_0fff;
-  const registers = readPci32(bridge, Register.IO_BASE);
-  return ((registers >> 4) & 0xf) | ((registers << 4) & 0xf_0000);
+  return windowOf(readPci32(bridge, windowRegisters(isIo)), isIo);
 }
 
 /** Whether a window, as `readWindow` returned it, lets anything pass. */
@@ -38,6 +46,16 @@ export function writeWindow(bridge: u32, isIo: bool, first: u32, last: u32): voi
   } else {
     writePci32(bridge, Register.MEMORY_BASE, (first << 4) | (last << 20));
   }
+}
+
+/** Lets everything pass that another window let pass, beside what passes already, and what lies between. */
+export function widenWindow(bridge: u32, isIo: bool, other: u32): void {
+  if (!windowIsOpen(other)) return;
+  const now = readWindow(bridge, isIo);
+  const isOpen = windowIsOpen(now);
+  const first = isOpen ? min(now & 0xffff, other & 0xffff) : other & 0xffff;
+  const last = isOpen ? max(now >> 16, other >> 16) : other >> 16;
+  if (!isOpen || (first | (last << 16)) != now) writeWindow(bridge, isIo, first, last);
 }
 
 /** Closes the window for ports or for memory. */

@@ -6,9 +6,11 @@
  * the bridge has its bus numbers again.
  */
 import { allocatePrivate, freePrivate } from "../memory/arena";
-import { readPci32, readPci8, writePci16, writePci32 } from "./configuration-space";
+import { widenWindow, windowOf, windowRegisters } from "./bridge";
+import { readPci32, readPci8, writePci16, writePci32, writePci8 } from "./configuration-space";
+import { changeCommand } from "./function";
 import { Command, HeaderType, Register } from "./registers";
-import { bridgeTo, enterBus, firstFunction, isBridge, nextFunction, NO_FUNCTION } from "./walk";
+import { bridgeTo, BusMark, busIsMarked, enterBus, firstFunction, isBridge, nextFunction, NO_FUNCTION } from "./walk";
 
 /** A link to the next one, 0 in the last, the function's address, and a copy of its header. */
 const ADDRESS: usize = 4;
@@ -18,14 +20,19 @@ const HEADER_BYTES: u32 = 64;
 /** What lets a function be reached, and reach others. */
 const ACTIVE: u32 = Command.IO_SPACE | Command.MEMORY_SPACE | Command.BUS_MASTER;
 
-/** Behind the last base address register of a device. */
+/** After the last base address register of a device. */
 const BASE_ADDRESSES_END: u32 = 0x28;
 /** In the doubleword of a bridge's bus numbers. */
 const SECONDARY_BUS: u32 = 0xff00;
 
-/** Keeps the way to a function, and the function. Returns the list, 0 without memory for it. */
+/**
+ * Keeps the way to a function, and the function. The way begins on bus 0, or on another bus that no bridge leads to.
+ *
+ * @returns the list, 0 without memory for it
+ */
 export function keepWayTo(address: u32): u32 {
-  for (let at = firstFunction(); at != NO_FUNCTION; at = nextFunction()) {
+  // Without a bridge above it, there is no way to be found.
+  for (let at = address >> 8 ? firstFunction() : NO_FUNCTION; at != NO_FUNCTION; at = nextFunction()) {
     if (isBridge()) enterBus(at, readPci8(at, Register.SECONDARY_BUS_NUMBER));
   }
   let first: u32 = 0;
@@ -42,7 +49,7 @@ export function keepWayTo(address: u32): u32 {
     }
     first = kept;
     const bus = address >> 8;
-    if (bus == 0) return first;
+    if (bus == 0 || !busIsMarked(bus, BusMark.ENTERED)) return first;
     address = bridgeTo(bus);
   }
 }
@@ -57,38 +64,69 @@ export function forgetKept(first: u32): void {
 }
 
 /**
- * Writes back what was kept, where it is lost: in bridges without their bus numbers, and in the function if a base address
- * is another one. The function then answers at its addresses again, without access to memory.
+ * Writes back what was kept and has been lost: the bus numbers and windows of bridges, and the base addresses of the
+ * function. The function then answers at its addresses again, without access to memory.
  *
  * @returns false, having written nothing to it, when another function or none answers in the place of one
  */
 export function restoreKept(first: u32): bool {
   for (let kept = first; kept != 0; kept = load<u32>(kept)) {
-    const address = load<u32>(kept, ADDRESS);
-    const isBridge = (load<u8>(kept, HEADER + Register.HEADER_TYPE) & HeaderType.LAYOUT) == HeaderType.BRIDGE;
     if (differs(kept, Register.VENDOR_ID) | differs(kept, Register.REVISION_ID)) return false;
-    let lost: u32 = 0;
-    if (isBridge) {
-      // Nothing but this: windows may have grown meanwhile, with new devices behind them.
-      lost = differs(kept, Register.PRIMARY_BUS_NUMBER) & SECONDARY_BUS;
+    const layout = (load<u8>(kept, HEADER + Register.HEADER_TYPE) ^ headerType(kept)) & HeaderType.LAYOUT;
+    if (layout != 0) return false;
+    if (isKeptBridge(kept)) {
+      if (differs(kept, Register.PRIMARY_BUS_NUMBER) & SECONDARY_BUS) writeBack(kept, 0);
+      else widen(kept);
     } else {
+      if (differs(kept, Register.SUBSYSTEM_VENDOR_ID)) return false;
+      let lost: u32 = 0;
       for (let offset: u32 = Register.BASE_ADDRESS_0; offset < BASE_ADDRESSES_END; offset += 4) {
         lost |= differs(kept, offset);
       }
+      if (lost != 0) writeBack(kept, Command.BUS_MASTER);
     }
-    if (lost == 0) continue;
-    const command = <u32>load<u16>(kept, HEADER + Register.COMMAND);
-    // Not while it answers at the address that is written.
-    writePci16(address, Register.COMMAND, command & ~ACTIVE);
-    for (let offset: u32 = Register.BASE_ADDRESS_0; offset < HEADER_BYTES; offset += 4) {
-      const value = load<u32>(kept + offset, HEADER);
-      // The upper half of that register is the secondary status, which ones would clear.
-      if (isBridge && offset == Register.IO_BASE) writePci16(address, offset, value);
-      else writePci32(address, offset, value);
-    }
-    writePci16(address, Register.COMMAND, isBridge ? command : command & ~Command.BUS_MASTER);
   }
   return true;
+}
+
+function isKeptBridge(kept: u32): bool {
+  return (load<u8>(kept, HEADER + Register.HEADER_TYPE) & HeaderType.LAYOUT) == HeaderType.BRIDGE;
+}
+
+function headerType(kept: u32): u32 {
+  return readPci8(load<u32>(kept, ADDRESS), Register.HEADER_TYPE);
+}
+
+/** Writes a header back, and of the command all but the bits `without`. */
+function writeBack(kept: u32, without: u32): void {
+  const address = load<u32>(kept, ADDRESS);
+  const command = <u32>load<u16>(kept, HEADER + Register.COMMAND);
+  // It must not answer while its addresses change.
+  writePci16(address, Register.COMMAND, command & ~ACTIVE);
+  for (let offset: u32 = Register.BASE_ADDRESS_0; offset < HEADER_BYTES; offset += 4) {
+    const value = load<u32>(kept + offset, HEADER);
+    // The upper half of that register is the secondary status, which ones would clear.
+    if (isKeptBridge(kept) && offset == Register.IO_BASE) writePci16(address, offset, value);
+    else writePci32(address, offset, value);
+  }
+  writePci16(address, Register.COMMAND, command & ~without);
+}
+
+/**
+ * Lets a bridge that has its bus numbers pass what it let pass: another device behind it may have been resumed first, with
+ * windows from before this one was plugged in.
+ */
+function widen(kept: u32): void {
+  const bridge = load<u32>(kept, ADDRESS);
+  const subordinate = load<u8>(kept, HEADER + Register.SUBORDINATE_BUS_NUMBER);
+  if (readPci8(bridge, Register.SUBORDINATE_BUS_NUMBER) < <u32>subordinate) {
+    writePci8(bridge, Register.SUBORDINATE_BUS_NUMBER, subordinate);
+  }
+  for (let isIo: u32 = 0; isIo < 2; isIo++) {
+    widenWindow(bridge, isIo != 0, windowOf(load<u32>(kept + windowRegisters(isIo != 0), HEADER), isIo != 0));
+  }
+  const forwarding = (<u32>load<u16>(kept, HEADER + Register.COMMAND)) & ACTIVE;
+  if (forwarding & ~readPci32(bridge, Register.COMMAND)) changeCommand(bridge, 0, forwarding);
 }
 
 /** The bits in which a doubleword of a header is another one than was kept. */

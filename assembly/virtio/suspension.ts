@@ -31,5 +31,9 @@ export function putToSleep(device: Device): i32 {
  * @returns OK, or why they are not there, and nothing was written to what is: E_GONE, E_NOT_VIRTIO, E_BAR
  */
 export function findAgain(device: Device): i32 {
-  return restoreKept(device.kept) ? connect(device) : <i32>Result.E_GONE;
+  if (!restoreKept(device.kept)) return Result.E_GONE;
+  const result = connect(device);
+  // The function is the device's, and was made to answer.
+  if (result == Result.E_BAR && device.transportWanted != TransportWanted.MMIO) release(device, true);
+  return result;
 }

@@ -69,7 +69,8 @@ export function generic_write_configuration(handle: u32, offset: u32, width: u32
   const device = genericDevice(handle);
   let result = runningResult(device);
   if (result == Result.OK) result = checkFields(device, offset, width, width);
-  if (result == Result.OK) writeConfiguration(device, offset, width, value);
+  // Imports take values that fit.
+  if (result == Result.OK) writeConfiguration(device, offset, width, value & (u32.MAX_VALUE >> (32 - 8 * width)));
   return result;
 }
 

@@ -36,16 +36,19 @@ export function readFields(device: Device, offset: u32, width: u32, bytes: u32, 
   let generation = configurationGeneration(device);
   for (let attempt: u32 = 0; attempt < ATTEMPTS; attempt++) {
     let isSame = attempt != 0;
-    let isAllOnes = true;
+    // What is read where nothing answers: all ones, on some hosts all zeroes.
+    let ones: u32 = 0xff;
+    let zeroes: u32 = 0;
     let field: u32 = 0;
     for (let index: u32 = 0; index < bytes; index++, field >>= 8) {
       if ((index & (width - 1)) == 0) field = configuration(device, offset + index, width);
       const value = <u8>field;
-      if (value != 0xff) isAllOnes = false;
+      ones &= value;
+      zeroes |= value;
       if (load<u8>(values + index) != value) isSame = false;
       store<u8>(values + index, value);
     }
-    if (isAllOnes && deviceIsGone(device)) {
+    if ((ones == 0xff || zeroes == 0) && deviceIsGone(device)) {
       device.vanish();
       return Result.E_GONE;
     }

@@ -327,7 +327,7 @@ export function readInterruptStatus(device: Device): i32 {
     if (hasVectors(device) || !modern.hasInterruptStatus(device)) return readError(device);
     status = modern.readIsr(device);
     // Another device on the line interrupts, or this one is gone.
-    if (status == 0 && isInBarOfMemory(device)) return readError(device);
+    if (status == 0 && isInBarOfMemory(device)) return deviceIsGone(device) ? <i32>Result.E_GONE : 0;
   }
   return status == ALL_ONES ? <i32>Result.E_GONE : status & INTERRUPT_BITS;
 }

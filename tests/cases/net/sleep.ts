@@ -109,7 +109,7 @@ export const sleep: readonly Case[] = [
   },
   ...overSleep(
     "buffers in the caller's hands stay valid, and can be given back meanwhile and later",
-    { cards: [{}] },
+    { cards: [{ queueSizeMin: 64 }] },
     (context, wait) => {
       const card = context.openCard();
       const { receive_buffers } = card.information();

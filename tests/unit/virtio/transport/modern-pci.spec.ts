@@ -175,7 +175,7 @@ describe("connect", () => {
 
   it("needs private memory", () => {
     addStructures();
-    for (let bytes: u32 = 1 << 20; bytes != 0; bytes >>= 1) while (allocatePrivate(bytes) != 0) {}
+    for (let bytes: u32 = 1 << 20; bytes != 0;) if (allocatePrivate(bytes) == 0) bytes >>= 1;
     expect(connect(newModern(BLOCK))).toBe(Result.E_MEMORY);
     expect(block_windows()).toBe(0);
   });
