@@ -291,6 +291,7 @@ describe("the unikernel gives message vectors", () => {
     ["the table is nowhere", "", { tableBase: 0 }],
     ["the table is behind the end of its register", "", { tableOffset: 4096 }],
     ["the table ends behind the end of its register", "", { tableOffset: 4096 - 32 }],
+    ["only the entries that are used end before it", "", { tableOffset: 4096 - 48 }],
     ["the table is memory", "", { tableBase: 0x100000 }],
     ["the table is the interrupt controller", "", { tableBase: 0xfee00000 }],
     ["the table is another device's", "virtio_mmio.device=512@0xfeb04000:6", { tableBase: 0xfeb04000 }],
@@ -332,6 +333,13 @@ describe("the unikernel grants modern PCI devices", () => {
     const table = 0xfebc6000;
     assert.equal(windows([inOne], map(table, 4), map(table + 60, 8), map(table - 4, 8), map(0xfebc0000, 0x8000)), 0);
     assert.equal(windows([inOne], map(table - 4, 4), map(table + 64, 4), map(0xfebc0000, 0x6000)), 3);
+  });
+
+  test("but no table that reaches into another's registers", () => {
+    const hostile = { ...claim, address: 0x20, base: 0xfebb0000, vectors: 2048, tableBase: 0xfebbf000 };
+    const claims = [claim, { ...hostile, tableSize: 0x1000, tableOffset: 0x1000 - 48 }];
+    assert.deepEqual(grant(...claims).granted, [0x18, 0x20]);
+    assert.equal(windows(claims, map(0xfebc0000, 0x8000), map(0xfebc0000, 4)), 2);
   });
 
   for (const base of [0, 0x100000, 0xfec00000, 0xfee00000, 0xfebff000]) {

@@ -83,9 +83,10 @@ static bool read_bar(const struct search *search, const struct virtio_pci_functi
 #define VECTORS_MAX 3u
 
 /**
- * Finds the table of a function's message vectors, as far as it is used here, and keeps it for the kernel.
+ * Finds the table of a function's message vectors, and keeps it for the kernel: all of it, which must lie within what the
+ * function claims, so that nothing of another device's is kept with it.
  *
- * @param vectors is told how many
+ * @param vectors is told how many are used
  * @returns its physical address; 0 when there is no table, or it must not be written to
  */
 static uint64_t find_table(const struct search *search, const struct virtio_pci_function *function, uint32_t *vectors) {
@@ -96,11 +97,11 @@ static uint64_t find_table(const struct search *search, const struct virtio_pci_
   if (virtio_pci_msix(search->stack, function->address, record) != VIRTIO_RESULT_OK) return 0;
   if (!read_bar(search, function, msix->table_bar) || bar->is_io || bar->base == 0) return 0;
   *vectors = msix->vectors < VECTORS_MAX ? msix->vectors : VECTORS_MAX;
-  const uint64_t bytes = *vectors * MESSAGE_ENTRY_BYTES;
+  const uint64_t bytes = (uint64_t)msix->vectors * MESSAGE_ENTRY_BYTES;
   if (msix->table_offset > bar->size || bytes > bar->size - msix->table_offset) return 0;
   if (registers_judge(bar->base, bar->size) != GRANT_POSSIBLE) return 0;
   const uint64_t table = bar->base + msix->table_offset;
-  return registers_keep(table, msix->vectors * MESSAGE_ENTRY_BYTES) ? table : 0;
+  return registers_keep(table, bytes) ? table : 0;
 }
 
 static void program_messages(const struct search *search, const struct virtio_pci_function *function,

@@ -33,7 +33,7 @@
 #include "../../../kernel-shim/unikernel/shim/port-grants.h"
 #include "../../../kernel-shim/unikernel/shim/register-grants.h"
 
-#define DEVICES_MAX 16
+#define CLAIMS_MAX 120
 
 uint32_t ports[0x10000];
 
@@ -46,7 +46,7 @@ struct claim {
   uint32_t vectors, table_offset, table_command;
   uint64_t table_base, table_size;
 };
-static struct claim claimed[DEVICES_MAX];
+static struct claim claimed[CLAIMS_MAX];
 static uint32_t claim_count;
 
 /** The command line of the kernel. */
@@ -158,6 +158,7 @@ uint32_t w2c_virtio_mmio_identify(struct w2c_virtio *stack, uint64_t base, uint3
 }
 
 static void read_claims(int count, char **arguments) {
+  if (count > CLAIMS_MAX) exit(1);
   for (int index = 0; index < count; index++) {
     struct claim *claim = &claimed[claim_count++];
     const int read = sscanf(arguments[index],
