@@ -167,7 +167,7 @@ describe("the unikernel grants", () => {
       const { granted, reports, allowed } = grant({ address: 0x18, line });
       assert.deepEqual(granted, []);
       assert.deepEqual(allowed, []);
-      assert.match(reports[0] ?? "", new RegExp(`interrupt line that devices have .*line ${line}\\)$`));
+      assert.match(reports[0] ?? "", new RegExp(`it has no usable interrupt line .*line ${line}\\)$`));
     });
   }
 
@@ -305,7 +305,10 @@ describe("the unikernel gives message vectors", () => {
 
   test("and leaves out a device that has neither", () => {
     const claim = { address: 0x18, line: 0, vectors: 4, tableBase: 0 };
-    assert.match(print("", claim).join("\n"), /^kernel: .*PCI address 0x0018 is left out: it has no interrupt line/);
+    assert.match(
+      print("", claim).join("\n"),
+      /^kernel: .*PCI address 0x0018 is left out: it has no usable interrupt line/,
+    );
     assert.equal(run("port", "0xc000,1", written(claim)).status, kernelStatus.port);
   });
 });
@@ -354,6 +357,43 @@ describe("the unikernel grants modern PCI devices", () => {
     const { granted, reports } = grant(claim, { ...claim, address: 0x20, base: 0xfebc7000, tableBase: 0xfeb00000 });
     assert.deepEqual(granted, [0x18]);
     assert.match(reports[0] ?? "", /it claims what belongs to another device/);
+  });
+});
+
+describe("the unikernel leaves out a device that is one too many", () => {
+  /** A command line with so many memory-mapped devices. */
+  function slots(count: number): string {
+    const words = Array.from(
+      { length: count },
+      (_, index) => `virtio_mmio.device=512@${0xc0000000 + 0x4000 * index}:5`,
+    );
+    return words.join(" ");
+  }
+
+  test("to be granted registers, before it has any of them, or messages", () => {
+    const refused: Claim = { address: 0x18, kind: "modern", isIo: false, base: 0xfebc0000, vectors: 2, line: 10 };
+    const claims = [refused, { address: 0x20, vectors: 2, tableBase: 0xfebe0000 }];
+    const { status, output } = runWith(slots(127), "grant", ...claims.map(written));
+    assert.equal(status, 0, output);
+    const lines = output.split("\n").filter((line) => /^(kernel|messages|table|granted 0x00)/.test(line));
+    assert.match(lines[0] ?? "", /^kernel: the virtio device at PCI address 0x0018 is left out: it is one too many/);
+    assert.deepEqual(lines.slice(1), ["table at 0xfebe0000 of 32", "granted 0x0020", "messages 16 to 17"]);
+    assert.deepEqual(grantWith(slots(127), ...claims).allowed, [5, 11]);
+    const { output: mapped } = runWith(slots(127), "registers", "map,0xfebc0000,4", written(refused));
+    assert.match(mapped, /^window 0x0$/m);
+  });
+
+  test("to be remembered", () => {
+    const claims = Array.from({ length: 26 }, (_, index) => ({
+      ...{ address: 0x18 + 8 * index, base: 0xc000 + 64 * index, line: index < 24 ? 11 : 10 },
+    }));
+    const { granted, reports, allowed } = grantWith(slots(128), ...claims);
+    assert.equal(granted.length, 152);
+    assert.deepEqual(allowed, [5, 11]);
+    assert.equal(reports.length, 2);
+    for (const report of reports) assert.match(report, /is left out: it is one too many/);
+    const access = (port: string) => runWith(slots(128), "port", port, ...claims.map(written)).status;
+    assert.deepEqual([access("0xc5c0,1"), access("0xc600,1")], [0, kernelStatus.port]);
   });
 });
 

@@ -110,8 +110,12 @@ void interrupt_arrived(unsigned number) {
   }
 }
 
+bool interrupts_have_messages(uint32_t count) {
+  return local_apic_is_there() && count <= NO_INTERRUPT - next_message;
+}
+
 uint32_t interrupts_take_messages(uint32_t count) {
-  if (!local_apic_is_there() || count > NO_INTERRUPT - next_message) return 0;
+  if (!interrupts_have_messages(count)) return 0;
   const uint32_t first = next_message;
   next_message += count;
   return first;

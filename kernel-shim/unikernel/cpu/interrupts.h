@@ -27,6 +27,9 @@ bool interrupts_is_line(uint64_t line);
 /** Lets such a line through, from the next wait on. */
 void interrupts_allow(unsigned line);
 
+/** Whether there are so many numbers for messages left, and somebody who takes messages. */
+bool interrupts_have_messages(uint32_t count);
+
 /**
  * Takes numbers for messages, for good.
  *

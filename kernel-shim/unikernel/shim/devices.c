@@ -48,7 +48,12 @@ static const char *const claims[] = {
 };
 
 #define ONE_TOO_MANY "is one too many"
-#define NO_LINE "has no interrupt line that devices have"
+#define NO_INTERRUPTS "has no usable interrupt line"
+
+/** Why one more device, with at most so many ranges of registers, cannot be had; null when it can. */
+static const char *objection_to_one_more(uint32_t ranges) {
+  return device_count < DEVICES_MAX && registers_have_room(ranges) ? NULL : ONE_TOO_MANY;
+}
 
 static void add(const struct device *device) {
   interrupts_allow(device->line);
@@ -77,59 +82,79 @@ static bool read_bar(const struct search *search, const struct virtio_pci_functi
   return virtio_pci_bar(search->stack, function->address, index, record) == VIRTIO_RESULT_OK;
 }
 
+/** The table of a function's message vectors. */
+struct table {
+  uint64_t address, bytes;
+  /** How many vectors are used; 0: there is no table, or it must not be written to. */
+  uint32_t vectors;
+};
+
 #ifndef VIRTIO_WITHOUT_MSIX
 
 /** For configuration changes and two queues. */
 #define VECTORS_MAX 3u
 
 /**
- * Finds the table of a function's message vectors, and keeps it for the kernel: all of it, which must lie within what the
- * function claims, so that nothing of another device's is kept with it.
+ * Finds the table of a function's message vectors. All of it must lie within what the function claims, because the kernel
+ * keeps all of it.
  *
- * @param vectors is told how many are used
- * @returns its physical address; 0 when there is no table, or it must not be written to
+ * @param ranges how many ranges of registers, at most, are granted with it
  */
-static uint64_t find_table(const struct search *search, const struct virtio_pci_function *function, uint32_t *vectors) {
+static struct table find_table(const struct search *search, const struct virtio_pci_function *function,
+                               uint32_t ranges) {
+  static const struct table none;
   const struct virtio_pci_msix *msix = &search->records->msix;
   const struct virtio_pci_bar *bar = &search->records->bar;
   const uint32_t record = search->pointer + (uint32_t)offsetof(struct records, msix);
-  if ((function->command & COMMAND_MEMORY_SPACE) == 0 || command_line_has("interrupts=intx")) return 0;
-  if (virtio_pci_msix(search->stack, function->address, record) != VIRTIO_RESULT_OK) return 0;
-  if (!read_bar(search, function, msix->table_bar) || bar->is_io || bar->base == 0) return 0;
-  *vectors = msix->vectors < VECTORS_MAX ? msix->vectors : VECTORS_MAX;
+  if ((function->command & COMMAND_MEMORY_SPACE) == 0 || command_line_has("interrupts=intx")) return none;
+  if (virtio_pci_msix(search->stack, function->address, record) != VIRTIO_RESULT_OK) return none;
+  if (!read_bar(search, function, msix->table_bar) || bar->is_io || bar->base == 0) return none;
+  const uint32_t vectors = msix->vectors < VECTORS_MAX ? msix->vectors : VECTORS_MAX;
   const uint64_t bytes = (uint64_t)msix->vectors * MESSAGE_ENTRY_BYTES;
-  if (msix->table_offset > bar->size || bytes > bar->size - msix->table_offset) return 0;
-  if (registers_judge(bar->base, bar->size) != GRANT_POSSIBLE) return 0;
-  const uint64_t table = bar->base + msix->table_offset;
-  return registers_keep(table, bytes) ? table : 0;
+  if (msix->table_offset > bar->size || bytes > bar->size - msix->table_offset) return none;
+  if (registers_judge(bar->base, bar->size) != GRANT_POSSIBLE) return none;
+  if (!registers_have_room(ranges + 1) || !interrupts_have_messages(vectors)) return none;
+  return (struct table){bar->base + msix->table_offset, bytes, vectors};
 }
 
-static void program_messages(const struct search *search, const struct virtio_pci_function *function,
-                             struct device *device) {
-  uint32_t vectors = 0;
-  const uint64_t table = find_table(search, function, &vectors);
-  if (table != 0) device->first_message = messages_program(table, vectors);
-  if (device->first_message != 0) device->vectors = vectors;
+/** Keeps the table for the kernel, and programs it. */
+static void program_messages(const struct table *table, struct device *device) {
+  if (table->vectors == 0) return;
+  registers_keep(table->address, table->bytes);
+  device->first_message = messages_program(table->address, table->vectors);
+  device->vectors = table->vectors;
 }
 
 #else
 
-static void program_messages(const struct search *search, const struct virtio_pci_function *function,
-                             struct device *device) {
-  (void)search, (void)function, (void)device;
+static struct table find_table(const struct search *search, const struct virtio_pci_function *function,
+                               uint32_t ranges) {
+  (void)search, (void)function, (void)ranges;
+  return (struct table){.vectors = 0};
+}
+
+static void program_messages(const struct table *table, struct device *device) {
+  (void)table, (void)device;
 }
 
 #endif
 
-/** Describes a function. It interrupts by messages where it can. Returns whether it can interrupt at all. */
-static bool describe_function(const struct search *search, const struct virtio_pci_function *function,
-                              struct device *device) {
-  const bool has_line = interrupts_is_line(function->interrupt_line);
-  device->address = function->address;
-  device->type = function->virtio_type;
-  device->line = has_line ? function->interrupt_line : NO_INTERRUPT;
-  program_messages(search, function, device);
-  return has_line || device->vectors != 0;
+/** Why a function cannot interrupt; null when it can, by messages or its line. */
+static const char *objection_to_interrupts(const struct virtio_pci_function *function, const struct table *table) {
+  return table->vectors != 0 || interrupts_is_line(function->interrupt_line) ? NULL : NO_INTERRUPTS;
+}
+
+/** Adds a function whose registers are granted. It interrupts by messages where it can. */
+static void add_function(const struct virtio_pci_function *function, const struct table *table,
+                         enum virtio_transport_wanted transport) {
+  struct device device = {
+      .transport = transport,
+      .address = function->address,
+      .type = function->virtio_type,
+      .line = interrupts_is_line(function->interrupt_line) ? function->interrupt_line : NO_INTERRUPT,
+  };
+  program_messages(table, &device);
+  add(&device);
 }
 
 /** Why the ports of a legacy device cannot be had; null when they can. */
@@ -147,12 +172,13 @@ static void report_function(const struct virtio_pci_function *function, const ch
 static void grant_legacy(const struct search *search, const struct virtio_pci_function *function) {
   if (!read_bar(search, function, REGISTERS_BAR)) return;
   const struct virtio_pci_bar bar = search->records->bar;
+  const struct table table = find_table(search, function, 0);
   const char *reason = objection_to_ports(&bar);
-  struct device device = {.transport = VIRTIO_TRANSPORT_WANTED_LEGACY_PCI};
-  if (reason == NULL && !describe_function(search, function, &device)) reason = NO_LINE;
+  if (reason == NULL) reason = objection_to_interrupts(function, &table);
+  if (reason == NULL) reason = objection_to_one_more(0);
   if (reason != NULL) return report_function(function, reason, &bar);
   ports_grant((uint32_t)bar.base, (uint32_t)bar.size);
-  add(&device);
+  add_function(function, &table, VIRTIO_TRANSPORT_WANTED_LEGACY_PCI);
 }
 
 #ifndef VIRTIO_WITHOUT_MODERN_PCI
@@ -178,19 +204,24 @@ static const char *read_bars(const struct search *search, const struct virtio_pc
   return bars->count == 0 ? "has no registers" : NULL;
 }
 
+static void grant_bars(const struct bars *bars) {
+  for (uint32_t index = 0; index < bars->count; index++) {
+    const struct virtio_pci_bar *bar = &bars->of[index];
+    if (bar->is_io) ports_grant((uint32_t)bar->base, (uint32_t)bar->size);
+    else registers_grant(bar->base, bar->size);
+  }
+}
+
 static void grant_modern(const struct search *search, const struct virtio_pci_function *function) {
   struct bars bars = {.count = 0};
   const char *reason = read_bars(search, function, &bars);
-  struct device device = {.transport = VIRTIO_TRANSPORT_WANTED_MODERN_PCI};
-  if (reason == NULL && !describe_function(search, function, &device)) reason = NO_LINE;
-  for (uint32_t index = 0; reason == NULL && index < bars.count; index++) {
-    const struct virtio_pci_bar *bar = &bars.of[index];
-    if (bar->is_io) ports_grant((uint32_t)bar->base, (uint32_t)bar->size);
-    else if (!registers_grant(bar->base, bar->size)) reason = ONE_TOO_MANY;
-  }
+  const struct table table = find_table(search, function, bars.count);
+  if (reason == NULL) reason = objection_to_interrupts(function, &table);
+  if (reason == NULL) reason = objection_to_one_more(bars.count);
   static const struct virtio_pci_bar none;
   if (reason != NULL) return report_function(function, reason, bars.count == 0 ? &none : &bars.of[bars.count - 1]);
-  add(&device);
+  grant_bars(&bars);
+  add_function(function, &table, VIRTIO_TRANSPORT_WANTED_MODERN_PCI);
 }
 
 #else
@@ -223,15 +254,14 @@ static const char *objection_to_slot(const struct slot *slot) {
   if (slot->bytes > SLOT_BYTES_MAX) return "has more registers than devices have";
   const enum grant judgement = registers_judge(slot->base, slot->bytes);
   if (judgement != GRANT_POSSIBLE) return claims[judgement];
-  if (!interrupts_is_line(slot->line)) return NO_LINE;
-  if (!registers_grant(slot->base, slot->bytes)) return ONE_TOO_MANY;
-  return NULL;
+  if (!interrupts_is_line(slot->line)) return NO_INTERRUPTS;
+  return objection_to_one_more(1);
 }
 
 static void grant_slot(const struct search *search, const struct slot *slot) {
-  if (device_count == DEVICES_MAX) return;
   const char *reason = objection_to_slot(slot);
   if (reason == NULL) {
+    registers_grant(slot->base, slot->bytes);
     const uint32_t record = search->pointer + (uint32_t)offsetof(struct records, identity);
     const int32_t result = virtio_mmio_identify(search->stack, slot->base, (uint32_t)slot->bytes, record);
     if (result == VIRTIO_RESULT_E_NOT_FOUND) return;

@@ -48,20 +48,23 @@ enum grant registers_judge(uint64_t first, uint64_t bytes) {
   return GRANT_POSSIBLE;
 }
 
-static bool note(uint64_t first, uint64_t bytes, bool is_kernel) {
-  if (grant_count == GRANTS_MAX) return false;
+bool registers_have_room(uint32_t ranges) {
+  return ranges <= GRANTS_MAX - grant_count;
+}
+
+static void note(uint64_t first, uint64_t bytes, bool is_kernel) {
+  if (grant_count == GRANTS_MAX) fail(EXIT_MACHINE, "there is no room for one more grant");
   grants[grant_count].first = first;
   grants[grant_count].bytes = bytes;
   grants[grant_count++].is_kernel = is_kernel;
-  return true;
 }
 
-bool registers_grant(uint64_t first, uint64_t bytes) {
-  return note(first, bytes, false);
+void registers_grant(uint64_t first, uint64_t bytes) {
+  note(first, bytes, false);
 }
 
-bool registers_keep(uint64_t first, uint64_t bytes) {
-  return note(first, bytes, true);
+void registers_keep(uint64_t first, uint64_t bytes) {
+  note(first, bytes, true);
 }
 
 /** The kernel keeps some of what it has granted around that. */

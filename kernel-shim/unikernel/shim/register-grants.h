@@ -13,11 +13,14 @@
 /** Judges `bytes` from physical address `first` on, which may be any numbers that a device made up. */
 enum grant registers_judge(uint64_t first, uint64_t bytes);
 
-/** Grants what was judged possible. Returns false when there is no room to remember it. */
-bool registers_grant(uint64_t first, uint64_t bytes);
+/** Whether so many more ranges can be granted or kept. */
+bool registers_have_room(uint32_t ranges);
 
-/** Keeps what was judged possible for the kernel itself: it is never granted. Returns false when there is no room. */
-bool registers_keep(uint64_t first, uint64_t bytes);
+/** Grants what was judged possible; there must be room. */
+void registers_grant(uint64_t first, uint64_t bytes);
+
+/** Keeps what was judged possible for the kernel itself: it is never granted. There must be room. */
+void registers_keep(uint64_t first, uint64_t bytes);
 
 /**
  * Maps registers.
