@@ -19,7 +19,6 @@
 
 #define COUNT_MAX 0xffffu
 #define MEASURED_COUNT 1194u /* 1 ms */
-#define MEASUREMENTS 3
 
 #define LONGEST_ALARM_NS 50000000u
 
@@ -39,24 +38,39 @@ static uint32_t remaining_count(void) {
   return low | (uint32_t)port_in8(CHANNEL_0) << 8;
 }
 
-/** Nanoseconds per tick of the time-stamp counter, × 2^32, by the interval timer, which counts down. */
+/**
+ * Nanoseconds per tick of the time-stamp counter, × 2^32, by the interval timer. The timer loads a new count with its next
+ * pulse, so what it says first may be the old one: the measurement begins when it has moved.
+ */
 static uint64_t measure(void) {
-  const uint64_t begin = read_time_stamp();
-  const uint32_t first = remaining_count();
+  count_down(COUNT_MAX);
+  const uint32_t loaded = remaining_count();
+  uint64_t begin;
+  uint32_t first;
+  do {
+    begin = read_time_stamp();
+    first = remaining_count();
+  } while (first == loaded);
   uint32_t counted;
-  do counted = first - remaining_count();
+  do counted = (first - remaining_count()) & COUNT_MAX;
   while (counted < MEASURED_COUNT);
   const uint64_t ticks = read_time_stamp() - begin;
   return (counted * 1000000000ull / TIMER_HZ << 32) / ticks;
 }
 
+static uint64_t lesser(uint64_t one, uint64_t other) {
+  return one < other ? one : other;
+}
+
+static uint64_t greater(uint64_t one, uint64_t other) {
+  return one < other ? other : one;
+}
+
 void clock_start(void) {
-  /* Whatever disturbs a measurement adds ticks to it. */
-  for (int turn = 0; turn < MEASUREMENTS; turn++) {
-    count_down(COUNT_MAX);
-    const uint64_t measured = measure();
-    if (measured > scale) scale = measured;
-  }
+  /* The median: neither a pause nor a wrong count in one measurement matters. */
+  const uint64_t first = measure();
+  const uint64_t second = measure();
+  scale = greater(lesser(first, second), lesser(greater(first, second), measure()));
   start = read_time_stamp();
 }
 
