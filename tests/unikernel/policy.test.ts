@@ -473,7 +473,21 @@ describe("the unikernel maps registers", () => {
     const ranges = Array.from({ length: 65 }, (_, index) => `map,${0xc0000000 + index * 4},4`);
     const { lines } = steps(...ranges);
     assert.equal(lines.filter((each) => each.startsWith("pages")).length, 64);
-    assert.equal(lines.at(-1), "window 0x0");
+    assert.deepEqual(lines.slice(-2), [
+      "kernel: registers at 0xc0000100, 4 bytes, are not mapped: all windows are in use",
+      "window 0x0",
+    ]);
+  });
+
+  test("of at most 64 KiB from the start of a page", () => {
+    const large = written({ address: 0x18, kind: "modern", isIo: false, base: 0xc0000800, size: 0x10000 });
+    const { output } = run("registers", "map,0xc0000800,0xf800", "map,0xc0000800,0xf801", large);
+    assert.deepEqual(output.split("\n").slice(0, -1), [
+      "pages 0x10000 at 0xc0000000 of 0x10000",
+      "window 0x10800",
+      "kernel: registers at 0xc0000800, 63489 bytes, are not mapped: they are larger than a window",
+      "window 0x0",
+    ]);
   });
 });
 

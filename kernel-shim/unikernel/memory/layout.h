@@ -29,7 +29,7 @@
 
 /** The number of a register in WebAssembly is its distance from here, which is never 0. */
 #define DEVICE_REGISTERS 0x20000000000ull
-/** Each mapping lies within a window of its own, and nothing else does. */
+/** Each mapping lies within a window of its own, and nothing else does. A larger one is refused. */
 #define REGISTER_WINDOW 0x10000ull
 #define REGISTER_WINDOWS 64
 #define KERNEL_REGISTERS (DEVICE_REGISTERS + (REGISTER_WINDOWS + 1) * REGISTER_WINDOW)

@@ -101,10 +101,23 @@ static uint32_t find_window(uint64_t first, uint32_t bytes) {
   return free;
 }
 
+/** Says why registers are not mapped that are granted: the stack only sees that they are not. */
+static uint32_t turn_down(uint64_t first, uint32_t bytes, const char *reason) {
+  print("kernel: registers at ");
+  print_hexadecimal(first, 4);
+  print(", ");
+  print_decimal(bytes);
+  print(" bytes, are not mapped: ");
+  print(reason);
+  print("\n");
+  return 0;
+}
+
 uint32_t registers_map(uint64_t first, uint32_t bytes) {
-  if (!is_granted(first, bytes) || bytes > REGISTER_WINDOW - first % PAGE_BYTES) return 0;
+  if (!is_granted(first, bytes)) return 0;
+  if (bytes > REGISTER_WINDOW - first % PAGE_BYTES) return turn_down(first, bytes, "they are larger than a window");
   const uint32_t index = find_window(first, bytes);
-  if (index == REGISTER_WINDOWS) return 0;
+  if (index == REGISTER_WINDOWS) return turn_down(first, bytes, "all windows are in use");
   struct mapping *mapping = &mappings[index];
   if (mapping->count++ == 0) {
     mapping->first = first;

@@ -25,7 +25,8 @@ void registers_keep(uint64_t first, uint64_t bytes);
 /**
  * Maps registers.
  *
- * @returns the number of the first one in WebAssembly; 0 when they are not granted, or there is no window for them
+ * @returns the number of the first one in WebAssembly; 0 when they are not granted, or, with a report, when there is no
+ * window for them
  */
 uint32_t registers_map(uint64_t first, uint32_t bytes);
 
