@@ -18,7 +18,7 @@ struct slot {
 /**
  * Reads the next one from the command line.
  *
- * @param text where to go on, moved behind what was read; begins with the command line
+ * @param text where to start reading, advanced past what was read; at first the start of the command line
  * @returns false when there is no further one. One that cannot be read is passed over, with a report
  */
 bool next_slot(const char **text, struct slot *slot);
