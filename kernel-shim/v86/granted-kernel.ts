@@ -49,6 +49,7 @@ export class GrantedKernel {
 
   /** Pages of each loan that `dma_alloc` made, by its address: only those may `dma_free` give back. */
   private readonly stackLoans = new Map<number, number>();
+  private isClosed = false;
 
   /** @param memory guest RAM: offsets are physical addresses */
   constructor(
@@ -91,6 +92,7 @@ export class GrantedKernel {
 
   /** Lends zeroed pages to the application: the physical address, or 0 when there are not so many. */
   lend(pages: number): number {
+    this.throwIfClosed();
     const address = this.pages.lend(pages);
     if (address !== 0) this.bytes(address, pages * PAGE).fill(0);
     return address;
@@ -101,6 +103,21 @@ export class GrantedKernel {
     return !this.stackLoans.has(address) && this.pages.takeBack(address);
   }
 
+  /** Whether the bytes may be reached. Throws once the machine is closed. */
+  isLent(address: number, bytes: number): boolean {
+    this.throwIfClosed();
+    return this.pages.isLent(address, bytes);
+  }
+
+  /** From here on every access throws: the emulator may be another machine already. */
+  close(): void {
+    this.isClosed = true;
+  }
+
+  throwIfClosed(): void {
+    if (this.isClosed) throw new Error("The machine is closed");
+  }
+
   /** Guest RAM itself; the caller has checked that it is lent. */
   bytes(address: number, length: number): Uint8Array {
     const { buffer, byteOffset } = this.memory;
@@ -108,6 +125,7 @@ export class GrantedKernel {
   }
 
   private readPort(port: number, width: Width): number {
+    this.throwIfClosed();
     this.counters.portReads++;
     this.clock.access();
     if (port >= CONFIG_DATA && port < CONFIG_DATA_END) this.counters.configurationReads++;
@@ -117,6 +135,7 @@ export class GrantedKernel {
   }
 
   private writePort(port: number, width: Width, value: number): void {
+    this.throwIfClosed();
     this.counters.portWrites++;
     this.clock.access();
     if (port >= CONFIG_DATA && port < CONFIG_DATA_END) this.counters.configurationWrites++;
@@ -143,7 +162,7 @@ export class GrantedKernel {
 
   /** The interface promises natural alignment, which also keeps an access within one page. */
   private isReachable(pointer: number, width: Width): boolean {
-    return this.pages.isLent(pointer, width) && pointer % width === 0;
+    return this.isLent(pointer, width) && pointer % width === 0;
   }
 
   private lendToStack(pages: number): number {
@@ -153,6 +172,7 @@ export class GrantedKernel {
   }
 
   private takeBackFromStack(pointer: number, pages: number): void {
+    this.throwIfClosed();
     if (this.stackLoans.get(pointer) !== pages) {
       this.refuse("page release", pointer, pages * PAGE);
       return;
@@ -164,7 +184,7 @@ export class GrantedKernel {
   /** Pages are lent whole, so what is said of a byte is true of its page. */
   private translate(pointer: number): bigint {
     this.counters.translations++;
-    return this.pages.isLent(pointer, 1) ? BigInt(pointer) : NO_ADDRESS;
+    return this.isLent(pointer, 1) ? BigInt(pointer) : NO_ADDRESS;
   }
 
   /** Records what was refused, and answers as a bus does where nothing is. */

@@ -39,6 +39,7 @@ export class V86Machine implements Machine {
   private readonly granted: GrantedKernel;
   private readonly onSend: ((frame: Uint8Array) => void) | undefined;
   private nextPrivate: number | null = null;
+  private isClosed = false;
 
   /**
    * Resets the emulator's virtio devices and prepares the machine as firmware would. An emulator can be one machine after
@@ -138,6 +139,7 @@ export class V86Machine implements Machine {
 
   /** As `Machine` says, in virtual time: when no line is asserted now, none will be, and the time-out is over at once. */
   waitForInterrupt(timeoutMilliseconds: number): number[] {
+    this.granted.throwIfClosed();
     const lines = this.firmware.assertedLines();
     if (lines.length === 0) this.clock.wait(timeoutMilliseconds);
     return lines;
@@ -145,31 +147,40 @@ export class V86Machine implements Machine {
 
   /** A frame for the card. When the card has no buffer for it, it is lost, and v86 says so on the console. */
   receive(frame: Uint8Array): void {
+    this.granted.throwIfClosed();
     this.emulator.receive(frame);
   }
 
   /** The card's address, six octets, for drivers that open it from now on. v86 makes one up at its start. */
   setMac(mac: Uint8Array): void {
+    this.granted.throwIfClosed();
     if (mac.length !== MAC_BYTES) throw new RangeError("A MAC address has six octets");
     this.emulator.card.mac.set(mac);
   }
 
   /** Plugs the card's cable in or out. v86 has no call for it; this is how its other devices change their configuration. */
   setLink(up: boolean): void {
+    this.granted.throwIfClosed();
     const { card } = this.emulator;
     card.status = up ? LINK_UP : 0;
     if ((card.virtio.device_status & DRIVER_OK) !== 0) card.virtio.notify_config_changes();
   }
 
-  /** As `Machine` says: resets the devices. The emulator lives on until its own `destroy`. */
+  /**
+   * As `Machine` says: resets the devices. The emulator lives on until its own `destroy`, and can be another machine; so
+   * from here on whatever would reach it by this one throws.
+   */
   close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.granted.close();
     if (this.onSend !== undefined) this.emulator.removeSendListener(this.onSend);
     this.firmware.start();
   }
 
   /** Guest RAM itself. */
   private buffer(pointer: number, length: number): Uint8Array {
-    if (!this.granted.pages.isLent(pointer, length)) {
+    if (!this.granted.isLent(pointer, length)) {
       throw new RangeError(`The ${length} bytes at 0x${pointer.toString(16)} are not all in lent pages`);
     }
     return this.granted.bytes(pointer, length);

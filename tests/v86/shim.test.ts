@@ -194,6 +194,42 @@ suite("grants", () => {
   });
 });
 
+test("a closed machine reaches nothing, and closing it again leaves the next one alone", () => {
+  const card = loadStack(machine).openNet(CARD_ADDRESS);
+  const buffer = machine.allocateBuffer(PAGE);
+  const closed = machine;
+  closed.close();
+  machine = new V86Machine(emulator);
+  const next = loadStack(machine).openNet(CARD_ADDRESS);
+  const mac = emulator.card.mac.slice();
+  for (const [name, use] of Object.entries({
+    reset: () => card.reset(),
+    sendFrame: () => card.sendFrame(new Uint8Array(60)),
+    close: () => card.close(),
+    in32: () => closed.kernel.in32(0xcfc),
+    out32: () => closed.kernel.out32(0xcf8, 0),
+    phys_read8: () => closed.kernel.phys_read8(buffer),
+    phys_write8: () => closed.kernel.phys_write8(buffer, 1),
+    dma_alloc: () => closed.kernel.dma_alloc(1),
+    dma_free: () => closed.kernel.dma_free(buffer, 1),
+    dma_address: () => closed.kernel.dma_address(buffer),
+    allocateBuffer: () => closed.allocateBuffer(PAGE),
+    readBuffer: () => closed.readBuffer(buffer, 1),
+    writeBuffer: () => closed.writeBuffer(buffer, new Uint8Array(1)),
+    waitForInterrupt: () => closed.waitForInterrupt(0),
+    receive: () => closed.receive(new Uint8Array(60)),
+    setMac: () => closed.setMac(new Uint8Array(6)),
+    setLink: () => closed.setLink(false),
+  })) {
+    assert.throws(use, { message: "The machine is closed" }, name);
+  }
+  closed.close();
+  assert.equal(emulator.ports.port_read8(COMMON_PORTS + 0x14), 15, "the next machine's card is still driven");
+  assert.deepEqual(emulator.card.mac, mac);
+  next.sendFrame(new Uint8Array(60));
+  assert.deepEqual(machine.refusals, []);
+});
+
 test("the next machine on an emulator finds its devices reset, and memory zeroed", () => {
   const card = loadStack(machine).openNet(CARD_ADDRESS);
   assert.ok(card.isOpen);
