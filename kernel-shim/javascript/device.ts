@@ -133,14 +133,18 @@ export abstract class Device implements CompletionSource {
    * Suspends the device: until `resume`, it is reset and nobody touches its registers. Returns 0, or how many completions
    * and received buffers are still out; the device then goes on running.
    *
+   * When it throws `E_RESET_TIMEOUT`, the device is suspended all the same.
+   *
    * @param giveUp suspends it whatever is out: what is in flight completes with `E_RESET`, and received buffers stay valid
    */
   suspend(giveUp = false): number {
-    const left = check("suspend", this.context.exports.suspend(this.handle, giveUp ? 1 : 0));
-    if (left === 0 && this.completions.ownUnderWay > 0) {
+    const result = this.context.exports.suspend(this.handle, giveUp ? 1 : 0);
+    const isSuspended = result === Result.OK || result === Result.E_RESET_TIMEOUT;
+    // As after a failed `reset`.
+    if (isSuspended && this.completions.ownUnderWay > 0) {
       this.completions.collectOwn();
     }
-    return left;
+    return check("suspend", result);
   }
 
   /**

@@ -71,6 +71,20 @@ test("a reset that fails gives the memory of lost requests back, too", () => {
   assert.equal(buffers(), 0);
 });
 
+test("a suspend that the device does not confirm gives the memory of lost requests back, too", () => {
+  const { emulated, disk, buffers } = impatient();
+  emulated.onRequest = () => ({ isLost: true });
+  assert.throws(() => disk.readSectors(0, SECTORS), DeviceTimeout);
+  assert.equal(buffers(), 1);
+  emulated.faults.readRegister = (offset, _width, value) => (offset === 18 ? 1 : value);
+  assert.throws(() => disk.suspend(true), { code: Result.E_RESET_TIMEOUT });
+  assert.equal(buffers(), 0);
+  emulated.faults.readRegister = undefined;
+  emulated.onRequest = undefined;
+  disk.resume();
+  assert.equal(disk.readSectors(0, 1).length, SECTOR_BYTES);
+});
+
 test("closing a disk gives the memory of lost requests back", () => {
   const { machine, emulated, disk, buffers } = impatient();
   emulated.onRequest = () => ({ isLost: true });
