@@ -21,7 +21,9 @@ export interface StackContext<Owner> {
   freeBuffer(pointer: number): void;
   /** As `VirtioStack.service`. */
   service(timeoutMilliseconds: number): Serviced<Owner>[];
-  /** Programs the messages again of a device whose MSI-X table may have been lost. Returns their numbers. */
+  /** Whether a device's PCI function is there, with the base addresses it was opened with. Writes nothing to it. */
+  isInPlace(device: Owner): boolean;
+  /** Programs the messages of an open device again, where its MSI-X table was at first. Returns their numbers. */
   reconnectMessages(device: Owner): number[];
   /** The device was closed: its ports are taken back, its interrupt line is no longer served. */
   deviceClosed(device: Owner): void;

@@ -31,6 +31,8 @@ export abstract class Device implements CompletionSource {
 
   protected readonly completions: CompletionReader;
   private state: "open" | "closing" | "gone" = "open";
+  /** From `suspend` until `resume` has done all that it does. */
+  private isSuspended = false;
   /** Completions and receive buffers to be taken or given back before a closed handle goes. */
   private outstanding = 0;
   protected interruptsWanted = false;
@@ -139,9 +141,9 @@ export abstract class Device implements CompletionSource {
    */
   suspend(giveUp = false): number {
     const result = this.context.exports.suspend(this.handle, giveUp ? 1 : 0);
-    const isSuspended = result === Result.OK || result === Result.E_RESET_TIMEOUT;
+    this.isSuspended ||= result === Result.OK || result === Result.E_RESET_TIMEOUT;
     // As after a failed `reset`.
-    if (isSuspended && this.completions.ownUnderWay > 0) {
+    if (this.isSuspended && this.completions.ownUnderWay > 0) {
       this.completions.collectOwn();
     }
     return check("suspend", result);
@@ -152,8 +154,14 @@ export abstract class Device implements CompletionSource {
    * configuration meanwhile. When that throws, the device is still suspended: try again, or close it.
    */
   resume(): void {
-    check("resume", this.context.exports.resume(this.handle));
-    this.messages = this.context.reconnectMessages(this);
+    const { context, handle, isSuspended, messages } = this;
+    const hasMessages = isSuspended && messages.length > 0;
+    // Before the device may send one. Where its table cannot be reached yet, all of it was lost: it sends none until then.
+    const isTableInPlace = hasMessages && context.isInPlace(this);
+    if (isTableInPlace) this.messages = context.reconnectMessages(this);
+    check("resume", context.exports.resume(handle));
+    if (hasMessages && !isTableInPlace) this.messages = context.reconnectMessages(this);
+    this.isSuspended = false;
   }
 
   /**

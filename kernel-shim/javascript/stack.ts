@@ -64,6 +64,8 @@ const MEMORY_64_BIT = 0x4;
 const ALL_FEATURES = 0xffff_fffd_ffff_ffffn;
 /** Those of rings and transports: all but the ones that belong to a device type. [virtio-1.2 §2.2] */
 const COMMON_FEATURES = ALL_FEATURES & 0x3_ffff_ff00_0000n;
+/** What tells which function it is, and where. */
+const PLACE = ["address", "vendor_id", "device_id", "bar0", "bar1", "bar2", "bar3", "bar4", "bar5"] as const;
 /** Rounds in a row in which an asserted line had no taker before that is an error. */
 const UNCLAIMED_ROUNDS = 4;
 /** Rounds of one `service` call; devices that keep interrupting get their turn at the next. */
@@ -74,6 +76,20 @@ interface PortGrant {
   length: number;
 }
 
+/** The entries of a function's MSI-X table that are used. */
+interface MessageTable {
+  /** Physical address. */
+  readonly base: bigint;
+  readonly vectors: number;
+}
+
+/** What an open device has of the machine. */
+interface Holdings {
+  readonly grants: readonly PortGrant[];
+  /** `undefined` without messages. */
+  readonly table: MessageTable | undefined;
+}
+
 export class VirtioStack implements StackContext<Device> {
   /** The module's exports, for what this class does not wrap. */
   readonly exports: VirtioExports;
@@ -82,7 +98,7 @@ export class VirtioStack implements StackContext<Device> {
 
   private functions: PciFunction[] = [];
   private readonly functionRecords: RecordArray;
-  private readonly devices = new Map<Device, readonly PortGrant[]>();
+  private readonly devices = new Map<Device, Holdings>();
   /** What is left of the machine's grant. */
   private ranges: PciRanges;
 
@@ -108,18 +124,8 @@ export class VirtioStack implements StackContext<Device> {
 
   /** Scans all buses. Opening a device looks its function up in the last scan. */
   scan(): PciFunction[] {
-    const { exports, functionRecords, view } = this;
-    let count = check("pci_scan", exports.pci_scan(functionRecords.pointer, functionRecords.capacity));
-    if (count > functionRecords.capacity) {
-      functionRecords.reserve(count);
-      count = check("pci_scan", exports.pci_scan(functionRecords.pointer, functionRecords.capacity));
-    }
-    const found: PciFunction[] = [];
-    for (let index = 0; index < count; index++) {
-      found.push(readRecord(view, PciFunctionLayout, functionRecords.pointer + index * PciFunctionLayout.size));
-    }
-    this.functions = found;
-    return [...found];
+    this.functions = this.findFunctions();
+    return [...this.functions];
   }
 
   /** Sizes one base address register; the function's decoding is off meanwhile. */
@@ -307,17 +313,21 @@ export class VirtioStack implements StackContext<Device> {
     return Array.from(pending, ([device, bits]) => ({ device, pending: bits }));
   }
 
+  /** For `Device.resume` only. Leaves the last scan as it is: what it found is where it was, once it is resumed. */
+  isInPlace({ pciFunction }: Device): boolean {
+    return this.findFunctions().some((found) => PLACE.every((field) => found[field] === pciFunction[field]));
+  }
+
   /** For `Device.resume` only. */
   reconnectMessages(device: Device): number[] {
-    const { length } = device.messages;
-    return length === 0 ? [] : this.connectMessages(device.pciFunction.address, length);
+    return this.connectMessages(device.pciFunction.address, this.devices.get(device)?.table);
   }
 
   /** For `Device.close` only. */
   deviceClosed(device: Device): void {
-    const grants = this.devices.get(device);
+    const holdings = this.devices.get(device);
     this.devices.delete(device);
-    this.revoke(grants ?? []);
+    this.revoke(holdings?.grants ?? []);
   }
 
   /** True when a device that has the line, or the message, had an interrupt pending. */
@@ -331,6 +341,20 @@ export class VirtioStack implements StackContext<Device> {
       }
     }
     return claimed;
+  }
+
+  private findFunctions(): PciFunction[] {
+    const { exports, functionRecords, view } = this;
+    let count = check("pci_scan", exports.pci_scan(functionRecords.pointer, functionRecords.capacity));
+    if (count > functionRecords.capacity) {
+      functionRecords.reserve(count);
+      count = check("pci_scan", exports.pci_scan(functionRecords.pointer, functionRecords.capacity));
+    }
+    const found: PciFunction[] = [];
+    for (let index = 0; index < count; index++) {
+      found.push(readRecord(view, PciFunctionLayout, functionRecords.pointer + index * PciFunctionLayout.size));
+    }
+    return found;
   }
 
   private function(address: number): PciFunction {
@@ -357,11 +381,12 @@ export class VirtioStack implements StackContext<Device> {
     const vectors = isInUse || isMmio ? 0 : (options?.vectors ?? 0);
     let handle = 0;
     try {
-      const messages = vectors === 0 ? [] : this.connectMessages(address, vectors);
+      const table = vectors === 0 ? undefined : this.messageTable(address, vectors);
+      const messages = this.connectMessages(address, table);
       handle = call();
       const device = wrap(pciFunction, handle);
       device.messages = messages;
-      this.devices.set(device, grants);
+      this.devices.set(device, { grants, table });
       return device;
     } catch (error) {
       if (handle > 0) this.exports.close(handle);
@@ -370,17 +395,21 @@ export class VirtioStack implements StackContext<Device> {
     }
   }
 
-  /** Programs the first entries of a function's MSI-X table. Returns the numbers of the messages, none without MSI-X. */
-  private connectMessages(address: number, vectors: number): number[] {
-    const { exports, machine } = this;
+  /** Where a function's MSI-X table is, and how many of its first entries are to be used; `undefined` without MSI-X. */
+  private messageTable(address: number, vectors: number): MessageTable | undefined {
     let result = 0;
     const msix = this.withRecord(PciMsixLayout, {}, (pointer) => {
-      result = exports.pci_msix(address, pointer);
+      result = this.exports.pci_msix(address, pointer);
     });
-    if (result === Result.E_UNSUPPORTED || machine.connectMessages === undefined) return [];
+    if (result === Result.E_UNSUPPORTED || this.machine.connectMessages === undefined) return undefined;
     check("pci_msix", result);
     const { base } = this.bar(address, msix.table_bar);
-    return machine.connectMessages(base + BigInt(msix.table_offset), Math.min(vectors, msix.vectors), address);
+    return { base: base + BigInt(msix.table_offset), vectors: Math.min(vectors, msix.vectors) };
+  }
+
+  /** Programs entries of a function's MSI-X table. Returns the numbers of the messages. */
+  private connectMessages(address: number, table: MessageTable | undefined): number[] {
+    return (table && this.machine.connectMessages?.(table.base, table.vectors, address)) ?? [];
   }
 
   /** Grants the ports of a function: those of BAR 0, which legacy devices have, and others that the scan found. */
@@ -417,7 +446,7 @@ export class VirtioStack implements StackContext<Device> {
     }
     const grant = { base: Number(bar.base), length: Number(bar.size) };
     const end = grant.base + grant.length;
-    for (const other of [...this.devices.values()].flat()) {
+    for (const other of [...this.devices.values()].flatMap(({ grants }) => grants)) {
       if (grant.base < other.base + other.length && other.base < end) {
         throw new VirtioError(name, Result.E_BAR);
       }

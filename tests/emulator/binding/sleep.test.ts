@@ -31,6 +31,76 @@ function assertWorks(device: EntropyDevice): void {
   assert.deepEqual(device.randomBytes(100), new Uint8Array(100).fill(BYTE));
 }
 
+/** Base address registers. [PCI 3.0 §6.2.5.1] */
+const FIRST_BAR = 0x10;
+const LAST_BAR = 0x24;
+const SIZING = 0xffff_ffff;
+
+/** What is asked of the machine while an entropy device with messages sleeps and wakes up. */
+function watched(profile: ProfileName | FurtherProfileName) {
+  const emulated = new EmulatedEntropy({ source: (target) => (target.fill(BYTE), target.length) });
+  const machine = new EmulatedPc({ profile, completion: "deferred", devices: [emulated] });
+  const connected: { table: bigint; status: number }[] = [];
+  const connect = machine.connectMessages.bind(machine);
+  machine.connectMessages = (table, vectors) => {
+    connected.push({ table, status: emulated.status });
+    return connect(table, vectors);
+  };
+  const device = loadStack(machine).openEntropy(machine.addressOf(emulated), { vectors: 2 });
+  const [first] = connected.splice(0);
+  assert.ok(first);
+  let sizings = 0;
+  const pciFunction = machine.functionOf(emulated);
+  const write = pciFunction.write.bind(pciFunction);
+  pciFunction.write = (offset, width, value) => {
+    if (offset >= FIRST_BAR && offset <= LAST_BAR && value >>> 0 === SIZING) sizings++;
+    write(offset, width, value);
+  };
+  return { machine, device, table: first.table, connected, sizings: () => sizings };
+}
+
+for (const profile of ["gcp", "qemu-modern", "firecracker"] as const) {
+  describe(`messages of a device that is resumed: ${profile}`, () => {
+    test("stay as they are when it was not suspended", () => {
+      const { machine, device, connected } = watched(profile);
+      const { messages } = device;
+      const { configurationReads, configurationWrites } = machine.counters;
+      device.resume();
+      assert.deepEqual(connected, []);
+      assert.equal(machine.counters.configurationReads, configurationReads);
+      assert.equal(machine.counters.configurationWrites, configurationWrites);
+      assert.deepEqual(device.messages, messages);
+      assertWorks(device);
+    });
+
+    test("are programmed before it can send one", () => {
+      const { machine, device, table, connected, sizings } = watched(profile);
+      assert.equal(device.suspend(), 0);
+      device.resume();
+      assert.deepEqual(connected, [{ table, status: 0 }]);
+      assert.equal(sizings(), 0);
+      assertWorks(device);
+      device.resume();
+      assert.equal(connected.length, 1, "once");
+      assert.deepEqual(machine.violations, []);
+    });
+
+    test("are programmed where they were after the machine was without power, and the live device is not sized", () => {
+      const { machine, device, table, connected, sizings } = watched(profile);
+      assert.equal(device.suspend(), 0);
+      machine.powerCycle();
+      device.resume();
+      assert.deepEqual(
+        connected.map((each) => each.table),
+        [table],
+      );
+      assert.equal(sizings(), 0);
+      assertWorks(device);
+      assert.deepEqual(machine.violations, []);
+    });
+  });
+}
+
 for (const build of ["mapped", "ported"] as const satisfies readonly Build[]) {
   describe(`an entropy device that sleeps (${build})`, () => {
     for (const [profile, vectors] of hosts) {
