@@ -21,7 +21,7 @@ export const enum Result {
    * not within linear memory, over the stack's own, or where devices cannot reach them.
    */
   E_DMA_MEMORY = -5,
-  /** No PCI function answers at that address. */
+  /** No PCI function answers at that address, or the MMIO slot is empty. */
   E_NOT_FOUND = -6,
   /** What is there is no virtio device of the kind asked for, or has none of the transports that are wanted and built in. */
   E_NOT_VIRTIO = -7,
@@ -73,7 +73,7 @@ export const enum Result {
   E_BUFFER = -27,
   /** The ranges given to `pci_assign` are too small for the BARs and buses of this machine. */
   E_NO_SPACE = -28,
-  /** The device answers with all ones, or something else is in its place: it was removed. `reset` looks for it again. */
+  /** The device was removed: nothing answers in its place, or something else does. `reset` looks for it again. */
   E_GONE = -29,
   /** The device is suspended: nothing is accepted until `resume`. */
   E_SUSPENDED = -30,
@@ -120,7 +120,7 @@ export const enum Message {
   DEVICE_STUCK = 5,
   /** first: device handle, second: queue. The device did not complete a request within the time it was given. */
   TIMED_OUT = 6,
-  /** first: device handle, second: PCI address. The device was removed: all ones or something else is in its place. */
+  /** first: device handle, second: PCI address. The device was removed: nothing answers, or something else does. */
   DEVICE_GONE = 7,
   /** first: device handle, second: its status. The device found an error from which only a reset helps. */
   NEEDS_RESET = 8,

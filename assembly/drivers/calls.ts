@@ -74,7 +74,8 @@ export function endUse(device: Device, how: lifecycle.Ending): i32 {
 /**
  * Asks an open device whether an interrupt is its own, and quiets it if so. To be called for every device on the line
  * when it is asserted; a kernel that only polls calls it now and then to hear of configuration changes, and of a device
- * that was removed. One port read, more only when the configuration changed.
+ * that was removed. Costs one read of a register, and in MMIO one write when the interrupt is this device's. In a memory
+ * BAR, an interrupt of another device costs a second read. More only when the configuration changed.
  *
  * @returns bits of Interrupt, 0 when the interrupt was not this device's, and while it is suspended, E_HANDLE also while
  *   the device is being closed, E_GONE
@@ -116,12 +117,12 @@ export function events(handle: u32): i32 {
 }
 
 /**
- * Asks for an interrupt at the next completion of a disk, or the next frame that a card receives. To be called whenever
- * polling has found nothing more. `net_await_all` and `block_await_all` ask for other interrupts; a card whose transmit
- * ring is full interrupts when there is room, too, and says so with the event ROOM.
+ * Asks for an interrupt at the next frame that a card receives, or the next completion of any other device. To be called
+ * whenever polling has found nothing more. `net_await_all` and `block_await_all` ask for other interrupts; a card whose
+ * transmit ring is full interrupts when there is room, too, and says so with the event ROOM.
  *
- * @returns 1 when `block_poll` or `net_receive` will find something already, for which no interrupt may come: poll, then
- *   call again; 0; E_HANDLE, E_BROKEN, E_GONE, E_SUSPENDED
+ * @returns 1 when `net_receive` or the device's poll call will find something already, for which no interrupt may come:
+ *   poll, then call again; 0; E_HANDLE, E_BROKEN, E_GONE, E_SUSPENDED
  */
 export function enable_interrupts(handle: u32): i32 {
   const device = changetype<Device>(deviceOf(handle));
@@ -145,15 +146,16 @@ export function disable_interrupts(handle: u32): i32 {
 
 /**
  * Resets a device and initialises it again with the features and queues it had. Works on a broken device, too, and on one
- * that was removed, if a device of its kind is in its place again, with its registers at the same ports.
+ * that was removed, if a device of its kind is in its place again, with its registers in the same place.
  *
- * What was in flight, or finished and not yet taken, comes back once, as E_RESET, through `block_poll` or `net_reclaim`;
- * until all of that is taken, nothing new is accepted. Received frames in the caller's hands stay valid; those that
- * `net_receive` had not handed out are lost, and counted in `receive_discarded`. A card that reports its link raises LINK.
- * When the device does not come back, whatever answers at its PCI address has no access to memory any more.
+ * What was in flight, or finished and not yet taken, comes back once, as E_RESET, through the call that takes completions:
+ * `block_poll`, `net_reclaim`, `entropy_poll` or `generic_poll`. Until all of that is taken, nothing new is accepted.
+ * Received frames in the caller's hands stay valid; those that `net_receive` had not handed out are lost, and counted in
+ * `receive_discarded`. A card that reports its link raises LINK. When the device does not come back, whatever answers at
+ * its PCI address has no access to memory any more.
  *
- * @returns OK, E_HANDLE, E_SUSPENDED, or what `block_open` and `net_open` return when the device does not come back; it is
- *   broken then, or, after E_GONE, E_NOT_VIRTIO and E_BAR, gone
+ * @returns OK, E_HANDLE, E_SUSPENDED, or what the open calls return when the device does not come back; it is broken
+ *   then, or, after E_GONE, E_NOT_VIRTIO and E_BAR, gone
  */
 export function reset(handle: u32): i32 {
   const device = deviceOf(handle);
@@ -166,10 +168,10 @@ export function reset(handle: u32): i32 {
  * Closes a device. It is reset and loses its access to memory at once, as does whatever answers at its PCI address; its
  * function is left as it was found for the rest.
  *
- * What was in flight, or finished and not yet taken, comes back once, as E_RESET, through `block_poll` or `net_reclaim`,
- * and received frames in the caller's hands stay valid until `net_release`. The handle is good for these calls, for
- * information, statistics and events, and gone with the last of what is out. None of them touches a port, nor does closing
- * a device that is suspended.
+ * What was in flight, or finished and not yet taken, comes back once, as E_RESET, through `block_poll`, `net_reclaim`,
+ * `entropy_poll` or `generic_poll`, and received frames in the caller's hands stay valid until `net_release`. The handle is
+ * good for these calls, for information, statistics and events, and gone with the last of what is out. None of them
+ * touches a register, nor does closing a device that is suspended.
  *
  * @returns how many completions and receive buffers are still out, 0 when the handle is gone already; E_HANDLE
  */

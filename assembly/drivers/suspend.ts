@@ -39,7 +39,7 @@ export function suspend(handle: u32, give_up: u32): i32 {
  * @returns OK, also when it was not suspended; E_HANDLE; E_BROKEN and E_GONE when it was that; otherwise it stays suspended,
  *   without access to memory. E_GONE, E_NOT_VIRTIO and E_BAR: it does not answer, something else does, or its registers are
  *   not where they were; nothing was written to something else. E_FEATURES, E_CONFIGURATION, E_QUEUE_SIZE, E_QUEUE_LIVE,
- *   E_DMA_MEMORY, E_RESET_TIMEOUT: it is not what it was, as of `reset`
+ *   E_DMA_MEMORY, E_RESET_TIMEOUT: it is not what it was, as with `reset`
  */
 export function resume(handle: u32): i32 {
   const device = deviceOf(handle);

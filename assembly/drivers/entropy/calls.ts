@@ -11,9 +11,10 @@ import { EntropyDriver, MINIMAL, OPTIONAL } from "./driver";
 import { VIRTIO_ID_ENTROPY } from "./wire";
 
 /**
- * Opens the entropy device at a PCI address. Its ports must be granted; interrupts are off until `enable_interrupts`.
+ * Opens the entropy device at a PCI address, or in the MMIO slot that the options name. Its registers must be granted;
+ * interrupts are off until `enable_interrupts`.
  *
- * @param address of the function, as `PciFunction.address`
+ * @param address of the function, as `PciFunction.address`; 0 with MMIO
  * @param options address of an EntropyOptions, or 0; read during the call only
  * @returns a handle greater than 0, or E_ARGUMENT, E_INITIALIZE, E_IN_USE, E_MEMORY, E_NOT_FOUND, E_NOT_VIRTIO, E_BAR,
  *   E_RESET_TIMEOUT, E_FEATURES, E_QUEUE_SIZE, E_QUEUE_LIVE, E_DMA_MEMORY, E_GONE

@@ -14,10 +14,10 @@ import { GenericDriver, MINIMAL, OPTIONAL } from "./driver";
 import { QUEUES_MAX } from "./wire";
 
 /**
- * Opens any virtio device at a PCI address. Its ports must be granted; interrupts are off until `enable_interrupts`. The
- * device is live with empty queues when this returns.
+ * Opens any virtio device at a PCI address, or in the MMIO slot that the options name. Its registers must be granted;
+ * interrupts are off until `enable_interrupts`. The device is live with empty queues when this returns.
  *
- * @param address of the function, as `PciFunction.address`
+ * @param address of the function, as `PciFunction.address`; 0 with MMIO
  * @param options address of a GenericOptions; read during the call only
  * @returns a handle greater than 0, or E_ARGUMENT, E_INITIALIZE, E_IN_USE, E_MEMORY, E_NOT_FOUND, E_NOT_VIRTIO, E_BAR,
  *   E_RESET_TIMEOUT, E_FEATURES, E_QUEUE_SIZE, E_QUEUE_LIVE, E_DMA_MEMORY, E_GONE
@@ -45,8 +45,8 @@ export function generic_open(address: u32, options: u32): i32 {
  * @param offset of the first, a multiple of `width`
  * @param width bytes of each: 1, 2 or 4
  * @param values address of `count` × `width` bytes, where they are written little-endian
- * @returns OK; E_HANDLE, E_BROKEN, E_GONE, E_SUSPENDED; E_ARGUMENT; E_RANGE when the configuration ends before; E_CONFIGURATION when it
- *   never stood still
+ * @returns OK; E_HANDLE, E_BROKEN, E_GONE, E_SUSPENDED; E_ARGUMENT; E_RANGE when the fields reach past the end of the
+ *   configuration; E_CONFIGURATION when it kept changing while it was read
  */
 export function generic_read_configuration(handle: u32, offset: u32, width: u32, count: u32, values: u32): i32 {
   const device = genericDevice(handle);
@@ -63,7 +63,8 @@ export function generic_read_configuration(handle: u32, offset: u32, width: u32,
  *
  * @param offset a multiple of `width`
  * @param width bytes: 1, 2 or 4
- * @returns OK; E_HANDLE, E_BROKEN, E_GONE, E_SUSPENDED; E_ARGUMENT; E_RANGE when the configuration ends before
+ * @returns OK; E_HANDLE, E_BROKEN, E_GONE, E_SUSPENDED; E_ARGUMENT; E_RANGE when the field reaches past the
+ *   end of the configuration
  */
 export function generic_write_configuration(handle: u32, offset: u32, width: u32, value: u32): i32 {
   const device = genericDevice(handle);
@@ -129,7 +130,8 @@ export function generic_poll(handle: u32, queue: u32, completions: u32, capacity
 }
 
 /**
- * Says how a device is reached and what was agreed with it, whichever call has opened it, as long as there is a handle.
+ * Says how a device is reached and what was agreed with it. Works for every handle, whichever call opened the device, and
+ * in every state.
  *
  * @param record address of a DeviceInformation
  * @returns OK, E_HANDLE, E_ARGUMENT

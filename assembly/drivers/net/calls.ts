@@ -24,9 +24,10 @@ import { transmitRun } from "./transmit-run";
 import { VIRTIO_ID_NET } from "./wire";
 
 /**
- * Opens the network card at a PCI address. Its ports must be granted; interrupts are off until `enable_interrupts`.
+ * Opens the network card at a PCI address, or in the MMIO slot that the options name. Its registers must be granted;
+ * interrupts are off until `enable_interrupts`.
  *
- * @param address of the function, as `PciFunction.address`
+ * @param address of the function, as `PciFunction.address`; 0 with MMIO
  * @param options address of a NetOptions, or 0; read during the call only
  * @returns a handle greater than 0, or E_ARGUMENT, E_INITIALIZE, E_IN_USE, E_MEMORY, E_NOT_FOUND, E_NOT_VIRTIO, E_BAR,
  *   E_RESET_TIMEOUT, E_FEATURES, E_QUEUE_SIZE, E_QUEUE_LIVE, E_DMA_MEMORY, E_GONE
@@ -164,7 +165,8 @@ export function net_await_all(handle: u32): i32 {
  * until `net_release`.
  *
  * @param records address of an array of ReceivedBuffer with room for `capacity`; `buffers_per_frame_max` always suffice
- * @returns number of records written; E_HANDLE, E_BROKEN, E_GONE, E_SUSPENDED; E_ARGUMENT also when the next frame needs more records
+ * @returns number of records written; E_HANDLE, E_BROKEN, E_GONE, E_SUSPENDED; E_ARGUMENT also when the next frame needs
+ *   more records
  */
 export function net_receive(handle: u32, records: u32, capacity: u32): i32 {
   const device = changetype<NetDevice>(deviceInSlot(handle));

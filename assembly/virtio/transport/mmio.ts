@@ -75,8 +75,8 @@ function identify(window: u32): i32 {
  * @param base physical address of its registers, a multiple of 4
  * @param bytes how many there are, at least 256
  * @param record address of an MmioIdentity to be filled
- * @returns OK; E_NOT_FOUND when the slot is empty, or nothing answers; E_NOT_VIRTIO; E_BAR when the kernel does not grant the registers;
- *   E_ARGUMENT; E_UNSUPPORTED when the module was built without this transport
+ * @returns OK; E_NOT_FOUND when the slot is empty, or nothing answers; E_NOT_VIRTIO; E_BAR when the kernel does not grant
+ *   the registers; E_ARGUMENT; E_UNSUPPORTED when the module was built without this transport
  */
 export function mmio_identify(base: u64, bytes: u32, record: u32): i32 {
   if (isDefined(WITHOUT_MMIO)) return Result.E_UNSUPPORTED;
