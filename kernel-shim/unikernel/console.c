@@ -17,7 +17,8 @@
 #define LINE_CONTROL_DIVISOR 0x80
 #define FIFO_ENABLE_AND_CLEAR 0x07
 #define MODEM_CONTROL_READY 0x03
-#define LINE_STATUS_TRANSMITTER_EMPTY 0x20
+#define LINE_STATUS_TRANSMITTER_HOLDING_EMPTY 0x20
+#define LINE_STATUS_TRANSMITTER_EMPTY 0x40
 
 /** A port without anything behind it must not stop the machine. */
 #define WAIT_TURNS 100000
@@ -32,11 +33,19 @@ void console_start(void) {
   port_out8(MODEM_CONTROL, MODEM_CONTROL_READY);
 }
 
-static void write_byte(char byte) {
+static void wait_for(uint8_t bit) {
   for (int turn = 0; turn < WAIT_TURNS; turn++) {
-    if (port_in8(LINE_STATUS) & LINE_STATUS_TRANSMITTER_EMPTY) break;
+    if (port_in8(LINE_STATUS) & bit) break;
   }
+}
+
+static void write_byte(char byte) {
+  wait_for(LINE_STATUS_TRANSMITTER_HOLDING_EMPTY);
   port_out8(DATA, (uint8_t)byte);
+}
+
+void console_flush(void) {
+  wait_for(LINE_STATUS_TRANSMITTER_EMPTY);
 }
 
 void console_write(const char *text, uint32_t length) {

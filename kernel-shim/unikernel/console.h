@@ -10,6 +10,9 @@ void console_start(void);
 /** Prints `length` bytes. */
 void console_write(const char *text, uint32_t length);
 
+/** Waits until everything has left the port, for some time at most. */
+void console_flush(void);
+
 /** Prints text that ends with a zero. */
 void print(const char *text);
 

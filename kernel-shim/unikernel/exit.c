@@ -8,6 +8,8 @@
 #define STATUS_OFFSET 16
 
 _Noreturn void exit_machine(int status) {
+  // The machine ends at once, with what the port has not sent yet.
+  console_flush();
   port_out32(ISA_DEBUG_EXIT, (uint32_t)(status + STATUS_OFFSET));
   for (;;) __asm__ volatile("cli\n\thlt");
 }
