@@ -30,7 +30,7 @@ export function suspend(handle: u32, give_up: u32): i32 {
 /**
  * Brings a suspended device back with the features, queues and settings it had, also when the machine has lost its PCI
  * configuration meanwhile: base addresses and command register of the function, its MSI-X switch, and numbers and windows of
- * the bridges on the way there. Of a bridge that leads to the same bus as before, the windows are widened at most. An MSI-X
+ * the bridges on the way there. A bridge that leads to the same bus as before is only opened wider, if need be. An MSI-X
  * table that was lost is the kernel's to program again, afterwards; messages wait until then.
  *
  * A resume counts as a reset, and raises what a reset would: LINK of a card that reports its link, CAPACITY of a disk
