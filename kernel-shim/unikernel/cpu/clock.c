@@ -39,8 +39,8 @@ static uint32_t remaining_count(void) {
 }
 
 /**
- * Nanoseconds per tick of the time-stamp counter, × 2^32, by the interval timer. The timer loads a new count with its next
- * pulse, so what it says first may be the old one: the measurement begins when it has moved.
+ * Nanoseconds per tick of the time-stamp counter, × 2^32, by the interval timer. The timer loads a new count with its
+ * next pulse, so what it says first may be the old one: the measurement begins when it has moved.
  */
 static uint64_t measure(void) {
   count_down(COUNT_MAX);

@@ -95,8 +95,8 @@ struct table {
 #define VECTORS_MAX 3u
 
 /**
- * Finds the table of a function's message vectors. All of it must lie within what the function claims, because the kernel
- * keeps all of it.
+ * Finds the table of a function's message vectors. All of it must lie within what the function claims, because the
+ * kernel keeps all of it.
  *
  * @param ranges how many ranges of registers, at most, are granted with it
  */

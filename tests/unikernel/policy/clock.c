@@ -3,9 +3,9 @@
  *
  *     clock COUNT PULSES [pause,READING,NANOSECONDS | zero,READING]…
  *
- * At first the timer holds COUNT, and it loads a new count PULSES of its own after it was written. Before the reading with
- * that number, counted from 0, a pause passes; or it answers zero. Prints by how many nanoseconds the clock advances in a
- * second.
+ * At first the timer holds COUNT, and it loads a new count PULSES of its own after it was written. There is a pause
+ * before the reading with that number, counted from 0; or that reading is zero. Prints by how many nanoseconds the clock
+ * advances in a second.
  */
 #include <inttypes.h>
 #include <stdint.h>
