@@ -227,7 +227,7 @@ export class VirtioStack implements StackContext<Device> {
     );
   }
 
-  /** Opens an entropy device and grants it the ports of its first base address register. Interrupts are off at first. */
+  /** Opens an entropy device, as `openBlock` a disk. Interrupts are off at first. */
   openEntropy(address: number, options?: Partial<EntropyOptions>): EntropyDevice {
     const { exports } = this;
     return this.open(
