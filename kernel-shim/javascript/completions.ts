@@ -7,6 +7,7 @@
  */
 
 import { CompletionLayout } from "./abi.js";
+import { VirtioError } from "./error.js";
 import type { PrivateMemory } from "./private-memory.js";
 import { RecordArray } from "./private-memory.js";
 import { readSafeUint64 } from "./records.js";
@@ -77,16 +78,26 @@ export class CompletionReader {
     let isMoreLikely = max > 0;
     while (isMoreLikely) {
       const asked = Math.min(max - found.length, this.records.capacity);
-      isMoreLikely = this.read(asked, found) === asked && found.length < max && !this.source.isGone;
+      isMoreLikely = this.readMore(asked, found) === asked && found.length < max && !this.source.isGone;
     }
     return found;
+  }
+
+  /** As `read`. What was found before is not lost because the device then has nothing more: 0 instead of an error. */
+  private readMore(capacity: number, into: Completion[]): number {
+    try {
+      return this.read(capacity, into);
+    } catch (error) {
+      if (into.length === 0 || !(error instanceof VirtioError)) throw error;
+      return 0;
+    }
   }
 
   /** Takes what there is for the binding's own requests, and keeps the caller's for `poll`. */
   collectOwn(): void {
     let isMoreLikely = true;
     while (isMoreLikely) {
-      isMoreLikely = this.read(this.records.capacity, this.kept) === this.records.capacity && !this.source.isGone;
+      isMoreLikely = this.readMore(this.records.capacity, this.kept) === this.records.capacity && !this.source.isGone;
     }
   }
 
