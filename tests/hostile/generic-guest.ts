@@ -28,6 +28,8 @@ const NO_STATUS = 0xff;
 /** Segments of a chain, and fields that are read at once. */
 const SEGMENTS = 4;
 const FIELDS = 8;
+/** More than a whole request takes, whose data may lie in two places. */
+const DESCRIPTORS_OF_A_REQUEST = 8;
 /** The only queue of the disk. */
 const QUEUE = 0;
 
@@ -51,6 +53,8 @@ export class GenericGuest extends DeviceGuest {
   readonly kind = "generic";
   private readonly ledger = new Ledger<DiskChain>();
   private readonly freeBuffers: number[];
+  /** As it was asked for; 0: none was. */
+  private queueSizeMax = 0;
 
   constructor(
     context: GuestContext,
@@ -66,6 +70,7 @@ export class GenericGuest extends DeviceGuest {
   open(withOptions: boolean): number {
     const { module, random } = this.context;
     const chosen = withOptions ? this.chooseOptions() : this.plainOptions();
+    this.queueSizeMax = chosen.queue_size_max;
     const queues = withOptions ? pick(random, [1, 1, 1, 1, 0, 2, 0xffff]) : 1;
     const options = module.pass(GenericOptionsLayout, [{ ...chosen, type: this.block.type, queue_count: queues }]);
     return this.openWith("generic_open", options);
@@ -96,6 +101,8 @@ export class GenericGuest extends DeviceGuest {
   }
 
   moveData(): void {
+    // A device that makes its ring as small as it was asked to has no room for a whole request.
+    if (this.queueSizeMax !== 0 && this.queueSizeMax < DESCRIPTORS_OF_A_REQUEST) return;
     const { machine, random } = this.context;
     const sector = random.below(this.disk.sectors - 4);
     for (const version of [1, 0]) {
