@@ -144,7 +144,8 @@ suite("npm run mutants", () => {
     spawnSync(process.execPath, ["--import", "tsx", main, ...parameters], { cwd: projectFolder, encoding: "utf8" });
 
   test("has a test miss what a device's word is held against", () => {
-    const { status, stdout, stderr } = run("--only", "take: head >= this.size is never true", "--json", "-");
+    const chosen = ["--only", "take: head >= this.size is never true", "--ask", "fixed cases"];
+    const { status, stdout, stderr } = run(...chosen, "--json", "-");
     assert.equal(status, 0, stderr);
     assertDocument("npm run mutants", stdout);
     const { missed } = JSON.parse(stdout) as { missed: { by: string }[] };
@@ -159,5 +160,8 @@ suite("npm run mutants", () => {
     const refused = run("--only", "no such text");
     assert.equal(refused.status, 2);
     assert.equal(refused.stderr, 'no mutant has "no such text" in its line; see --list\n');
+    const unasked = run("--ask", "nobody", "--only", "head >= this.size");
+    assert.equal(unasked.status, 2);
+    assert.match(unasked.stderr, /^there is no group "nobody"; there are specs, fixed cases, [^\n]*\n$/);
   });
 });

@@ -55,19 +55,29 @@ const groups: readonly Group[] = [
   { name: "the campaign", files: inProject("tests/hostile/campaign.test.ts"), only: /seeds \d/ },
 ];
 
+/** The groups with these names, all of them where there is none. Throws `CommandError` for a name that there is not. */
+function groupsNamed(names: readonly string[]): readonly Group[] {
+  const unknown = names.find((name) => groups.every((group) => group.name !== name));
+  if (unknown !== undefined) {
+    throw new CommandError(`there is no group "${unknown}"; there are ${groups.map(({ name }) => name).join(", ")}`);
+  }
+  return groups.filter(({ name }) => names.length === 0 || names.includes(name));
+}
+
 /** Tries mutants; `found` is called with each verdict. */
 async function tryOut(
   mutants: Mutants,
   chosen: readonly Mutant[],
+  asked: readonly Group[],
   found: (verdict: Verdict) => void,
 ): Promise<Verdict[]> {
   const folder = new TemporaryFolder("virtio-mutants-");
   const verdicts: Verdict[] = [];
   let hunt: Hunt | undefined;
   try {
-    const specs = groups.flatMap(({ files }) => files.filter(isSpec));
+    const specs = asked.flatMap(({ files }) => files.filter(isSpec));
     await compileModules(folder.path, mutants.sources, specs);
-    hunt = new Hunt(mutants, groups, folder.path);
+    hunt = new Hunt(mutants, asked, folder.path);
     await hunt.judge(chosen, (verdict) => {
       verdicts.push(verdict);
       found(verdict);
@@ -97,13 +107,13 @@ function complain({ mutant, test, tests }: Verdict): void {
 }
 
 /** Returns whether all was well. */
-async function examine(mutants: Mutants, chosen: readonly Mutant[], { json }: Options): Promise<boolean> {
+async function examine(mutants: Mutants, chosen: readonly Mutant[], { ask, json }: Options): Promise<boolean> {
   const accepted = chosen.filter((mutant) => acceptanceOf(mutant) !== undefined);
   const others = chosen.filter((mutant) => acceptanceOf(mutant) === undefined);
   const outdated = outdatedAcceptances(mutants.list);
   const started = performance.now();
   const isQuiet = json === STANDARD_OUTPUT;
-  const verdicts = await tryOut(mutants, others, isQuiet ? () => undefined : complain);
+  const verdicts = await tryOut(mutants, others, groupsNamed(ask), isQuiet ? () => undefined : complain);
   const document = toDocument(verdicts, accepted, (performance.now() - started) / 1000);
   if (json !== undefined) writeJson(json, document);
   if (!isQuiet) {

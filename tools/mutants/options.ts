@@ -7,6 +7,8 @@ import { userPath } from "../user-path.js";
 export interface Options {
   /** What stands in the line of every mutant that is meant. */
   readonly only: string;
+  /** Names of groups of tests, or nothing for all. */
+  readonly ask: readonly string[];
   /** Just list them. */
   readonly list: boolean;
   /** File that the result goes to as JSON, or `STANDARD_OUTPUT`; undefined: none. */
@@ -21,9 +23,16 @@ export function parseOptions(parameters: readonly string[]): Options | null {
       "and reports those of which no test takes notice.",
   )
     .option("--only <text>", "only those with this in what --list prints: a file, a function, a condition", "")
+    .option("--ask <groups>", "ask only these groups of tests, separated by commas: fixed cases, limits, …", "")
     .option("--list", "print them, and do nothing", false)
     .option("--json <file>", "write the result to this file as JSON, or - for standard output");
   if (!readCommandLine(program, "mutants", parameters)) return null;
-  const { only, list, json } = program.opts<{ only: string; list: boolean; json?: string }>();
-  return { only, list, json: json === undefined || json === STANDARD_OUTPUT ? json : userPath("mutants", json) };
+  const { only, ask, list, json } = program.opts<{ only: string; ask: string; list: boolean; json?: string }>();
+  const groups = ask.split(",").map((name) => name.trim());
+  return {
+    only,
+    ask: groups.filter((name) => name !== ""),
+    list,
+    json: json === undefined || json === STANDARD_OUTPUT ? json : userPath("mutants", json),
+  };
 }
