@@ -6,11 +6,10 @@ import {
   CompletionLayout,
   Result,
   RecordArray,
-  type BlockDevice,
 } from "../../../kernel-shim/javascript/index.js";
 import type { Case, CaseContext } from "../context.js";
 import { initialSectors, pattern } from "../pattern.js";
-import { assertResets, assertResult, assertThrowsResult } from "../results.js";
+import { assertResult, assertThrowsResult } from "../results.js";
 import {
   assertRefused,
   cut,
@@ -21,31 +20,15 @@ import {
   SECTOR_BYTES,
   segment,
   submitAll,
+  submitReads,
   takeCompletions,
+  takeResets,
   writeRequest,
 } from "./requests.js";
 
 const REOPENINGS = 300;
 /** Enough for private memory to run out if any of it stayed behind. */
 const REOPENINGS_MIN = 40;
-
-function submitReads(context: CaseContext, disk: BlockDevice, count: number): void {
-  const buffer = context.allocate(count * SECTOR_BYTES);
-  submitAll(
-    disk,
-    Array.from({ length: count }, (_, token) =>
-      readRequest(token, [segment(buffer + token * SECTOR_BYTES, SECTOR_BYTES)], token),
-    ),
-  );
-}
-
-/** Takes what a reset left, and checks that each request is there once. */
-function takeResets(disk: BlockDevice, count: number): void {
-  assertResets(
-    disk.poll(),
-    Array.from({ length: count }, (_, token) => token),
-  );
-}
 
 /** Every call that takes a handle answers E_HANDLE. */
 function assertStale(context: CaseContext, handle: number): void {

@@ -12,7 +12,7 @@ import {
 } from "../../../kernel-shim/javascript/index.js";
 import type { CaseContext } from "../context.js";
 import { pattern } from "../pattern.js";
-import { assertResult } from "../results.js";
+import { assertResets, assertResult } from "../results.js";
 
 export const SECTOR_BYTES = 512;
 export const PAGE_BYTES = 4096;
@@ -126,4 +126,23 @@ export function cut(pointer: number, lengths: readonly number[]): Segment[] {
     at += length;
     return piece;
   });
+}
+
+/** Submits single reads of the first sectors, with tokens from 0 on. */
+export function submitReads(context: CaseContext, disk: BlockDevice, count: number): void {
+  const buffer = context.allocate(count * SECTOR_BYTES);
+  submitAll(
+    disk,
+    Array.from({ length: count }, (_, token) =>
+      readRequest(token, [segment(buffer + token * SECTOR_BYTES, SECTOR_BYTES)], token),
+    ),
+  );
+}
+
+/** Takes what a reset or a suspension gave back, and checks that each request is there once. */
+export function takeResets(disk: BlockDevice, count: number): void {
+  assertResets(
+    disk.poll(),
+    Array.from({ length: count }, (_, token) => token),
+  );
 }

@@ -10,7 +10,7 @@ import {
 } from "../../../kernel-shim/javascript/index.js";
 import { closeCompletely, type Case, type CaseContext } from "../context.js";
 import { initialSectors, pattern } from "../pattern.js";
-import { assertResets, assertResult, assertThrowsResult } from "../results.js";
+import { assertResult, assertThrowsResult } from "../results.js";
 import { overSleep } from "../sleeps.js";
 import {
   assertRefused,
@@ -20,28 +20,12 @@ import {
   SECTOR_BYTES,
   segment,
   submitAll,
+  submitReads,
   takeCompletions,
+  takeResets,
 } from "./requests.js";
 
 const ROUNDS = 40;
-
-function submitReads(context: CaseContext, disk: BlockDevice, count: number): void {
-  const buffer = context.allocate(count * SECTOR_BYTES);
-  submitAll(
-    disk,
-    Array.from({ length: count }, (_, token) =>
-      readRequest(token, [segment(buffer + token * SECTOR_BYTES, SECTOR_BYTES)], token),
-    ),
-  );
-}
-
-/** Takes what was given up, and checks that each request is there once. */
-function takeResets(disk: BlockDevice, count: number): void {
-  assertResets(
-    disk.poll(),
-    Array.from({ length: count }, (_, token) => token),
-  );
-}
 
 /** Data goes to the disk and comes back. */
 function assertWorks(context: CaseContext, disk: BlockDevice, seed: number, index = 0): void {

@@ -130,3 +130,24 @@ export function putFrame(context: CaseContext, pointer: number, bytes: number, s
   context.machine.writeBuffer(pointer, made);
   return made;
 }
+
+/** Transmits one frame so many times, with tokens from 0 on. */
+export function transmitSome(context: CaseContext, card: NetDevice, count: number): void {
+  const pointer = context.allocate(PAGE_BYTES) + 64;
+  putFrame(context, pointer, 100, 1);
+  transmitAll(
+    card,
+    Array.from({ length: count }, (_, token) => transmitFrame(pointer, 100, token)),
+  );
+}
+
+/** Takes frames and keeps their buffers. */
+export function keep(context: CaseContext, card: NetDevice, count: number): { buffer: number; pointer: number }[] {
+  context.card().deliver(Array.from({ length: count }, (_, index) => frame(100 + index, index)));
+  const kept: { buffer: number; pointer: number }[] = [];
+  context.waitUntil(() => {
+    for (const { buffers } of card.receive()) kept.push(...buffers);
+    return kept.length === count;
+  }, `arrival of ${count} frames`);
+  return kept;
+}

@@ -8,14 +8,14 @@ import {
   assertRefused,
   assertSameFrame,
   frame,
+  keep,
   PAGE_BYTES,
-  putFrame,
   receiveCopies,
   reclaim,
   send,
   takeSent,
-  transmitAll,
   transmitFrame,
+  transmitSome,
   smallestBufferBytes,
 } from "./frames.js";
 
@@ -46,26 +46,6 @@ function takeResets(card: NetDevice, count: number): void {
     card.reclaim(),
     Array.from({ length: count }, (_, token) => token),
   );
-}
-
-function transmitSome(context: CaseContext, card: NetDevice, count: number): void {
-  const pointer = context.allocate(PAGE_BYTES) + 64;
-  putFrame(context, pointer, 100, 1);
-  transmitAll(
-    card,
-    Array.from({ length: count }, (_, token) => transmitFrame(pointer, 100, token)),
-  );
-}
-
-/** Takes frames and keeps their buffers. */
-function keep(context: CaseContext, card: NetDevice, count: number): { buffer: number; pointer: number }[] {
-  context.card().deliver(Array.from({ length: count }, (_, index) => frame(100 + index, index)));
-  const kept: { buffer: number; pointer: number }[] = [];
-  context.waitUntil(() => {
-    for (const { buffers } of card.receive()) kept.push(...buffers);
-    return kept.length === count;
-  }, `arrival of ${count} frames`);
-  return kept;
 }
 
 function assertStale(context: CaseContext, handle: number): void {

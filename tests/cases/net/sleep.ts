@@ -8,14 +8,13 @@ import { overSleep } from "../sleeps.js";
 import {
   assertSameFrame,
   frame,
-  PAGE_BYTES,
-  putFrame,
+  keep,
   receiveCopies,
   reclaim,
   send,
   takeSent,
-  transmitAll,
   transmitFrame,
+  transmitSome,
 } from "./frames.js";
 
 /** VIRTIO_NET_F_STATUS. */
@@ -32,26 +31,6 @@ function assertWorks(context: CaseContext, card: NetDevice, seed: number): void 
     const { frames_transmitted, transmit_errors } = card.statistics();
     return frames_transmitted + transmit_errors > 0n;
   }, "completion of a frame");
-}
-
-function transmitSome(context: CaseContext, card: NetDevice, count: number): void {
-  const pointer = context.allocate(PAGE_BYTES) + 64;
-  putFrame(context, pointer, 100, 1);
-  transmitAll(
-    card,
-    Array.from({ length: count }, (_, token) => transmitFrame(pointer, 100, token)),
-  );
-}
-
-/** Takes frames and keeps their buffers. */
-function keep(context: CaseContext, card: NetDevice, count: number): { buffer: number; pointer: number }[] {
-  context.card().deliver(Array.from({ length: count }, (_, index) => frame(100 + index, index)));
-  const kept: { buffer: number; pointer: number }[] = [];
-  context.waitUntil(() => {
-    for (const { buffers } of card.receive()) kept.push(...buffers);
-    return kept.length === count;
-  }, `arrival of ${count} frames`);
-  return kept;
 }
 
 export const sleep: readonly Case[] = [
