@@ -5,7 +5,8 @@
 
 import type { Counters, KernelImports, LogEntry, MmioImports } from "../machine.js";
 import type { GuestMemory } from "./guest-memory.js";
-import { PAGE, PageAllocator } from "../grants/page-allocator.js";
+import { PAGE } from "../grants/page-allocator.js";
+import { PageLoans } from "../grants/page-loans.js";
 import { CONFIG_DATA, CONFIG_DATA_END, PortGrants, type PortRange } from "../grants/port-grants.js";
 import { QemuError } from "./qemu-error.js";
 import type { Qtest } from "./qtest.js";
@@ -41,7 +42,7 @@ const ALL_ONES: Record<Width, number> = { 1: 0xff, 2: 0xffff, 4: 0xffff_ffff };
 export class GrantedKernel {
   readonly imports: KernelImports & MmioImports;
   readonly ports: PortGrants;
-  readonly pages: PageAllocator;
+  private readonly loans: PageLoans;
   readonly counters: Counters = {
     portReads: 0,
     portWrites: 0,
@@ -57,8 +58,6 @@ export class GrantedKernel {
   /** Oldest first, at most 10,000. */
   readonly refusals: Refusal[] = [];
 
-  /** Pages of each loan that `dma_alloc` made, by its address: only those may `dma_free` give back. */
-  private readonly stackLoans = new Map<number, number>();
   private isClosed = false;
 
   constructor(
@@ -68,7 +67,7 @@ export class GrantedKernel {
     fixedPorts: readonly PortRange[],
   ) {
     this.ports = new PortGrants(fixedPorts);
-    this.pages = new PageAllocator(FIRST_ADDRESS, memory.bytes);
+    this.loans = new PageLoans(FIRST_ADDRESS, memory.bytes, (address, bytes) => memory.clear(address, bytes));
     const barrier = (): void => {
       // Guest memory is reached by system calls, in program order; the processor's own order is x86's or the calls'.
       this.counters.barriers++;
@@ -111,22 +110,18 @@ export class GrantedKernel {
   /** Lends zeroed pages to the application: the physical address, or 0 when there are not so many. */
   lend(pages: number): number {
     this.throwIfClosed();
-    const address = this.pages.lend(pages);
-    if (address !== 0) {
-      this.memory.clear(address, pages * PAGE);
-    }
-    return address;
+    return this.loans.lend(pages);
   }
 
   /** Takes back what `lend` lent to the application; false when nothing was lent to it there. */
   takeBack(address: number): boolean {
-    return !this.stackLoans.has(address) && this.pages.takeBack(address);
+    return this.loans.takeBack(address);
   }
 
   /** Whether the bytes may be reached. Throws a QemuError once the machine is closed. */
   isLent(address: number, bytes: number): boolean {
     this.throwIfClosed();
-    return this.pages.isLent(address, bytes);
+    return this.loans.isLent(address, bytes);
   }
 
   /** From here on every access throws: the files behind it are gone. */
@@ -227,21 +222,13 @@ export class GrantedKernel {
   }
 
   private lendToStack(pages: number): number {
-    const pointer = this.lend(pages);
-    if (pointer !== 0) {
-      this.stackLoans.set(pointer, pages);
-    }
-    return pointer;
+    this.throwIfClosed();
+    return this.loans.lendToStack(pages);
   }
 
   private takeBackFromStack(pointer: number, pages: number): void {
     this.throwIfClosed();
-    if (this.stackLoans.get(pointer) !== pages) {
-      this.refuse("page release", pointer, pages * PAGE);
-      return;
-    }
-    this.stackLoans.delete(pointer);
-    this.pages.takeBack(pointer);
+    if (!this.loans.takeBackFromStack(pointer, pages)) this.refuse("page release", pointer, pages * PAGE);
   }
 
   /** Pages are lent whole, so what is said of a byte is true of its page. */

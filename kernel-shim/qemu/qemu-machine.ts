@@ -13,6 +13,7 @@ import { Messages } from "./messages.js";
 import { MICROVM_SLOTS } from "./mmio-slots.js";
 import { commandLine, driveId, memoryBytes, type Properties, type QemuOptions } from "./options.js";
 import { PAGE } from "../grants/page-allocator.js";
+import { PrivateRegion } from "../grants/private-region.js";
 import { queriedFunctions, type QueriedFunction } from "./pci-query.js";
 import { QemuError } from "./qemu-error.js";
 import { QemuProcess } from "./qemu-process.js";
@@ -22,8 +23,6 @@ import { RegisterGrants, type RegisterRange } from "./register-grants.js";
 
 const DEFAULT_TIMEOUT = 10_000;
 const DEFAULT_LINEAR_MEMORY_PAGES = 256;
-const LINEAR_MEMORY_PAGE = 65536;
-const PRIVATE_ALIGNMENT = 16;
 const MSIX_ENTRY_BYTES = 16;
 /** Shortest and longest time between looks at messages, in milliseconds. In between it is an eighth of the time waited. */
 const SHORTEST_INTERVAL = 0.02;
@@ -71,7 +70,7 @@ export class QemuMachine implements Machine {
   private readonly firmware: Firmware | null;
   /** Inputs of the I/O APIC that devices interrupt at; on others the board itself makes noise. */
   private readonly inputs: ReadonlySet<number>;
-  private nextPrivate: number | null = null;
+  private readonly privateRegion: PrivateRegion;
   private isStarting = true;
   private isClosed = false;
 
@@ -86,6 +85,7 @@ export class QemuMachine implements Machine {
     const pages = options.linearMemoryPages ?? DEFAULT_LINEAR_MEMORY_PAGES;
     const { fixed, free } = BOARD_PORTS[machine];
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    this.privateRegion = new PrivateRegion(this.memory);
     this.pciGrant = {
       ioBase: free.base,
       ioEnd: free.base + free.length,
@@ -144,20 +144,11 @@ export class QemuMachine implements Machine {
   }
 
   setHeapBase(address: number): void {
-    this.nextPrivate = address;
+    this.privateRegion.setHeapBase(address);
   }
 
   reservePrivate(bytes: number): number {
-    if (this.nextPrivate === null) {
-      throw new Error("setHeapBase has to be called before reservePrivate");
-    }
-    const start = Math.ceil(this.nextPrivate / PRIVATE_ALIGNMENT) * PRIVATE_ALIGNMENT;
-    if (start + bytes > this.memory.buffer.byteLength) {
-      const size = this.memory.buffer.byteLength / LINEAR_MEMORY_PAGE;
-      throw new RangeError(`${bytes} more bytes do not fit the linear memory of ${size} pages (linearMemoryPages)`);
-    }
-    this.nextPrivate = start + bytes;
-    return start;
+    return this.privateRegion.reserve(bytes);
   }
 
   /** `scattered` is ignored: pointers are physical addresses here. */

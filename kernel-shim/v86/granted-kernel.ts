@@ -4,7 +4,8 @@
  */
 
 import type { Counters, KernelImports, LogEntry } from "../machine.js";
-import { PAGE, PageAllocator } from "../grants/page-allocator.js";
+import { PAGE } from "../grants/page-allocator.js";
+import { PageLoans } from "../grants/page-loans.js";
 import { CONFIG_DATA, CONFIG_DATA_END, PortGrants } from "../grants/port-grants.js";
 import type { Clock } from "./clock.js";
 import type { V86Ports } from "./emulator.js";
@@ -31,7 +32,7 @@ const ALL_ONES: Readonly<Record<Width, number>> = { 1: 0xff, 2: 0xffff, 4: 0xfff
 export class GrantedKernel {
   readonly imports: KernelImports;
   readonly ports = new PortGrants([]);
-  readonly pages: PageAllocator;
+  private readonly loans: PageLoans;
   readonly counters: Counters = {
     portReads: 0,
     portWrites: 0,
@@ -47,8 +48,6 @@ export class GrantedKernel {
   /** Oldest first, at most 10,000. */
   readonly refusals: Refusal[] = [];
 
-  /** Pages of each loan that `dma_alloc` made, by its address: only those may `dma_free` give back. */
-  private readonly stackLoans = new Map<number, number>();
   private isClosed = false;
 
   /** @param memory guest RAM: offsets are physical addresses */
@@ -57,7 +56,9 @@ export class GrantedKernel {
     private readonly memory: DataView,
     private readonly clock: Clock,
   ) {
-    this.pages = new PageAllocator(FIRST_ADDRESS, memory.byteLength);
+    this.loans = new PageLoans(FIRST_ADDRESS, memory.byteLength, (address, bytes) =>
+      this.bytes(address, bytes).fill(0),
+    );
     const barrier = (): void => {
       // Devices run on this thread, and see memory in program order.
       this.counters.barriers++;
@@ -93,20 +94,18 @@ export class GrantedKernel {
   /** Lends zeroed pages to the application: the physical address, or 0 when there are not so many. */
   lend(pages: number): number {
     this.throwIfClosed();
-    const address = this.pages.lend(pages);
-    if (address !== 0) this.bytes(address, pages * PAGE).fill(0);
-    return address;
+    return this.loans.lend(pages);
   }
 
   /** Takes back what `lend` lent to the application; false when nothing was lent to it there. */
   takeBack(address: number): boolean {
-    return !this.stackLoans.has(address) && this.pages.takeBack(address);
+    return this.loans.takeBack(address);
   }
 
   /** Whether the bytes may be reached. Throws once the machine is closed. */
   isLent(address: number, bytes: number): boolean {
     this.throwIfClosed();
-    return this.pages.isLent(address, bytes);
+    return this.loans.isLent(address, bytes);
   }
 
   /** From here on every access throws: the emulator may be another machine already. */
@@ -166,19 +165,13 @@ export class GrantedKernel {
   }
 
   private lendToStack(pages: number): number {
-    const pointer = this.lend(pages);
-    if (pointer !== 0) this.stackLoans.set(pointer, pages);
-    return pointer;
+    this.throwIfClosed();
+    return this.loans.lendToStack(pages);
   }
 
   private takeBackFromStack(pointer: number, pages: number): void {
     this.throwIfClosed();
-    if (this.stackLoans.get(pointer) !== pages) {
-      this.refuse("page release", pointer, pages * PAGE);
-      return;
-    }
-    this.stackLoans.delete(pointer);
-    this.pages.takeBack(pointer);
+    if (!this.loans.takeBackFromStack(pointer, pages)) this.refuse("page release", pointer, pages * PAGE);
   }
 
   /** Pages are lent whole, so what is said of a byte is true of its page. */

@@ -7,14 +7,13 @@
 
 import type { Counters, KernelImports, LogEntry, Machine, PciGrant } from "../machine.js";
 import { PAGE } from "../grants/page-allocator.js";
+import { PrivateRegion } from "../grants/private-region.js";
 import { Clock } from "./clock.js";
 import type { Emulator } from "./emulator.js";
 import { Firmware } from "./firmware.js";
 import { GrantedKernel, type Refusal } from "./granted-kernel.js";
 
 const DEFAULT_LINEAR_MEMORY_PAGES = 256;
-const LINEAR_MEMORY_PAGE = 65536;
-const PRIVATE_ALIGNMENT = 16;
 const MAC_BYTES = 6;
 /** Of `device_status`. [virtio-1.2 §2.1] */
 const DRIVER_OK = 4;
@@ -38,7 +37,7 @@ export class V86Machine implements Machine {
   private readonly firmware: Firmware;
   private readonly granted: GrantedKernel;
   private readonly onSend: ((frame: Uint8Array) => void) | undefined;
-  private nextPrivate: number | null = null;
+  private readonly privateRegion: PrivateRegion;
   private isClosed = false;
 
   /**
@@ -51,6 +50,7 @@ export class V86Machine implements Machine {
   ) {
     this.name = "v86";
     this.memory = new WebAssembly.Memory({ initial: linearMemoryPages, maximum: linearMemoryPages });
+    this.privateRegion = new PrivateRegion(this.memory);
     this.granted = new GrantedKernel(emulator.ports, emulator.memory, this.clock);
     this.firmware = new Firmware(emulator);
     this.firmware.start();
@@ -76,20 +76,11 @@ export class V86Machine implements Machine {
   }
 
   setHeapBase(address: number): void {
-    this.nextPrivate = address;
+    this.privateRegion.setHeapBase(address);
   }
 
   reservePrivate(bytes: number): number {
-    if (this.nextPrivate === null) {
-      throw new Error("setHeapBase has to be called before reservePrivate");
-    }
-    const start = Math.ceil(this.nextPrivate / PRIVATE_ALIGNMENT) * PRIVATE_ALIGNMENT;
-    if (start + bytes > this.memory.buffer.byteLength) {
-      const size = this.memory.buffer.byteLength / LINEAR_MEMORY_PAGE;
-      throw new RangeError(`${bytes} more bytes do not fit the linear memory of ${size} pages (linearMemoryPages)`);
-    }
-    this.nextPrivate = start + bytes;
-    return start;
+    return this.privateRegion.reserve(bytes);
   }
 
   /** `scattered` is ignored: pointers are physical addresses here. */
