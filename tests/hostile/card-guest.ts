@@ -15,7 +15,7 @@ import * as bounds from "./bounds.js";
 import { BATCH_RESULTS, DeviceGuest, UNUSABLE, type GuestContext } from "./device-guest.js";
 import { expect } from "./finding.js";
 import { expectResult } from "./hosted-module.js";
-import { Ledger, ReceivedLedger } from "./oracles.js";
+import { Ledger, ReceivedLedger, UNTOUCHED, wasAccepted } from "./oracles.js";
 import { frameOf, type TracedNetwork } from "./traced-network.js";
 
 const BUFFER_BYTES = 2048;
@@ -220,7 +220,7 @@ export class CardGuest extends DeviceGuest {
           segments: module.pass(SegmentLayout, segments),
           segment_count: segments.length,
           header_room: room,
-          result: 77,
+          result: UNTOUCHED,
         };
       }),
       "result",
@@ -238,14 +238,8 @@ export class CardGuest extends DeviceGuest {
     expect(accepted <= frames.length, "no more is accepted than was given", () => `${accepted}`);
     frames.forEach(({ frame }, index) => {
       const { result } = readRecord(module.view, TransmitFrameLayout, array + index * TransmitFrameLayout.size);
-      if (index < accepted) {
-        expect(result === Result.OK, "an accepted frame says so", () => `${result}`);
-        this.ledger.accept(tokens[index] ?? 0n, frame);
-        return;
-      }
-      this.freeBuffers.push(frame.buffer);
-      const isNext = index === accepted;
-      expect(isNext ? REFUSALS.includes(result) : result === 77, "a refused frame says why", () => `${result}`);
+      if (wasAccepted("frame", index, accepted, result, REFUSALS)) this.ledger.accept(tokens[index] ?? 0n, frame);
+      else this.freeBuffers.push(frame.buffer);
     });
     module.records.reset();
     return accepted;

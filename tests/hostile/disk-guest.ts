@@ -16,7 +16,7 @@ import * as bounds from "./bounds.js";
 import { BATCH_RESULTS, DeviceGuest, UNUSABLE, type GuestContext } from "./device-guest.js";
 import { expect } from "./finding.js";
 import { expectResult } from "./hosted-module.js";
-import { Ledger } from "./oracles.js";
+import { Ledger, UNTOUCHED, wasAccepted } from "./oracles.js";
 import { sectorsOf, type TracedDisk } from "./traced-disk.js";
 
 const BUFFER_BYTES = 16 * 1024;
@@ -236,7 +236,7 @@ export class DiskGuest extends DeviceGuest {
           operation: request.operation,
           segments: segments.length === 0 ? 0 : module.pass(SegmentLayout, segments),
           segment_count: segments.length,
-          result: 77,
+          result: UNTOUCHED,
         };
       }),
       "result",
@@ -247,14 +247,8 @@ export class DiskGuest extends DeviceGuest {
     expect(accepted <= requests.length, "no more is accepted than was given", () => `${accepted}`);
     requests.forEach(({ request }, index) => {
       const { result } = readRecord(module.view, BlockRequestLayout, array + index * BlockRequestLayout.size);
-      if (index < accepted) {
-        expect(result === Result.OK, "an accepted request says so", () => `${result}`);
-        this.ledger.accept(tokens[index] ?? 0n, request);
-        return;
-      }
-      this.freeBuffers.push(request.buffer);
-      const isNext = index === accepted;
-      expect(isNext ? REFUSALS.includes(result) : result === 77, "a refused request says why", () => `${result}`);
+      if (wasAccepted("request", index, accepted, result, REFUSALS)) this.ledger.accept(tokens[index] ?? 0n, request);
+      else this.freeBuffers.push(request.buffer);
     });
     module.records.reset();
     return accepted;

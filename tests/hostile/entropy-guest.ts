@@ -7,7 +7,7 @@ import * as bounds from "./bounds.js";
 import { BATCH_RESULTS, DeviceGuest, UNUSABLE, type GuestContext } from "./device-guest.js";
 import { expect } from "./finding.js";
 import { expectResult } from "./hosted-module.js";
-import { Ledger } from "./oracles.js";
+import { Ledger, UNTOUCHED, wasAccepted } from "./oracles.js";
 import type { Supply, TracedEntropy } from "./traced-entropy.js";
 
 const PAGE_BYTES = 4096;
@@ -126,7 +126,12 @@ export class EntropyGuest extends DeviceGuest {
     for (const { buffer } of requests) machine.writeBuffer(buffer, new Uint8Array(BUFFER_BYTES));
     const array = module.pass(
       EntropyRequestLayout,
-      requests.map(({ pointer, bytes }, index) => ({ token: tokens[index] ?? 0n, pointer, length: bytes, result: 77 })),
+      requests.map(({ pointer, bytes }, index) => ({
+        token: tokens[index] ?? 0n,
+        pointer,
+        length: bytes,
+        result: UNTOUCHED,
+      })),
       "result",
     );
     this.countRing(requests.length);
@@ -137,14 +142,8 @@ export class EntropyGuest extends DeviceGuest {
     expect(accepted <= requests.length, "no more is accepted than was given", () => `${accepted}`);
     requests.forEach((request, index) => {
       const { result } = readRecord(module.view, EntropyRequestLayout, array + index * EntropyRequestLayout.size);
-      if (index < accepted) {
-        expect(result === Result.OK, "an accepted request says so", () => `${result}`);
-        this.ledger.accept(tokens[index] ?? 0n, request);
-        return;
-      }
-      this.freeBuffers.push(request.buffer);
-      const isNext = index === accepted;
-      expect(isNext ? REFUSALS.includes(result) : result === 77, "a refused request says why", () => `${result}`);
+      if (wasAccepted("request", index, accepted, result, REFUSALS)) this.ledger.accept(tokens[index] ?? 0n, request);
+      else this.freeBuffers.push(request.buffer);
     });
     module.records.reset();
     return accepted;

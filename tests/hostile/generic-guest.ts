@@ -14,7 +14,7 @@ import * as bounds from "./bounds.js";
 import { BATCH_RESULTS, DeviceGuest, type GuestContext, UNUSABLE } from "./device-guest.js";
 import { expect } from "./finding.js";
 import { expectResult } from "./hosted-module.js";
-import { Ledger } from "./oracles.js";
+import { Ledger, UNTOUCHED, wasAccepted } from "./oracles.js";
 import { sectorsOf, type TracedDisk } from "./traced-disk.js";
 
 const PAGE_BYTES = 4096;
@@ -215,7 +215,7 @@ export class GenericGuest extends DeviceGuest {
         segments: module.pass(SegmentLayout, [...readable, ...writable]),
         readable: readable.length,
         writable: writable.length,
-        result: 77,
+        result: UNTOUCHED,
       })),
       "result",
     );
@@ -227,14 +227,8 @@ export class GenericGuest extends DeviceGuest {
     expect(accepted <= chains.length, "no more is accepted than was given", () => `${accepted}`);
     chains.forEach((chain, index) => {
       const { result } = readRecord(module.view, GenericChainLayout, array + index * GenericChainLayout.size);
-      if (index < accepted) {
-        expect(result === Result.OK, "an accepted request says so", () => `${result}`);
-        this.ledger.accept(tokens[index] ?? 0n, chain);
-        return;
-      }
-      this.freeBuffers.push(chain.buffer);
-      const isNext = index === accepted;
-      expect(isNext ? REFUSALS.includes(result) : result === 77, "a refused request says why", () => `${result}`);
+      if (wasAccepted("request", index, accepted, result, REFUSALS)) this.ledger.accept(tokens[index] ?? 0n, chain);
+      else this.freeBuffers.push(chain.buffer);
     });
     module.records.reset();
     return accepted;

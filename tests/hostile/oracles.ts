@@ -4,6 +4,7 @@
  */
 import type { HostileMachine } from "../../kernel-shim/emulated-pc/hostile/hostile-machine.js";
 import { PAGE_BYTES } from "../../kernel-shim/emulated-pc/memory/dma-pages.js";
+import { Result } from "../../kernel-shim/javascript/index.js";
 import { expect, Finding } from "./finding.js";
 
 /** What memory that nobody may write is filled with. */
@@ -201,4 +202,30 @@ export class ReceivedLedger {
     if (pointer !== undefined) this.machine.lent.takenUp(pointer);
     this.held.delete(id);
   }
+}
+
+/** What `result` of each record of a batch is before the call. */
+export const UNTOUCHED = 77;
+
+/**
+ * Whether the stack accepted record `index` of a batch. The record must say so: of the first one that was refused why, and
+ * of those after it nothing.
+ *
+ * @param accepted as the call returned it
+ * @param refusals reasons that a caller who keeps the rules may be given
+ */
+export function wasAccepted(
+  what: "request" | "frame",
+  index: number,
+  accepted: number,
+  result: number,
+  refusals: readonly number[],
+): boolean {
+  if (index < accepted) {
+    expect(result === Result.OK, `an accepted ${what} says so`, () => `${result}`);
+    return true;
+  }
+  const isRight = index === accepted ? refusals.includes(result) : result === UNTOUCHED;
+  expect(isRight, `a refused ${what} says why`, () => `${result}`);
+  return false;
 }
