@@ -48,7 +48,6 @@ export function submitRun(device: BlockDevice, queue: RequestQueue, requests: u3
   const slots = queue.slots;
   const slotsAddress = queue.slotsAddress;
   const slotBytes = queue.slotBytes;
-  const generation = queue.generation;
   const dataMax = queue.tableDataMax;
   const sizeMax = device.sizeMax;
   const capacity = device.capacity;
@@ -129,7 +128,6 @@ export function submitRun(device: BlockDevice, queue: RequestQueue, requests: u3
     state.token = request.token;
     state.bytes = <u32>bytes;
     state.count = 1;
-    state.generation = generation;
     state.operation = <u16>operation;
     state.parts = 0;
     request.result = Result.OK;

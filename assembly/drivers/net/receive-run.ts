@@ -20,7 +20,7 @@ import { ETHERNET_HEADER_BYTES, HEADER_NUM_BUFFERS } from "./wire";
 
 /**
  * Lends frames to the caller, up to the first that has several buffers, or makes no sense. No frame is being put together.
- * Receive buffers wait as long as it takes: there are no time-outs, so generations are not looked at.
+ * Receive buffers wait as long as it takes: there are no time-outs, so none of the chains is ever old.
  *
  * @param records address of an array of ReceivedBuffer
  * @param pending how many chains can be taken, and have room there
@@ -44,7 +44,7 @@ export function receiveRun(device: NetDevice, queue: ReceiveQueue, records: u32,
     const head = read32(element);
     if (head > mask) break;
     const state = stateAt(states, head);
-    const count = <u32>state.count;
+    const count = state.count;
     if (count == 0) break;
     const index = <u32>state.token;
     const buffer = changetype<ReceiveBuffer>(buffers + index * offsetof<ReceiveBuffer>());

@@ -16,6 +16,7 @@ import {
   writeAvailable,
   writeDescriptor,
 } from "../../virtio/queue/layout";
+import { CHAIN_IS_OLD } from "../../virtio/queue/chain-state";
 import { following, freeAt, releaseAt, stateAt } from "../../virtio/queue/run";
 import { NetDevice, TransmitQueue } from "./device";
 import { asksForOffloads, headerJoins } from "./transmit";
@@ -35,7 +36,6 @@ export function transmitRun(device: NetDevice, queue: TransmitQueue, frames: u32
   const freeStack = queue.freeStack;
   const availableRing = queue.availableRing;
   const descriptors = queue.descriptors;
-  const generation = queue.generation;
   const slots = queue.slots;
   const slotsAddress = queue.slotsAddress;
   const slotBytes = queue.slotBytes;
@@ -108,8 +108,7 @@ export function transmitRun(device: NetDevice, queue: TransmitQueue, frames: u32
     const state = stateAt(states, head);
     state.token = frame.token;
     state.bytes = bytes;
-    state.count = <u16>count;
-    state.generation = generation;
+    state.count = count;
     frame.result = Result.OK;
     room -= count;
     available++;
@@ -133,10 +132,8 @@ export function reclaimRun(device: NetDevice, queue: TransmitQueue, completions:
   const states = queue.states;
   const freeStack = queue.freeStack;
   const usedRing = queue.usedRing;
-  const generation = queue.generation;
   let used = queue.used;
   let room = queue.room;
-  let old: u32 = 0;
   let bytes: u64 = 0;
   let taken: u32 = 0;
   let at = completions;
@@ -144,11 +141,10 @@ export function reclaimRun(device: NetDevice, queue: TransmitQueue, completions:
     const head = read32(usedElement(usedRing, used & mask));
     if (head > mask) break;
     const state = stateAt(states, head);
-    const count = <u32>state.count;
+    const count = state.count & ~CHAIN_IS_OLD;
     if (count == 0) break;
     state.count = 0;
     used++;
-    old += <u32>(state.generation != generation);
     room = releaseAt(states, head, count, freeStack, room);
     const completion = changetype<Completion>(at);
     completion.token = state.token;
@@ -160,7 +156,6 @@ export function reclaimRun(device: NetDevice, queue: TransmitQueue, completions:
   queue.used = used & 0xffff;
   queue.room = room;
   queue.outstanding -= taken;
-  queue.old -= old;
   const statistics = device.statistics;
   statistics.frames_transmitted += taken;
   statistics.bytes_transmitted += bytes;

@@ -3,6 +3,9 @@
 /** Bytes of every record, whatever a driver adds to it: a power of two, so that finding one is a shift. */
 export const CHAIN_STATE_BYTES: u32 = 32;
 
+/** In `count`: the chain was out when time began to count, see `watch`. A chain that is added begins without. */
+export const CHAIN_IS_OLD: u32 = 0x8000_0000;
+
 /** The queue's part; a driver may extend it up to CHAIN_STATE_BYTES. */
 @unmanaged
 export class ChainState {
@@ -12,8 +15,6 @@ export class ChainState {
   bytes: u32;
   /** The descriptor that follows in the ring, in all but the chain's last. */
   next: u16;
-  /** Descriptors of the ring that the chain takes; 0: the device has no chain that begins here. */
-  count: u16;
-  /** In which generation it was added, see `watch`. */
-  generation: u16;
+  /** Descriptors of the ring that the chain takes; 0: the device has no chain that begins here. With CHAIN_IS_OLD, or not. */
+  count: u32;
 }

@@ -33,7 +33,7 @@ import {
   queueSize,
   setQueue,
 } from "../transport/transport";
-import { CHAIN_STATE_BYTES, ChainState } from "./chain-state";
+import { CHAIN_IS_OLD, CHAIN_STATE_BYTES, ChainState } from "./chain-state";
 import {
   availableOffset,
   DESCRIPTOR_BYTES,
@@ -100,10 +100,8 @@ export class Virtqueue {
   outstanding: u32;
   /** Nanoseconds that a chain may be out; 0: any time. */
   timeout: u64;
-  /** When the present generation of chains began, its number, and how many of the ones before are still out. */
-  generationStart: u64;
-  generation: u16;
-  old: u32;
+  /** When the chains that were out then became old. */
+  watchedSince: u64;
   /** Where the next chain goes in the available ring, and what the device was told. */
   available: u32;
   published: u32;
@@ -264,7 +262,6 @@ export class Virtqueue {
     }
     this.room = this.size;
     this.outstanding = 0;
-    this.old = 0;
     this.draining = false;
   }
 
@@ -340,8 +337,7 @@ export class Virtqueue {
     const state = this.state(head);
     state.token = token;
     state.bytes = bytes;
-    state.count = <u16>count;
-    state.generation = this.generation;
+    state.count = count;
     this.room -= count;
     this.outstanding++;
     writeAvailable(this.availableRing, this.available & (this.size - 1), head);
@@ -400,10 +396,12 @@ export class Virtqueue {
 
   // ── get ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** How many chains can be taken; 0 and a broken device when the index moved further than there are chains. */
+  /**
+   * How many chains can be taken, while the queue is not `draining`; 0 and a broken device when the index moved further
+   * than there are chains.
+   */
   @inline
   pending(): u32 {
-    if (this.draining) return this.outstanding;
     const moved = (readIndex(this.usedRing) - this.used) & 0xffff;
     // The index is read before the elements and the data it announces; the other side is the device's write barrier
     // between those and its used.idx. Also with nothing there, so that a caller's loop reads the index anew.
@@ -415,9 +413,9 @@ export class Virtqueue {
     return moved;
   }
 
-  /** The same as a call, where it is made too rarely to be worth its size. */
+  /** The same as a call, where it is made too rarely to be worth its size; while `draining`, how many wait for that. */
   pendingRarely(): u32 {
-    return this.pending();
+    return this.draining ? this.outstanding : this.pending();
   }
 
   /**
@@ -433,11 +431,10 @@ export class Virtqueue {
       return -1;
     }
     const state = this.state(head);
-    this.takenCount = state.count;
+    this.takenCount = state.count & ~CHAIN_IS_OLD;
     state.count = 0;
     this.used = (this.used + 1) & 0xffff;
     this.outstanding--;
-    if (state.generation != this.generation) this.old--;
     return head;
   }
 
@@ -463,22 +460,35 @@ export class Virtqueue {
   /**
    * Breaks the device when a chain has been out for too long; to be called when `pending` found nothing to take.
    *
-   * Chains carry no time, so that adding one reads no clock. They belong to generations. A new one begins when the time-out
-   * has passed and no chain of an earlier generation is still out.
+   * Chains carry no time, so that adding one reads no clock, and taking one neither. When the time-out has passed and none
+   * of the chains is old that are out, all of them become it.
    */
   watch(): void {
     if (this.timeout == 0 || this.outstanding == 0) return;
     const now = now_ns();
-    if (now - this.generationStart < this.timeout) return;
-    if (this.old != 0) {
-      // Time may have passed since the caller looked, and the chain with it come back.
-      if (this.pendingRarely() != 0) return;
-      if (deviceIsGone(this.device)) this.device.vanish();
-      else this.device.break(Message.TIMED_OUT, this.index);
-    } else {
-      this.generation++;
-      this.generationStart = now;
-      this.old = this.outstanding;
+    if (now - this.watchedSince < this.timeout) return;
+    if (!this.hasOldChain()) {
+      this.makeChainsOld();
+      this.watchedSince = now;
+      return;
+    }
+    // Time may have passed since the caller looked, and the chain with it come back.
+    if (this.pendingRarely() != 0) return;
+    if (deviceIsGone(this.device)) this.device.vanish();
+    else this.device.break(Message.TIMED_OUT, this.index);
+  }
+
+  private hasOldChain(): bool {
+    for (let index: u32 = 0; index < this.size; index++) {
+      if (this.state(index).count & CHAIN_IS_OLD) return true;
+    }
+    return false;
+  }
+
+  private makeChainsOld(): void {
+    for (let index: u32 = 0; index < this.size; index++) {
+      const state = this.state(index);
+      if (state.count != 0) state.count |= CHAIN_IS_OLD;
     }
   }
 
