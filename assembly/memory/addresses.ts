@@ -66,7 +66,8 @@ export function rememberedRun(pointer: u32, length: u32, address: u64): u32 {
 }
 
 /** The same for a page that is not remembered, which it is from here on. */
-function translate(pointer: u32): u64 {
+@inline
+export function translate(pointer: u32): u64 {
   const page = pointer >> PAGE_SHIFT;
   const address = dma_address(page << PAGE_SHIFT);
   // NO_ADDRESS, or a page that cannot be described to a device: not page-aligned, or its end does not fit 64 bits.

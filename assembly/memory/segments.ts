@@ -1,7 +1,7 @@
 /** The caller's arrays of segments, without a look at the buffers that they name. */
 import { Segment } from "../abi/records";
 import { NO_ADDRESS } from "../kernel";
-import { isRemembered, PAGES_REMEMBERED, physicalAddress, pointerRangeFits } from "./addresses";
+import { isRemembered, PAGES_REMEMBERED, pointerRangeFits, translate } from "./addresses";
 import { PAGE_SHIFT } from "./shared";
 
 /** What `segmentBytes` says of segments that no request can have. */
@@ -28,24 +28,26 @@ export function segmentBytes(segments: u32, count: u32): u64 {
  * a request for want of one.
  *
  * @param segments address of an array of `count` Segment, which lie within linear memory
- * @returns whether any page is remembered now that was not before, and none is out of the devices' reach
+ * @returns how many pages are remembered now that were not before; -1 when they would drive out each other, one is out of
+ *   the devices' reach, or a segment makes no sense
  */
-export function rememberPages(segments: u32, count: u32): bool {
-  let isAnyNew = false;
+export function rememberPages(segments: u32, count: u32): i32 {
+  let asked = 0;
   let pages: u32 = 0;
   for (let index: u32 = 0; index < count; index++) {
     const segment = changetype<Segment>(segments + index * offsetof<Segment>());
     const pointer = segment.pointer;
     const length = segment.length;
-    if (length == 0 || !pointerRangeFits(pointer, length)) return false;
+    if (length == 0 || !pointerRangeFits(pointer, length)) return -1;
+    const first = pointer >> PAGE_SHIFT;
     const last = (pointer + (length - 1)) >> PAGE_SHIFT;
-    for (let page = pointer >> PAGE_SHIFT; page <= last; page++) {
-      // More would drive the first ones out again.
-      if (++pages > PAGES_REMEMBERED) return false;
+    pages += last - first + 1;
+    if (pages > PAGES_REMEMBERED) return -1;
+    for (let page = first; page <= last; page++) {
       if (isRemembered(page << PAGE_SHIFT)) continue;
-      if (physicalAddress(page << PAGE_SHIFT) == NO_ADDRESS) return false;
-      isAnyNew = true;
+      if (translate(page << PAGE_SHIFT) == NO_ADDRESS) return -1;
+      asked++;
     }
   }
-  return isAnyNew;
+  return asked;
 }

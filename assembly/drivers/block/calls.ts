@@ -3,6 +3,7 @@ import { Completion, DeviceOptions, Segment } from "../../abi/records";
 import { BlockInformation, BlockOptions, BlockRequest, BlockStatistics } from "./abi";
 import { Result } from "../../abi/results";
 import { checkRecords, recordsFit } from "../../memory/records";
+import { PAGES_REMEMBERED } from "../../memory/addresses";
 import { rememberPages } from "../../memory/segments";
 import {
   deviceInSlot,
@@ -99,8 +100,8 @@ export function block_submit(handle: u32, requests: u32, count: u32): i32 {
     at = submitRun(device, queue, at, end);
     if (at == end) break;
     const request = changetype<BlockRequest>(at);
-    // Once only: its pages may drive out each other.
-    if (at != retried && rememberRequest(queue, request)) {
+    // Once only: its pages may be driven out again.
+    if (at != retried && rememberRequests(queue, at, end)) {
       retried = at;
       continue;
     }
@@ -120,12 +121,28 @@ export function block_submit(handle: u32, requests: u32, count: u32): i32 {
 
 /**
  * Asks for the addresses of a request's pages, where the loop left it for want of them: in the loop, with them, it takes
- * half the time that the general way takes.
+ * half the time that the general way takes. And of the pages of those after it, as many as are remembered at once: the
+ * loop is then not left for each of them.
+ *
+ * @returns whether the loop may take the request now that it left
  */
-function rememberRequest(queue: RequestQueue, request: BlockRequest): bool {
-  const segments = request.segments;
-  const count = request.segment_count;
-  return queue.hasTables && recordsFit(segments, count, offsetof<Segment>()) && rememberPages(segments, count);
+function rememberRequests(queue: RequestQueue, requests: u32, end: u32): bool {
+  if (!queue.hasTables) return false;
+  let at = requests;
+  let pages: u32 = 0;
+  while (at != end && pages < PAGES_REMEMBERED) {
+    const request = changetype<BlockRequest>(at);
+    const segments = request.segments;
+    const count = request.segment_count;
+    if (!recordsFit(segments, count, offsetof<Segment>())) break;
+    const asked = rememberPages(segments, count);
+    if (asked < 0) break;
+    pages += asked;
+    // The loop left the first for another reason.
+    if (pages == 0) break;
+    at += offsetof<BlockRequest>();
+  }
+  return at != requests;
 }
 
 /**

@@ -41,48 +41,49 @@ describe("segmentBytes", () => {
 });
 
 describe("rememberPages", () => {
-  it("asks once for each page that is not remembered, and says whether there was one", () => {
+  it("asks once for each page that is not remembered, and says how many there were", () => {
     for (let page: u32 = 0; page < 4; page++) memory_translate(POINTER + page * PAGE, PHYSICAL + page * PAGE);
     setSegment(0, POINTER + PAGE - 1, 2);
     setSegment(1, POINTER + 3 * PAGE, PAGE);
-    expect(rememberPages(segments, 2)).toBe(true);
+    expect(rememberPages(segments, 2)).toBe(3);
     expect(trace_count(Trace.TRANSLATE)).toBe(3);
     expect(isRemembered(POINTER)).toBe(true);
     expect(isRemembered(POINTER + PAGE)).toBe(true);
     expect(isRemembered(POINTER + 2 * PAGE)).toBe(false);
     expect(isRemembered(POINTER + 3 * PAGE)).toBe(true);
-    expect(rememberPages(segments, 2)).toBe(false, "nothing is new");
+    expect(rememberPages(segments, 2)).toBe(0, "nothing is new");
     expect(trace_count(Trace.TRANSLATE)).toBe(3);
   });
 
   it("says no where devices may not reach a page", () => {
     memory_translate(POINTER, PHYSICAL);
     setSegment(0, POINTER, PAGE + 1);
-    expect(rememberPages(segments, 1)).toBe(false);
+    expect(rememberPages(segments, 1)).toBe(-1);
   });
 
   it("says no to what is no segment, and asks nothing", () => {
     setSegment(0, POINTER, 0);
-    expect(rememberPages(segments, 1)).toBe(false);
+    expect(rememberPages(segments, 1)).toBe(-1);
     setSegment(0, u32.MAX_VALUE, 2);
-    expect(rememberPages(segments, 1)).toBe(false);
+    expect(rememberPages(segments, 1)).toBe(-1);
     expect(trace_count(Trace.TRANSLATE)).toBe(0);
   });
 
   it("takes the last page of all", () => {
     memory_translate(0xffff_f000, PHYSICAL);
     setSegment(0, 0xffff_f001, PAGE - 1);
-    expect(rememberPages(segments, 1)).toBe(true);
+    expect(rememberPages(segments, 1)).toBe(1);
   });
 
-  it("stops where more pages than are remembered would drive out the first", () => {
+  it("asks for none where more pages than are remembered would drive out the first", () => {
     for (let page: u32 = 0; page <= TABLE_PAGES; page++)
       memory_translate(POINTER + page * PAGE, PHYSICAL + page * PAGE);
     setSegment(0, POINTER, (TABLE_PAGES + 1) * PAGE);
-    expect(rememberPages(segments, 1)).toBe(false);
-    expect(isRemembered(POINTER)).toBe(true);
-    forget_translations();
+    expect(rememberPages(segments, 1)).toBe(-1);
+    expect(trace_count(Trace.TRANSLATE)).toBe(0);
     setSegment(0, POINTER, TABLE_PAGES * PAGE);
-    expect(rememberPages(segments, 1)).toBe(true);
+    expect(rememberPages(segments, 1)).toBe(TABLE_PAGES);
+    setSegment(1, POINTER, 1);
+    expect(rememberPages(segments, 2)).toBe(-1, "in two segments");
   });
 });
