@@ -21,36 +21,32 @@ import { STATUS_OFFSET, VIRTIO_BLK_S_OK } from "./wire";
 @inline
 export function completeRun(device: BlockDevice, queue: RequestQueue, completions: u32, end: u32, pending: u32): u32 {
   const mask = queue.size - 1;
-  const states = queue.states;
   const freeStack = queue.freeStack;
   const usedRing = queue.usedRing;
-  const slots = queue.slots;
-  const slotBytes = queue.slotBytes;
   let used = queue.used;
+  const usedEnd = used + min(pending, (end - completions) / offsetof<Completion>());
   let room = queue.room;
   let writes: u32 = 0;
   let bytesRead: u64 = 0;
   let bytesWritten: u64 = 0;
-  let taken: u32 = 0;
-  let completion = changetype<Completion>(completions);
-  for (; taken != pending; taken++) {
-    if (changetype<u32>(completion) == end) break;
+  let at = completions;
+  for (; used != usedEnd; used++) {
     const head = read32(usedElement(usedRing, used & mask));
     if (head > mask) break;
-    const state = changetype<RequestState>(stateAt(states, head));
+    const state = changetype<RequestState>(stateAt(queue.states, head));
     const count = state.count & ~CHAIN_IS_OLD;
     if (count == 0) break;
     const operation = <u32>state.operation;
     if (state.parts | (operation & ~(<u32>BlockOperation.WRITE))) break;
-    if (read8(slots + head * slotBytes + STATUS_OFFSET) != VIRTIO_BLK_S_OK) break;
+    if (read8(queue.slots + head * queue.slotBytes + STATUS_OFFSET) != VIRTIO_BLK_S_OK) break;
     state.count = 0;
-    used++;
-    room = releaseAt(states, head, count, freeStack, room);
+    room = releaseAt(queue.states, head, count, freeStack, room);
     const bytes = state.bytes;
+    const completion = changetype<Completion>(at);
     completion.token = state.token;
     completion.result = Result.OK;
     completion.length = bytes;
-    completion = changetype<Completion>(changetype<usize>(completion) + offsetof<Completion>());
+    at += offsetof<Completion>();
     if (operation == BlockOperation.WRITE) {
       writes++;
       bytesWritten += bytes;
@@ -58,6 +54,7 @@ export function completeRun(device: BlockDevice, queue: RequestQueue, completion
       bytesRead += bytes;
     }
   }
+  const taken = used - queue.used;
   queue.used = used & 0xffff;
   queue.room = room;
   queue.outstanding -= taken;

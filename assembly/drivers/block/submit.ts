@@ -15,7 +15,6 @@ import {
   VIRTQ_DESC_F_NEXT,
   VIRTQ_DESC_F_WRITE,
   writeAvailable,
-  writeDescriptor,
   writeDescriptorWords,
 } from "../../virtio/queue/layout";
 import { freeAt, stateAt } from "../../virtio/queue/run";
@@ -27,6 +26,7 @@ import { FRAMING_BYTES, BLOCK_HEADER_BYTES, SECTOR_SHIFT, STATUS_BYTES, STATUS_O
 const WRITE_LINK: u32 = VIRTQ_DESC_F_NEXT;
 const READ_LINK: u32 = VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE;
 const NEXT_LINK: u32 = 1 << 16;
+const HEADER_LINK: u32 = VIRTQ_DESC_F_NEXT + NEXT_LINK;
 /** The first data descriptor is number 1, and leads to number 2. */
 const FIRST_LINK: u32 = 2 * NEXT_LINK;
 
@@ -41,17 +41,9 @@ const FIRST_LINK: u32 = 2 * NEXT_LINK;
 export function submitRun(device: BlockDevice, queue: RequestQueue, requests: u32, end: u32): u32 {
   if (!queue.hasTables) return requests;
   const mask = queue.size - 1;
-  const states = queue.states;
   const freeStack = queue.freeStack;
-  const availableRing = queue.availableRing;
-  const descriptors = queue.descriptors;
-  const slots = queue.slots;
-  const slotsAddress = queue.slotsAddress;
-  const slotBytes = queue.slotBytes;
   const dataMax = queue.tableDataMax;
   const sizeMax = device.sizeMax;
-  const capacity = device.capacity;
-  const blockMask = device.blockSize - 1;
   const operationMax: u32 = device.readOnly ? BlockOperation.READ : BlockOperation.WRITE;
   let room = queue.room;
   let available = queue.available;
@@ -67,10 +59,11 @@ export function submitRun(device: BlockDevice, queue: RequestQueue, requests: u3
     if (!recordsFit(segment, segmentCount, offsetof<Segment>())) break;
     if (room == 0) break;
     const head = freeAt(freeStack, room);
-    const header = slots + head * slotBytes;
-    const headerAddress = slotsAddress + head * slotBytes;
+    const slot = head * queue.slotBytes;
+    const header = queue.slots + slot;
+    const headerAddress = queue.slotsAddress + slot;
     const table = header + FRAMING_BYTES;
-    writeDescriptor(table, headerAddress, BLOCK_HEADER_BYTES, VIRTQ_DESC_F_NEXT, 1);
+    writeDescriptorWords(table, headerAddress, BLOCK_HEADER_BYTES, HEADER_LINK);
     // What a data descriptor says beside its length: flags, and where the next one is.
     let link: u32 = (operation == BlockOperation.WRITE ? WRITE_LINK : READ_LINK) + FIRST_LINK;
     let descriptor = table + DESCRIPTOR_BYTES;
@@ -90,41 +83,43 @@ export function submitRun(device: BlockDevice, queue: RequestQueue, requests: u3
       descriptor += DESCRIPTOR_BYTES;
       segment += offsetof<Segment>();
     }
-    // The others, once there was one.
-    while (segment != segmentsEnd) {
-      let pointer = changetype<Segment>(segment).pointer;
-      let rest = changetype<Segment>(segment).length;
-      if (rest - 1 >= sizeMax) break;
-      if (!pointerRangeFits(pointer, rest)) break;
-      bytes += rest;
-      while (descriptor != descriptorsEnd) {
-        if (!isRemembered(pointer)) break;
-        const address = rememberedAddress(pointer);
-        const run = rememberedRun(pointer, rest, address);
-        writeDescriptorWords(descriptor, address, run, link);
-        link += NEXT_LINK;
-        descriptor += DESCRIPTOR_BYTES;
-        pointer += run;
-        rest -= run;
-        if (rest == 0) break;
-      }
-      if (rest != 0) break;
-      segment += offsetof<Segment>();
+    if (segment != segmentsEnd) {
+      // The others, once there was one.
+      do {
+        let pointer = changetype<Segment>(segment).pointer;
+        let rest = changetype<Segment>(segment).length;
+        if (rest - 1 >= sizeMax) break;
+        if (!pointerRangeFits(pointer, rest)) break;
+        bytes += rest;
+        while (descriptor != descriptorsEnd) {
+          if (!isRemembered(pointer)) break;
+          const address = rememberedAddress(pointer);
+          const run = rememberedRun(pointer, rest, address);
+          writeDescriptorWords(descriptor, address, run, link);
+          link += NEXT_LINK;
+          descriptor += DESCRIPTOR_BYTES;
+          pointer += run;
+          rest -= run;
+          if (rest == 0) break;
+        }
+        if (rest != 0) break;
+        segment += offsetof<Segment>();
+      } while (segment != segmentsEnd);
+      if (segment != segmentsEnd) break;
+      if (bytes > REQUEST_BYTES_MAX) break;
     }
-    if (segment != segmentsEnd) break;
     const sector = request.sector;
-    if (bytes > REQUEST_BYTES_MAX) break;
     // A block has at most 2^24 bytes: the lower halves decide.
-    if ((((<u32>sector) << SECTOR_SHIFT) | (<u32>bytes)) & blockMask) break;
-    if (!isOnDisk(capacity, sector, bytes >> SECTOR_SHIFT)) break;
+    if ((((<u32>sector) << SECTOR_SHIFT) | (<u32>bytes)) & (device.blockSize - 1)) break;
+    if (!isOnDisk(device.capacity, sector, bytes >> SECTOR_SHIFT)) break;
 
-    writeDescriptor(descriptor, headerAddress + STATUS_OFFSET, STATUS_BYTES, VIRTQ_DESC_F_WRITE, 0);
+    writeDescriptorWords(descriptor, headerAddress + STATUS_OFFSET, STATUS_BYTES, VIRTQ_DESC_F_WRITE);
     writeHeader(header, operation, sector);
     const tableBytes = descriptor + DESCRIPTOR_BYTES - table;
     const tableAddress = headerAddress + FRAMING_BYTES;
-    writeDescriptor(descriptors + head * DESCRIPTOR_BYTES, tableAddress, tableBytes, VIRTQ_DESC_F_INDIRECT, 0);
-    writeAvailable(availableRing, available & mask, head);
-    const state = changetype<RequestState>(stateAt(states, head));
+    writeDescriptorWords(queue.descriptors + head * DESCRIPTOR_BYTES, tableAddress, tableBytes, VIRTQ_DESC_F_INDIRECT);
+    writeAvailable(queue.availableRing, available & mask, head);
+    const state = changetype<RequestState>(stateAt(queue.states, head));
     state.token = request.token;
     state.bytes = <u32>bytes;
     state.count = 1;

@@ -41,9 +41,9 @@ export class TransmitFrame {
   csum_start: u16;
   csum_offset: u16;
   /**
-   * Bytes directly before the first segment that the stack may overwrite until completion. With at least
-   * `header_bytes` of `NetInformation`, header and frame go out as one descriptor where ANY_LAYOUT
-   * allows and both begin in the same page.
+   * Bytes directly before the first segment that the stack may overwrite, until completion, or when it refuses the frame.
+   * With at least `header_bytes` of `NetInformation`, header and frame go out as one descriptor where ANY_LAYOUT allows and
+   * both begin in the same page.
    */
   header_room: u16;
   /** Written by the stack: OK when accepted, otherwise why the frame was refused. */

@@ -133,8 +133,9 @@ export function net_reclaim(handle: u32, completions: u32, capacity: u32): i32 {
   if (!device) return Result.E_HANDLE;
   if (isAnother(device, handle, VIRTIO_ID_NET)) return Result.E_HANDLE;
   if (!recordsFit(completions, capacity, offsetof<Completion>())) return Result.E_ARGUMENT;
-  if (device.state | (<u32>device.transmitQueue.draining)) return reclaimFromStopped(device, completions, capacity);
-  const taken = reclaimFrames(device, device.transmitQueue, completions, capacity);
+  const queue = device.transmitQueue;
+  if (device.state | (<u32>queue.draining)) return reclaimFromStopped(device, completions, capacity);
+  const taken = reclaimFrames(device, queue, completions, capacity);
   return taken == 0 ? nothingTaken(device) : taken;
 }
 

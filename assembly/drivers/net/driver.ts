@@ -87,7 +87,7 @@ export class NetDriver extends NetDevice {
   interrupted(): void {
     const queue = this.transmitQueue;
     if (queue.wishes == 0) return;
-    const pending = queue.pendingRarely();
+    const pending = queue.waiting();
     if (pending != 0) settleWishes(this, queue, pending);
   }
 

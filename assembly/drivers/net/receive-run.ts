@@ -28,34 +28,30 @@ import { ETHERNET_HEADER_BYTES, HEADER_NUM_BUFFERS } from "./wire";
  */
 @inline
 export function receiveRun(device: NetDevice, queue: ReceiveQueue, records: u32, pending: u32): u32 {
-  const mask = queue.size - 1;
-  const states = queue.states;
-  const freeStack = queue.freeStack;
-  const usedRing = queue.usedRing;
-  const buffers = queue.buffers;
-  const headerBytes = device.headerBytes;
-  const mergeable = device.mergeable;
   let used = queue.used;
+  const usedEnd = used + pending;
   let room = queue.room;
   let bytes: u64 = 0;
-  let taken: u32 = 0;
-  for (; taken != pending; taken++) {
-    const element = usedElement(usedRing, used & mask);
+  let at = records;
+  for (; used != usedEnd; used++) {
+    const mask = queue.size - 1;
+    const element = usedElement(queue.usedRing, used & mask);
     const head = read32(element);
     if (head > mask) break;
-    const state = stateAt(states, head);
+    const state = stateAt(queue.states, head);
     const count = state.count;
     if (count == 0) break;
     const index = <u32>state.token;
-    const buffer = changetype<ReceiveBuffer>(buffers + index * offsetof<ReceiveBuffer>());
+    const buffer = changetype<ReceiveBuffer>(queue.buffers + index * offsetof<ReceiveBuffer>());
     const length = min(read32(element + 4), state.bytes);
-    if (length < headerBytes + ETHERNET_HEADER_BYTES) break;
-    if (mergeable && read16(buffer.pointer + HEADER_NUM_BUFFERS) != 1) break;
+    if (length < device.headerBytes + ETHERNET_HEADER_BYTES) break;
+    if (device.mergeable && read16(buffer.pointer + HEADER_NUM_BUFFERS) != 1) break;
     state.count = 0;
-    used++;
-    room = releaseAt(states, head, count, freeStack, room);
-    bytes += lend(buffer, records + taken * offsetof<ReceivedBuffer>(), index, length, 1, headerBytes);
+    room = releaseAt(queue.states, head, count, queue.freeStack, room);
+    bytes += lend(buffer, at, index, length, 1, device.headerBytes);
+    at += offsetof<ReceivedBuffer>();
   }
+  const taken = used - queue.used;
   queue.used = used & 0xffff;
   queue.room = room;
   queue.outstanding -= taken;
@@ -73,41 +69,39 @@ export function receiveRun(device: NetDevice, queue: ReceiveQueue, records: u32,
  */
 @inline
 export function releaseRun(device: NetDevice, queue: ReceiveQueue, ids: u32, count: u32): u32 {
-  const mask = queue.size - 1;
-  const states = queue.states;
-  const freeStack = queue.freeStack;
-  const availableRing = queue.availableRing;
-  const descriptors = queue.descriptors;
-  const buffers = queue.buffers;
-  const bufferCount = queue.bufferCount;
-  const bytes = queue.bufferBytes;
   const apart = headerApart(device);
   let room = queue.room;
   let available = queue.available;
   let released: u32 = 0;
   for (; released != count; released++) {
     const index = load<u32>(ids + released * 4);
-    if (index >= bufferCount) break;
-    const buffer = changetype<ReceiveBuffer>(buffers + index * offsetof<ReceiveBuffer>());
+    if (index >= queue.bufferCount) break;
+    const buffer = changetype<ReceiveBuffer>(queue.buffers + index * offsetof<ReceiveBuffer>());
     if (buffer.owner != Owner.CALLER) break;
     buffer.owner = Owner.DEVICE;
-    const head = freeAt(freeStack, room);
+    const head = freeAt(queue.freeStack, room);
     const address = buffer.address;
     let position = head;
     if (apart != 0) {
       room--;
-      position = following(false, head, states, freeStack, room);
+      position = following(false, head, queue.states, queue.freeStack, room);
       const flags = VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE;
-      writeDescriptor(descriptors + head * DESCRIPTOR_BYTES, address, apart, flags, position);
+      writeDescriptor(queue.descriptors + head * DESCRIPTOR_BYTES, address, apart, flags, position);
     }
     room--;
     const rest = address + apart;
-    writeDescriptor(descriptors + position * DESCRIPTOR_BYTES, rest, bytes - apart, VIRTQ_DESC_F_WRITE, 0);
-    writeAvailable(availableRing, available & mask, head);
+    writeDescriptor(
+      queue.descriptors + position * DESCRIPTOR_BYTES,
+      rest,
+      queue.bufferBytes - apart,
+      VIRTQ_DESC_F_WRITE,
+      0,
+    );
+    writeAvailable(queue.availableRing, available & (queue.size - 1), head);
     available++;
-    const state = stateAt(states, head);
+    const state = stateAt(queue.states, head);
     state.token = index;
-    state.bytes = bytes;
+    state.bytes = queue.bufferBytes;
     state.count = apart != 0 ? 2 : 1;
   }
   queue.room = room;

@@ -155,7 +155,7 @@ function discardFrames(device: NetDevice, queue: ReceiveQueue): void {
     device.statistics.receive_discarded++;
     queue.pieceCount = 0;
   }
-  for (let pending = queue.pendingRarely(); pending != 0; pending--) {
+  for (let pending = queue.waiting(); pending != 0; pending--) {
     const head = queue.take();
     if (head < 0) return;
     if (queue.pieceCount == 0) {

@@ -32,16 +32,8 @@ import { clearHeader, ETHERNET_HEADER_BYTES } from "./wire";
 @inline
 export function transmitRun(device: NetDevice, queue: TransmitQueue, frames: u32, end: u32): u32 {
   const mask = queue.size - 1;
-  const states = queue.states;
   const freeStack = queue.freeStack;
-  const availableRing = queue.availableRing;
   const descriptors = queue.descriptors;
-  const slots = queue.slots;
-  const slotsAddress = queue.slotsAddress;
-  const slotBytes = queue.slotBytes;
-  const headerBytes = device.headerBytes;
-  const anyLayout = device.anyLayout;
-  const bytesMax = device.frameBytesMax;
   let room = queue.room;
   let available = queue.available;
   let at = frames;
@@ -57,21 +49,25 @@ export function transmitRun(device: NetDevice, queue: TransmitQueue, frames: u32
     let pointer = changetype<Segment>(segment).pointer;
     let rest = changetype<Segment>(segment).length;
     // 0 becomes the largest number.
-    if (rest - 1 >= bytesMax) break;
+    if (rest - 1 >= device.frameBytesMax) break;
     if (!pointerRangeFits(pointer, rest)) break;
     segment += offsetof<Segment>();
     let bytes = rest;
     const head = freeAt(freeStack, room);
     let position = head;
     let count: u32 = 0;
-    let header = slots + head * slotBytes;
-    if (frame.header_room >= headerBytes && headerJoins(anyLayout, pointer, headerBytes)) {
+    const headerBytes = device.headerBytes;
+    if (frame.header_room >= headerBytes && headerJoins(device.anyLayout, pointer, headerBytes)) {
+      // Nothing is written outside of memory that devices reach.
+      if (!isRemembered(pointer)) break;
       pointer -= headerBytes;
       rest += headerBytes;
-      header = pointer;
+      clearHeader(pointer, headerBytes);
     } else {
-      const address = slotsAddress + head * slotBytes;
-      const next = following(false, head, states, freeStack, room - 1);
+      const slot = head * queue.slotBytes;
+      clearHeader(queue.slots + slot, headerBytes);
+      const address = queue.slotsAddress + slot;
+      const next = following(false, head, queue.states, freeStack, room - 1);
       writeDescriptor(descriptors + head * DESCRIPTOR_BYTES, address, headerBytes, VIRTQ_DESC_F_NEXT, next);
       position = next;
       count = 1;
@@ -89,7 +85,7 @@ export function transmitRun(device: NetDevice, queue: TransmitQueue, frames: u32
       } else if (segment != segmentsEnd) {
         pointer = changetype<Segment>(segment).pointer;
         rest = changetype<Segment>(segment).length;
-        if (rest - 1 >= bytesMax - bytes) break;
+        if (rest - 1 >= device.frameBytesMax - bytes) break;
         if (!pointerRangeFits(pointer, rest)) break;
         segment += offsetof<Segment>();
         bytes += rest;
@@ -98,14 +94,13 @@ export function transmitRun(device: NetDevice, queue: TransmitQueue, frames: u32
         isWhole = true;
         break;
       }
-      position = following(false, position, states, freeStack, room - count);
+      position = following(false, position, queue.states, freeStack, room - count);
       writeDescriptor(descriptor, address, run, VIRTQ_DESC_F_NEXT, position);
     }
     if (!isWhole) break;
     if (bytes < ETHERNET_HEADER_BYTES) break;
-    clearHeader(header, headerBytes);
-    writeAvailable(availableRing, available & mask, head);
-    const state = stateAt(states, head);
+    writeAvailable(queue.availableRing, available & mask, head);
+    const state = stateAt(queue.states, head);
     state.token = frame.token;
     state.bytes = bytes;
     state.count = count;
@@ -114,8 +109,8 @@ export function transmitRun(device: NetDevice, queue: TransmitQueue, frames: u32
     available++;
   }
   queue.room = room;
+  queue.outstanding += available - queue.available;
   queue.available = available & 0xffff;
-  queue.outstanding += (at - frames) / offsetof<TransmitFrame>();
   return at;
 }
 
@@ -129,30 +124,30 @@ export function transmitRun(device: NetDevice, queue: TransmitQueue, frames: u32
 @inline
 export function reclaimRun(device: NetDevice, queue: TransmitQueue, completions: u32, pending: u32): u32 {
   const mask = queue.size - 1;
-  const states = queue.states;
   const freeStack = queue.freeStack;
   const usedRing = queue.usedRing;
   let used = queue.used;
+  const usedEnd = used + pending;
   let room = queue.room;
   let bytes: u64 = 0;
-  let taken: u32 = 0;
   let at = completions;
-  for (; taken != pending; taken++) {
+  for (; used != usedEnd; used++) {
     const head = read32(usedElement(usedRing, used & mask));
     if (head > mask) break;
-    const state = stateAt(states, head);
+    const state = stateAt(queue.states, head);
     const count = state.count & ~CHAIN_IS_OLD;
     if (count == 0) break;
     state.count = 0;
-    used++;
-    room = releaseAt(states, head, count, freeStack, room);
+    room = releaseAt(queue.states, head, count, freeStack, room);
     const completion = changetype<Completion>(at);
+    const length = state.bytes;
     completion.token = state.token;
     completion.result = Result.OK;
-    completion.length = state.bytes;
-    bytes += state.bytes;
+    completion.length = length;
+    bytes += length;
     at += offsetof<Completion>();
   }
+  const taken = used - queue.used;
   queue.used = used & 0xffff;
   queue.room = room;
   queue.outstanding -= taken;

@@ -180,9 +180,7 @@ export function reclaimFrames(device: NetDevice, queue: TransmitQueue, completio
   const taken = reclaimRun(device, queue, completions, limit);
   if (taken != limit) queue.refuse();
   if (pending == 0) queue.watch();
-  if (queue.wishes != 0) {
-    if (taken != 0) settleWishes(device, queue, 0);
-  }
+  else if (queue.wishes != 0 && taken != 0) settleWishes(device, queue, 0);
   return taken;
 }
 

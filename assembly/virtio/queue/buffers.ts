@@ -57,7 +57,7 @@ export function addBuffers(queue: Virtqueue, token: u64, segments: u32, readable
  * @returns how many; with nothing to take E_BROKEN, E_GONE, E_SUSPENDED
  */
 export function pollBuffers(device: Device, queue: Virtqueue, completions: u32, capacity: u32): i32 {
-  let pending = device.state == 0 || queue.draining ? queue.pendingRarely() : 0;
+  let pending = device.state == 0 || queue.draining ? queue.waiting() : 0;
   const isIdle = pending == 0;
   let taken: u32 = 0;
   for (; pending != 0 && taken < capacity; pending--) {

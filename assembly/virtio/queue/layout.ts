@@ -58,22 +58,19 @@ export function ringBytes(size: u32): u32 {
 
 @inline
 export function writeDescriptor(descriptor: u32, address: u64, length: u32, flags: u32, next: u32): void {
-  writeDescriptorWords(descriptor, address, length, flags | (next << 16));
+  const link = flags | (next << 16);
+  if (isDefined(PORTED)) writeByCall(descriptor, address, length, link);
+  else writeDescriptorWords(descriptor, address, length, link);
 }
 
-/** The same with flags and next in one word. */
+/** In the ported build four imports: too large to be everywhere. */
+function writeByCall(descriptor: u32, address: u64, length: u32, link: u32): void {
+  writeDescriptorWords(descriptor, address, length, link);
+}
+
+/** The same with flags and next in one word, where it is worth its size. */
 @inline
 export function writeDescriptorWords(descriptor: u32, address: u64, length: u32, link: u32): void {
-  if (isDefined(PORTED)) {
-    writeByImports(descriptor, address, length, link);
-  } else {
-    write64(descriptor, address);
-    write32Pair(descriptor + 8, length, link);
-  }
-}
-
-/** Four imports: too large to inline everywhere. */
-function writeByImports(descriptor: u32, address: u64, length: u32, link: u32): void {
   write64(descriptor, address);
   write32Pair(descriptor + 8, length, link);
 }

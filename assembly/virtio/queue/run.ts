@@ -1,8 +1,11 @@
 /**
- * What the loops share that put a run of chains into the ring, or take one from it, with the queue's fields in locals.
+ * What the loops share that put a run of chains into the ring, or take one from it. `Virtqueue` does the same one chain at a
+ * time.
  *
- * Such a loop calls nothing: after every call, and every store, the compiler would read the fields again, which costs as
- * much as all the rest. `Virtqueue` does the same one chain at a time.
+ * Such a loop calls nothing, and has in locals what changes from chain to chain: the indices, and how much room there is.
+ * Of what never changes, it has in locals only what its budget asks for, and reads the rest from the queue where it needs
+ * it: engines keep the locals of a loop on the stack when there are more than registers, and a run of one fills them all
+ * for nothing.
  */
 import { CHAIN_STATE_BYTES, ChainState } from "./chain-state";
 
@@ -43,11 +46,14 @@ export function stateAt(states: u32, index: u32): ChainState {
  */
 @inline
 export function releaseAt(states: u32, head: u32, count: u32, freeStack: u32, room: u32): u32 {
-  store<u16>(freeStack + room * 2, <u16>head);
-  room++;
-  for (let descriptor = head; --count != 0; room++) {
+  let free = freeStack + room * 2;
+  const end = free + count * 2;
+  let descriptor = head;
+  while (true) {
+    store<u16>(free, <u16>descriptor);
+    free += 2;
+    if (free == end) break;
     descriptor = stateAt(states, descriptor).next;
-    store<u16>(freeStack + room * 2, <u16>descriptor);
   }
-  return room;
+  return room + count;
 }

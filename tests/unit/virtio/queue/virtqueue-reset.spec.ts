@@ -11,7 +11,7 @@ function turn(count: u32): void {
     addChain(done, 1, 0);
     queue.kick();
     ring.completeAll();
-    queue.pendingRarely();
+    queue.waiting();
     takeChain();
   }
 }
@@ -32,8 +32,8 @@ function interrupted(features: u64): void {
 /** Sum of the tokens drained; checks each. */
 function drain(): u64 {
   let sum: u64 = 0;
-  for (let pending = queue.pendingRarely(); pending != 0; pending--) {
-    expect(queue.pendingRarely()).toBe(pending);
+  for (let pending = queue.waiting(); pending != 0; pending--) {
+    expect(queue.waiting()).toBe(pending);
     expect(room()).toBe(0);
     expect(queue.draining).toBe(true);
     const head = queue.drain();
@@ -51,7 +51,7 @@ describe("a reset", () => {
       const sum = drain();
       expect(sum == 10203 || sum == 10302 || sum == 20103 || sum == 20301 || sum == 30102 || sum == 30201).toBe(true);
       expect(queue.draining).toBe(false);
-      expect(queue.pendingRarely()).toBe(0);
+      expect(queue.waiting()).toBe(0);
       expect(fill().length).toBe(8);
     }
   });
@@ -68,7 +68,7 @@ describe("a reset", () => {
     expect(ring.availableIndex).toBe(1);
     expect(ring.head(0)).toBe(head);
     ring.complete(head, 0);
-    expect(queue.pendingRarely()).toBe(1);
+    expect(queue.waiting()).toBe(1);
     expect(takeChain()).toBe(head);
   });
 
@@ -84,14 +84,14 @@ describe("a reset", () => {
   it("that comes while the one before is being drained loses nothing", () => {
     interrupted(0);
     queue.activate();
-    queue.pendingRarely();
+    queue.waiting();
     const first = queue.state(queue.drain()).token;
     device_set_queue_page(registers, QUEUE, 0);
     expect(queue.activate()).toBe(Result.OK);
-    expect(queue.pendingRarely()).toBe(2);
+    expect(queue.waiting()).toBe(2);
     const second = queue.state(queue.drain()).token;
     expect(first + second + queue.state(queue.drain()).token).toBe(36);
-    expect(queue.pendingRarely()).toBe(0);
+    expect(queue.waiting()).toBe(0);
     expect(fill().length).toBe(8);
   });
 
@@ -118,7 +118,7 @@ describe("a reset", () => {
     interrupted(0);
     queue.forget();
     expect(queue.activate()).toBe(Result.OK);
-    expect(queue.pendingRarely()).toBe(0);
+    expect(queue.waiting()).toBe(0);
     expect(fill().length).toBe(8);
   });
 });
