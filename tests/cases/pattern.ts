@@ -20,11 +20,19 @@ export function pattern(seed: number, bytes: number): Uint8Array {
   return new Uint8Array(words.buffer, 0, bytes);
 }
 
-/** What the sectors of a disk hold before a case begins. */
-export function initialSectors(first: number, count: number): Uint8Array {
+function makeSectors(first: number, count: number): Uint8Array {
   const words = new Uint32Array(count * WORDS_PER_SECTOR);
   for (let sector = 0; sector < count; sector++) {
     fillWords(words.subarray(sector * WORDS_PER_SECTOR, (sector + 1) * WORDS_PER_SECTOR), first + sector);
   }
   return new Uint8Array(words.buffer);
+}
+
+/** As many sectors as most disks of the cases have, made once for all of them. */
+const commonSectors = makeSectors(0, 2048);
+
+/** What the sectors of a disk hold before a case begins. */
+export function initialSectors(first: number, count: number): Uint8Array {
+  const bytes = commonSectors.slice(first * SECTOR_BYTES, (first + count) * SECTOR_BYTES);
+  return bytes.length === count * SECTOR_BYTES ? bytes : makeSectors(first, count);
 }

@@ -45,7 +45,9 @@ export class RingMemory {
     return this.layout.stretches.every(({ address, bytes }) => {
       const contents = new Uint8Array(bytes);
       this.dma.read(address, contents, 0, bytes);
-      return contents.every((byte) => byte === 0);
+      // `every` takes ten times as long, for each ring that is set up.
+      for (const byte of contents) if (byte !== 0) return false;
+      return true;
     });
   }
 
