@@ -23,7 +23,7 @@ const VIRTIO_NET_CTRL_ANNOUNCE_ACK = 0;
 /** Commands of the class RX by number; those from `FIRST_EXTRA_MODE` on need CTRL_RX_EXTRA. [virtio-1.2 §5.1.6.5.1] */
 const RECEIVE_MODES = ["promisc", "allmulti", "alluni", "nomulti", "nouni", "nobcast"] as const;
 const FIRST_EXTRA_MODE = 2;
-type ReceiveMode = (typeof RECEIVE_MODES)[number];
+export type ReceiveMode = (typeof RECEIVE_MODES)[number];
 
 const COMMAND_HEADER_BYTES = 2;
 const MAC_BYTES = 6;
@@ -40,8 +40,26 @@ export interface ControlContext {
   record(rule: Rule, detail: string): void;
   mac(): MacAddress;
   setMac(mac: MacAddress): void;
-  /** The driver has sent its announcement. */
-  announced(): void;
+  /** The driver has sent its announcement. False: nobody asked for one. */
+  announced(): boolean;
+}
+
+/** Where a test can make the control queue misbehave. */
+export interface ControlFaults {
+  /**
+   * What the device answers to a command, whatever it did; `null`: it never gives the command back. Asked before the
+   * command is carried out, which it is if the answer is undefined.
+   */
+  answer?: ((commandClass: number, command: number) => number | null | undefined) | undefined;
+}
+
+/** Which frames the device lets in, as the driver has set it. */
+export interface ReceiveFilters {
+  readonly modes: ReadonlySet<ReceiveMode>;
+  /** Addresses of stations and groups, beside the card's own. */
+  readonly table: ReadonlySet<MacAddress>;
+  /** Ids of VLANs; all when the driver did not accept that they are filtered. */
+  readonly vlans: ReadonlySet<number> | "all";
 }
 
 export class ControlSide {
@@ -52,7 +70,15 @@ export class ControlSide {
   /** Commands done and refused. */
   readonly counters = { accepted: 0, refused: 0 };
 
-  constructor(private readonly context: ControlContext) {}
+  constructor(
+    private readonly context: ControlContext,
+    private readonly faults: ControlFaults,
+  ) {}
+
+  get filters(): ReceiveFilters {
+    const filtersVlans = this.context.hasNegotiated(features.VIRTIO_NET_F_CTRL_VLAN);
+    return { modes: this.modes, table: this.table, vlans: filtersVlans ? this.vlans : "all" };
+  }
 
   reset(): void {
     this.modes = new Set(["promisc"]);
@@ -76,8 +102,13 @@ export class ControlSide {
     return this.modes.has("alluni") || destination === this.context.mac() || this.table.has(destination);
   }
 
-  /** Carries out the command in a buffer and writes its ack. Returns the bytes written. */
-  perform(chain: Chain): number {
+  /** Carries out the command in a buffer and writes its ack. Returns the bytes written; null: the buffer is kept. */
+  perform(chain: Chain): number | null {
+    const header = new Uint8Array(COMMAND_HEADER_BYTES);
+    if (chain.readableBytes >= header.length) chain.read(0, header, 0, header.length);
+    const answer = this.faults.answer?.(header[0] ?? 0, header[1] ?? 0);
+    if (answer === null) return null;
+    if (answer !== undefined) return chain.write(0, Uint8Array.of(answer), 0, 1);
     const isDone = this.isWellFormed(chain) && this.execute(chain);
     if (isDone) this.counters.accepted += 1;
     else this.counters.refused += 1;
@@ -112,9 +143,11 @@ export class ControlSide {
     if (!this.context.hasNegotiated(ANY_FRAMING) && !isFramed(commandClass, command, segments, data)) {
       this.context.record(rules.CONTROL_FRAMING, `${name}, descriptors of ${segments.join(", ")} bytes`);
     }
-    const isDone = this.set(commandClass, command, data);
-    if (!isDone) this.context.record(rules.CONTROL_MALFORMED, `${name}, ${data.length} bytes of data`);
-    return isDone;
+    if (!this.set(commandClass, command, data)) {
+      this.context.record(rules.CONTROL_MALFORMED, `${name}, ${data.length} bytes of data`);
+      return false;
+    }
+    return commandClass !== VIRTIO_NET_CTRL_ANNOUNCE || this.context.announced();
   }
 
   /** Does what a negotiated command says. False if its data is not what the command takes. */
@@ -127,7 +160,6 @@ export class ControlSide {
       case VIRTIO_NET_CTRL_VLAN:
         return this.setVlan(command === VIRTIO_NET_CTRL_VLAN_ADD, data);
       default:
-        if (data.length === 0) this.context.announced();
         return data.length === 0;
     }
   }

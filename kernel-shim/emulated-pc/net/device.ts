@@ -12,7 +12,7 @@ import type { DeviceEnvironment } from "../virtio/environment.js";
 import { hasFeature } from "../virtio/feature-sets.js";
 import type { DeviceQueue } from "../virtio/queue.js";
 import { UnpluggedBackend, type NetworkBackend, type NetworkPort } from "./backend.js";
-import { ControlSide, type ControlContext } from "./control.js";
+import { ControlSide, type ControlContext, type ControlFaults, type ReceiveFilters } from "./control.js";
 import * as features from "./features.js";
 import {
   DEFAULT_BACKLOG,
@@ -37,6 +37,8 @@ export interface NetDeviceOptions extends VirtioDeviceOptions {
   backlog?: number;
   /** Ways to spoil what is received, beside the general `faults`. */
   receiveFaults?: ReceiveFaults;
+  /** Ways in which the control queue misbehaves. May be changed at any time. */
+  controlFaults?: ControlFaults;
 }
 
 export interface NetCounters {
@@ -97,7 +99,7 @@ export class NetDevice extends VirtioDevice implements NetworkPort {
       netOptions.backlog ?? DEFAULT_BACKLOG,
       netOptions.receiveFaults ?? {},
     );
-    this.controlSide = new ControlSide(this.controlContext());
+    this.controlSide = new ControlSide(this.controlContext(), netOptions.controlFaults ?? {});
     this.backend.attach(this);
   }
 
@@ -113,6 +115,16 @@ export class NetDevice extends VirtioDevice implements NetworkPort {
   /** The address in the configuration, which the driver may change until the next reset. */
   get mac(): MacAddress {
     return macFromBytes(this.configuration.bytes);
+  }
+
+  /** Which frames the card lets in. */
+  get filters(): ReceiveFilters {
+    return this.controlSide.filters;
+  }
+
+  /** Whether the driver was asked to announce itself, and has not said yet that it did. */
+  get isAnnouncementDue(): boolean {
+    return this.wantsAnnouncement;
   }
 
   get isLinkUp(): boolean {
@@ -178,6 +190,7 @@ export class NetDevice extends VirtioDevice implements NetworkPort {
         // How legacy drivers change their address without a control queue [virtio-1.2 §5.1.4.3].
         writableWith: features.VIRTIO_NET_F_MAC,
         isWritableByLegacyOnly: true,
+        readOnlyWith: features.VIRTIO_NET_F_CTRL_MAC_ADDR,
       },
       { name: "status", offset: 6, bytes: 2, feature: features.VIRTIO_NET_F_STATUS },
       { name: "max_virtqueue_pairs", offset: 8, bytes: 2, feature: features.VIRTIO_NET_F_MQ },
@@ -224,7 +237,9 @@ export class NetDevice extends VirtioDevice implements NetworkPort {
   private serveControl(queue: DeviceQueue): void {
     let completed = false;
     for (let chain = queue.next(); chain !== null; chain = queue.next()) {
-      queue.complete(chain, this.controlSide.perform(chain));
+      const written = this.controlSide.perform(chain);
+      if (written === null) continue;
+      queue.complete(chain, written);
       completed = true;
     }
     if (completed) queue.signal();
@@ -274,8 +289,10 @@ export class NetDevice extends VirtioDevice implements NetworkPort {
       mac: () => this.mac,
       setMac: (mac) => this.configuration.set("mac", macToBytes(mac)),
       announced: () => {
+        const { wantsAnnouncement } = this;
         this.wantsAnnouncement = false;
         this.updateStatus();
+        return wantsAnnouncement;
       },
     };
   }

@@ -13,6 +13,8 @@ export interface ConfigurationField {
   readonly isWritableEarly?: boolean;
   /** Whether the modern interface shows it read-only. */
   readonly isWritableByLegacyOnly?: boolean;
+  /** Mask of a feature with which the driver must not write the field, as there is another way. */
+  readonly readOnlyWith?: number;
 }
 
 /** Width of a modern driver's accesses: the six bytes of a MAC are read one by one. [virtio-1.2 §4.1.3.1] */

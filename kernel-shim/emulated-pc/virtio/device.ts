@@ -449,6 +449,7 @@ export abstract class VirtioDevice implements QueueOwner {
     const isNeverWritable = !isLegacy && field.isWritableByLegacyOnly === true;
     if (
       isNeverWritable ||
+      hasFeature(this.driverFeatures, field.readOnlyWith ?? 0) ||
       !hasFeature(isEarly ? this.offeredFeatures : this.driverFeatures, field.writableWith ?? 0) ||
       (!isLegacy && (this.statusRegister & FEATURES_OK) === 0)
     ) {

@@ -763,9 +763,56 @@ describe("control queue", () => {
     setup.device.requestAnnouncement();
     assert.equal(setup.device.takeIsr(), 2);
     assert.equal(setup.device.readConfiguration(6), 3);
+    assert.equal(setup.device.isAnnouncementDue, true);
     assert.equal(command(setup, hex("0300")), 0);
     assert.equal(setup.device.readConfiguration(6), 1);
+    assert.equal(command(setup, hex("0300")), 1, "nobody has asked again");
     assert.deepEqual(setup.guest.brokenRules, []);
+  });
+
+  it("says what the driver has set", () => {
+    const setup = setUp(CONTROL);
+    assert.deepEqual(setup.device.filters, { modes: new Set(["promisc"]), table: new Set(), vlans: new Set() });
+    command(setup, hex("0000"), hex("00"));
+    command(setup, hex("0005"), hex("01"));
+    command(setup, hex("0100"), hex("00000000"), hex("01000000 01005e000001"));
+    command(setup, hex("0200"), hex("2301"));
+    const set = { modes: new Set(["nobcast"]), table: new Set(["01:00:5e:00:00:01"]), vlans: new Set([0x123]) };
+    assert.deepEqual(setup.device.filters, set);
+    assert.equal(setUp(CONTROL - features.VIRTIO_NET_F_CTRL_VLAN).device.filters.vlans, "all");
+  });
+
+  it("answers as it is told to, or not at all, and then does nothing", () => {
+    let answer: number | null | undefined = 1;
+    const asked: string[] = [];
+    const controlFaults = {
+      answer: (commandClass: number, number: number) => {
+        asked.push(`${commandClass}.${number}`);
+        return answer;
+      },
+    };
+    const setup = setUp(CONTROL, { controlFaults });
+    assert.equal(command(setup, hex("0005"), hex("01")), 1);
+    answer = 0xab;
+    assert.equal(command(setup, hex("0001"), hex("01")), 0xab);
+    assert.deepEqual([...setup.device.filters.modes], ["promisc"]);
+    answer = undefined;
+    assert.equal(command(setup, hex("0001"), hex("01")), 0);
+    assert.deepEqual([...setup.device.filters.modes], ["promisc", "allmulti"]);
+    answer = null;
+    const { control } = setup;
+    control?.post(read(hex("0001")), read(hex("00")), write(1));
+    control?.kick();
+    assert.deepEqual(control?.take(), []);
+    assert.deepEqual(asked, ["0.5", "0.1", "0.1", "0.1"]);
+    assert.deepEqual(setup.guest.brokenRules, []);
+  });
+
+  it("keeps the address in the configuration from a driver that has a command for it", () => {
+    const setup = setUp(CONTROL + features.VIRTIO_NET_F_MAC);
+    setup.device.writeConfiguration(0, 2, 1);
+    assert.deepEqual(setup.guest.brokenRules, ["configuration-read-only"]);
+    assert.equal(setup.device.mac, "52:54:00:12:34:56");
   });
 
   for (const [name, parts, rule] of [
