@@ -28,6 +28,15 @@ export {
   net_release,
 } from "./drivers/net/calls";
 export {
+  net_set_receive_mode,
+  net_set_mac_table,
+  net_set_mac,
+  net_add_vlan,
+  net_remove_vlan,
+  net_acknowledge_announcement,
+  net_set_coalescing,
+} from "./drivers/net/net-control";
+export {
   block_open,
   block_information,
   block_statistics,

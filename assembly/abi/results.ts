@@ -77,6 +77,8 @@ export const enum Result {
   E_GONE = -29,
   /** The device is suspended: nothing is accepted until `resume`. */
   E_SUSPENDED = -30,
+  /** The device answered that it does not do this. Nothing has changed. */
+  E_REFUSED = -31,
 }
 
 /** How a device's registers are reached. */
@@ -143,6 +145,13 @@ export const enum Event {
   GONE = 16,
   /** The configuration of a device changed that was opened with `generic_open`. */
   CONFIGURATION = 32,
+  /**
+   * The card is somewhere else in the network now: send a frame that says so, such as a gratuitous ARP, then call
+   * `net_acknowledge_announcement`.
+   */
+  ANNOUNCE = 64,
+  /** After `reset` or `resume`, the device refused some of what was set before; of that, what holds is as after an opening. */
+  SETTINGS = 128,
 }
 
 /** Bits that `interrupt` returns. 0: the interrupt was another device's. */

@@ -151,11 +151,12 @@ export function disable_interrupts(handle: u32): i32 {
  * What was in flight, or finished and not yet taken, comes back once, as E_RESET, through the call that takes completions:
  * `block_poll`, `net_reclaim`, `entropy_poll` or `generic_poll`. Until all of that is taken, nothing new is accepted.
  * Received frames in the caller's hands stay valid; those that `net_receive` had not handed out are lost, and counted in
- * `receive_discarded`. A card that reports its link raises LINK. When the device does not come back, whatever answers at
- * its PCI address has no access to memory any more.
+ * `receive_discarded`. A card that reports its link raises LINK, and gets the settings of its control queue again; one that
+ * refuses some of them raises SETTINGS. When the device does not come back, whatever answers at its PCI address has no access
+ * to memory any more.
  *
  * @returns OK, E_HANDLE, E_SUSPENDED, or what the open calls return when the device does not come back; it is broken
- *   then, or, after E_GONE, E_NOT_VIRTIO and E_BAR, gone
+ *   then, or, after E_GONE, E_NOT_VIRTIO and E_BAR, gone. E_BROKEN when it does not answer what is set again
  */
 export function reset(handle: u32): i32 {
   const device = deviceOf(handle);

@@ -50,6 +50,8 @@ export class Device {
   queueSizeMax: u32;
   /** Of a PCI device that was suspended: what `pci/kept.ts` kept. */
   kept: u32;
+  /** How many of its queues, the last ones, interrupt nobody and have no message vector. */
+  quietQueues: u32;
   /** Nanoseconds that a request may take; 0: any time. */
   timeout: u64;
   /** Memory-mapped devices: physical address of the registers, and how many bytes of them there are. */

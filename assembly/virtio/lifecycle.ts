@@ -18,7 +18,7 @@
 import { Interrupt, Message, Result } from "../abi/results";
 import { allocatePrivate, freePrivate } from "../memory/arena";
 import { forgetKept } from "../pci/kept";
-import { Device, DeviceState, isSuspended, QUEUE_BYTES, unregisterDevice } from "./device";
+import { Device, DeviceState, isSuspended, QUEUE_BYTES, runningResult, unregisterDevice } from "./device";
 import { fail, failOpening, shutDown } from "./ending";
 import { negotiate, run, start } from "./initialization";
 import { Virtqueue } from "./queue/virtqueue";
@@ -74,7 +74,8 @@ function activate<D extends Device>(device: D): i32 {
   if (result != Result.OK) return result;
   run(device);
   device.started();
-  return Result.OK;
+  // Only a card asks something of its device then, which it may leave without an answer.
+  return isDefined(WITHOUT_NET_CONTROL) ? <i32>Result.OK : runningResult(device);
 }
 
 /** Resets a device and initialises it again, with the features and queues it had. OK, or why it did not come back. */

@@ -43,6 +43,9 @@ const NET: Readonly<Record<number, string>> = {
   21: "VIRTIO_NET_F_GUEST_ANNOUNCE",
   22: "VIRTIO_NET_F_MQ",
   23: "VIRTIO_NET_F_CTRL_MAC_ADDR",
+  52: "VIRTIO_NET_F_VQ_NOTF_COAL",
+  53: "VIRTIO_NET_F_NOTF_COAL",
+  63: "VIRTIO_NET_F_SPEED_DUPLEX",
 };
 
 const BLOCK: Readonly<Record<number, string>> = {

@@ -12,6 +12,7 @@ import {
   type NetInformation,
   type NetStatistics,
   type PciFunction,
+  type ReceiveMode,
   type Segment,
 } from "./abi.js";
 import type { Submitted } from "./block-device.js";
@@ -57,6 +58,9 @@ export interface ReceivedFrame extends OffloadFields {
   buffers: ReceivedPiece[];
 }
 
+/** Bytes of an address in the module's arrays of them. */
+const MAC_BYTES = 8;
+
 const FRAMES = 64;
 const { token, segments, segment_count, flags, gso_type, hdr_len, gso_size, csum_start, csum_offset } =
   TransmitFrameLayout.fields;
@@ -71,6 +75,7 @@ export class NetDevice extends Device {
   private readonly bufferIds: RecordArray;
   private readonly informationRecord: RecordArray;
   private readonly statisticsRecord: RecordArray;
+  private readonly macRecords: RecordArray;
   /** Fewest records that any received frame fits in. */
   private readonly buffersPerFrame: number;
   private pool: FramePool | undefined;
@@ -84,6 +89,7 @@ export class NetDevice extends Device {
     this.bufferIds = new RecordArray(privateMemory, ID_BYTES, FRAMES);
     this.informationRecord = new RecordArray(privateMemory, NetInformationLayout.size, 1);
     this.statisticsRecord = new RecordArray(privateMemory, NetStatisticsLayout.size, 1);
+    this.macRecords = new RecordArray(privateMemory, MAC_BYTES, 1);
     this.buffersPerFrame = this.information().buffers_per_frame_max;
   }
 
@@ -258,6 +264,58 @@ export class NetDevice extends Device {
     return frames;
   }
 
+  // Each of these waits for the device's answer, and throws when there is none, or when it is no.
+
+  /** Says which frames the card lets in. Filters act once `ReceiveMode.PROMISC` was switched off. */
+  setReceiveMode(mode: ReceiveMode, on: boolean): void {
+    check("net_set_receive_mode", this.context.exports.net_set_receive_mode(this.handle, mode, on ? 1 : 0));
+  }
+
+  /**
+   * Says for which stations and groups the card lets frames in beside its own, in the place of those before: addresses of
+   * six octets, 64 of them at most.
+   */
+  setMacTable(stations: readonly Uint8Array[], groups: readonly Uint8Array[]): void {
+    const { exports, view } = this.context;
+    this.macRecords.reserve(stations.length + groups.length);
+    const first = this.macRecords.pointer;
+    const second = first + MAC_BYTES * stations.length;
+    [...stations, ...groups].forEach((mac, index) => {
+      writeUint64(view, first + MAC_BYTES * index, macNumber(mac));
+    });
+    const { handle } = this;
+    check("net_set_mac_table", exports.net_set_mac_table(handle, first, stations.length, second, groups.length));
+  }
+
+  /** Gives the card another address, of six octets. */
+  setMac(mac: Uint8Array): void {
+    check("net_set_mac", this.context.exports.net_set_mac(this.handle, macNumber(mac)));
+  }
+
+  /** Lets frames of a VLAN in, 0 to 4095. */
+  addVlan(id: number): void {
+    check("net_add_vlan", this.context.exports.net_add_vlan(this.handle, id));
+  }
+
+  removeVlan(id: number): void {
+    check("net_remove_vlan", this.context.exports.net_remove_vlan(this.handle, id));
+  }
+
+  /** Says that the announcement has been sent that `Event.ANNOUNCE` asked for. */
+  acknowledgeAnnouncement(): void {
+    check("net_acknowledge_announcement", this.context.exports.net_acknowledge_announcement(this.handle));
+  }
+
+  /**
+   * Lets the card put interrupts off until so many frames have passed, or so many microseconds.
+   *
+   * @param queue 0 reception, 1 transmission
+   */
+  setCoalescing(queue: 0 | 1, maxPackets: number, maxMicroseconds: number): void {
+    const { exports } = this.context;
+    check("net_set_coalescing", exports.net_set_coalescing(this.handle, queue, maxPackets, maxMicroseconds));
+  }
+
   protected override callForCompletions(records: number, capacity: number): number {
     return check("net_reclaim", this.context.exports.net_reclaim(this.handle, records, capacity));
   }
@@ -276,6 +334,7 @@ export class NetDevice extends Device {
     this.bufferIds.dispose();
     this.informationRecord.dispose();
     this.statisticsRecord.dispose();
+    this.macRecords.dispose();
   }
 
   private writeFrame(record: number, frame: Omit<TransmitFrame, "token">, frameToken: number | bigint): void {
@@ -315,4 +374,10 @@ export class NetDevice extends Device {
       csum_offset: view.getUint16(record + received.csum_offset.offset, true),
     };
   }
+}
+
+/** Six octets as the module wants them, the first lowest. Throws a RangeError for another number of them. */
+function macNumber(mac: Uint8Array): bigint {
+  if (mac.length !== 6) throw new RangeError("an address has six octets");
+  return mac.reduceRight((number, octet) => (number << 8n) | BigInt(octet), 0n);
 }

@@ -108,7 +108,11 @@ suite("npm run build -- --output FILE", () => {
   for (const [what, parameters, said] of [
     ["an unknown driver", ["--drivers", "net,nonsense"], /^there is no driver "nonsense"; there are .*\bnet\b/],
     ["an unknown transport", ["--transports", "nonsense"], /^there is no transport "nonsense"; there are .*legacy-pci/],
-    ["an unknown extra", ["--extras", "nonsense"], /^there is no extra "nonsense"; there are assign, msix, suspend\n/],
+    [
+      "an unknown extra",
+      ["--extras", "nonsense"],
+      /^there is no extra "nonsense"; there are assign, msix, net-control, suspend\n/,
+    ],
     ["no driver", ["--drivers", ","], /^a build needs a driver: one or more of /],
     ["no transport", ["--transports", ""], /^a build needs a transport: one or more of /],
     ["unknown memory", ["--memory", "nonsense"], /nonsense.*mapped, ported/],

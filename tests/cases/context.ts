@@ -99,6 +99,19 @@ export interface TestCard extends Opened {
   /** Sends frames to the guest. What the card cannot store may be lost. */
   deliver(frames: readonly Uint8Array[]): void;
   setLink(up: boolean): void;
+  /** Asks the driver to announce itself. Only of a card that was offered with `announce`. */
+  announce(): void;
+  /** What the card lets in. Only of a card that was offered with `receiveModes`. */
+  filters(): ReceiveFilters;
+}
+
+/** Which frames a card lets in, as its device says. */
+export interface ReceiveFilters {
+  readonly mac: string;
+  readonly modes: ReadonlySet<"promisc" | "allmulti" | "alluni" | "nomulti" | "nouni" | "nobcast">;
+  /** Addresses of stations and groups beside the card's own. */
+  readonly table: ReadonlySet<string>;
+  readonly vlans: ReadonlySet<number> | "all";
 }
 
 /** An entropy device; what its bytes are nobody can know. */

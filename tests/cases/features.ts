@@ -8,6 +8,21 @@ export const VIRTIO_NET_F_MAC = 1n << 5n;
 export const VIRTIO_NET_F_MRG_RXBUF = 1n << 15n;
 export const VIRTIO_NET_F_STATUS = 1n << 16n;
 
+export const VIRTIO_NET_F_CTRL_VQ = 1n << 17n;
+export const VIRTIO_NET_F_CTRL_RX = 1n << 18n;
+export const VIRTIO_NET_F_CTRL_VLAN = 1n << 19n;
+export const VIRTIO_NET_F_CTRL_RX_EXTRA = 1n << 20n;
+export const VIRTIO_NET_F_GUEST_ANNOUNCE = 1n << 21n;
+export const VIRTIO_NET_F_CTRL_MAC_ADDR = 1n << 23n;
+/** What the control queue is used for. */
+export const CONTROL_COMMANDS =
+  VIRTIO_NET_F_CTRL_RX |
+  VIRTIO_NET_F_CTRL_VLAN |
+  VIRTIO_NET_F_CTRL_RX_EXTRA |
+  VIRTIO_NET_F_GUEST_ANNOUNCE |
+  VIRTIO_NET_F_CTRL_MAC_ADDR;
+export const VIRTIO_NET_F_SPEED_DUPLEX = 1n << 63n;
+
 export const VIRTIO_BLK_F_SIZE_MAX = 1n << 1n;
 export const VIRTIO_BLK_F_SEG_MAX = 1n << 2n;
 export const VIRTIO_BLK_F_GEOMETRY = 1n << 4n;
@@ -51,4 +66,12 @@ export interface OfferedFeatures {
   mergeable?: boolean;
   /** Net only: the device reports its link. */
   status?: boolean;
+  /** Net only: there is a control queue. What follows needs that. */
+  controlQueue?: boolean;
+  receiveModes?: boolean;
+  extraModes?: boolean;
+  vlans?: boolean;
+  macAddress?: boolean;
+  /** Needs `status`, too. */
+  announce?: boolean;
 }

@@ -29,6 +29,7 @@ import type {
   Case,
   DiskDescription,
   Ground,
+  ReceiveFilters,
   Setting,
   TestCard,
   TestDisk,
@@ -58,7 +59,16 @@ const FEATURE_BITS: Readonly<Record<keyof bits.OfferedFeatures, bigint>> = {
   eventIndex: bits.VIRTIO_F_EVENT_IDX,
   mergeable: bits.VIRTIO_NET_F_MRG_RXBUF,
   status: bits.VIRTIO_NET_F_STATUS,
+  controlQueue: bits.VIRTIO_NET_F_CTRL_VQ,
+  receiveModes: bits.VIRTIO_NET_F_CTRL_RX,
+  extraModes: bits.VIRTIO_NET_F_CTRL_RX_EXTRA,
+  vlans: bits.VIRTIO_NET_F_CTRL_VLAN,
+  macAddress: bits.VIRTIO_NET_F_CTRL_MAC_ADDR,
+  announce: bits.VIRTIO_NET_F_GUEST_ANNOUNCE,
 };
+
+/** Entries of a control queue where the profile has none. */
+const CONTROL_QUEUE_SIZE = 64;
 
 /** The host's features with those that the case chose, as 32 bits. */
 function offered(host: number, offers: bits.OfferedFeatures = {}, also = 0n): number {
@@ -231,7 +241,7 @@ class EmulatedCard implements TestCard {
     if (typeof mac === "string") features = Number(BigInt(features) | bits.VIRTIO_NET_F_MAC);
     this.device = new NetDevice({
       features,
-      queueSizes: [receiveQueueSize, transmitQueueSize, net.controlQueueSize],
+      queueSizes: [receiveQueueSize, transmitQueueSize, net.controlQueueSize || CONTROL_QUEUE_SIZE],
       backend: network ?? this.peer,
       mac: mac ?? `52:54:00:12:34:${(0x56 + index).toString(16)}`,
       ...(mtu === undefined ? {} : { mtu }),
@@ -256,6 +266,15 @@ class EmulatedCard implements TestCard {
 
   setLink(up: boolean): void {
     this.device.setLink(up);
+  }
+
+  announce(): void {
+    this.device.requestAnnouncement();
+  }
+
+  filters(): ReceiveFilters {
+    const { mac, filters } = this.device;
+    return { ...filters, mac };
   }
 }
 

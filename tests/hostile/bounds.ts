@@ -144,6 +144,17 @@ export function configurationImports({ access }: RegisterCosts, fields: number):
   return (16 * (fields + 2) + 1) * access;
 }
 
+/** What is written of a command: an address table with both its counts, and the chain. */
+const COMMAND_WRITES = 3 * 64 + 8 + 32;
+/** A turn of waiting for its answer: the used index, the clock, a pause. */
+const COMMAND_TURN = 4;
+
+/** A command to a card's control queue, which waits for its answer two seconds at most. */
+export function commandImports({ access }: RegisterCosts, relaxTime: number): number {
+  const turns = 2 * (Math.ceil(1e9 / relaxTime) + 2);
+  return COMMAND_WRITES + COMMAND_TURN * turns + 3 * access + 16 + 12 * access;
+}
+
 export const SWITCH_INTERRUPTS_IMPORTS = 16;
 export const NO_IMPORTS = 0;
 export const CAPABILITY_IMPORTS = CONFIGURATION_ACCESS * (4 + CAPABILITIES);

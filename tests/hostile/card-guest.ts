@@ -14,7 +14,7 @@ import type { NetDevice } from "../../kernel-shim/emulated-pc/net/device.js";
 import * as bounds from "./bounds.js";
 import { BATCH_RESULTS, DeviceGuest, UNUSABLE, type GuestContext } from "./device-guest.js";
 import { expect } from "./finding.js";
-import { expectResult } from "./hosted-module.js";
+import { type CheckedCall, expectResult } from "./hosted-module.js";
 import { Ledger, ReceivedLedger, UNTOUCHED, wasAccepted } from "./oracles.js";
 import { frameOf, type TracedNetwork } from "./traced-network.js";
 
@@ -24,6 +24,8 @@ const BUFFERS = 12;
 const ROOM = 64;
 const ETHERNET_BYTES = 14;
 const LONGEST_FRAME = 1514;
+
+type ControlCall = Extract<CheckedCall, `net_${"set" | "add" | "remove" | "acknowledge"}_${string}`>;
 
 interface SentFrame {
   readonly bytes: number;
@@ -38,6 +40,19 @@ interface ReceivedPart {
 }
 
 const REFUSALS: readonly number[] = [Result.E_FULL, Result.E_FRAME_SIZE, Result.E_SEGMENTS];
+
+/** Of commands to the control queue. */
+const COMMAND_RESULTS = [
+  Result.E_REFUSED,
+  Result.E_DEVICE_STATUS,
+  Result.E_UNSUPPORTED,
+  Result.E_ARGUMENT,
+  ...UNUSABLE,
+];
+/** VLANs that the guest adds, so that a reset has not thousands of them to add again. */
+const VLANS = 4;
+/** At most: modes, VLANs, address, table, both directions of coalescing. */
+const SETTINGS = 6 + VLANS + 4;
 
 /** For frames that no card can send. */
 const NONSENSE: readonly number[] = [Result.E_ARGUMENT, Result.E_ADDRESS, Result.E_UNSUPPORTED];
@@ -85,7 +100,7 @@ export class CardGuest extends DeviceGuest {
 
   step(): void {
     const { random } = this.context;
-    switch (random.below(19)) {
+    switch (random.below(21)) {
       case 0:
         this.inform(false);
         return;
@@ -118,12 +133,65 @@ export class CardGuest extends DeviceGuest {
       case 13:
         this.callOnHandle("net_await_all", bounds.SWITCH_INTERRUPTS_IMPORTS, UNUSABLE);
         return;
+      case 14:
+      case 15:
+        this.control();
+        return;
       default:
         this.commonStep(random.below(8));
     }
   }
 
+  /** A command to the control queue, which the device may know or not, at random. */
+  private control(): void {
+    const { module, random } = this.context;
+    const { handle } = this;
+    const number = random.below(8);
+    pick(random, [
+      () => this.command("net_set_receive_mode", handle, number, random.below(2)),
+      () => this.command("net_add_vlan", handle, pick(random, [number % VLANS, number % VLANS, 4096])),
+      () => this.command("net_remove_vlan", handle, number % VLANS),
+      () => this.command("net_acknowledge_announcement", handle),
+      () => this.command("net_set_coalescing", handle, random.below(3), number, random.next()),
+      () => this.command("net_set_mac", handle, pick(random, [0x12_5452n, 0x12_5452n, 0n, 1n, 1n << 48n])),
+      () => {
+        const addresses = Array.from({ length: random.below(10) }, (_, index) => BigInt(index) << 8n);
+        const array = module.records.take(8 * addresses.length + 8);
+        // The first of them are stations', the others groups'; now and then one is of the other kind, or there are too many.
+        const stations = random.below(addresses.length + 1);
+        const isWrong = random.below(8) === 0;
+        addresses.forEach((address, index) => {
+          const isGroup = isWrong ? random.below(2) === 0 : index >= stations;
+          module.view.setBigUint64(array + 8 * index, address | (isGroup ? 1n : 2n), true);
+        });
+        module.records.pass(array, 8 * addresses.length + 8, () => false);
+        const groups = random.below(16) === 0 ? random.next() : addresses.length - stations;
+        this.command("net_set_mac_table", handle, array, stations, array + 8 * stations, groups);
+        module.records.reset();
+      },
+    ])();
+  }
+
+  private command(name: ControlCall, ...parameters: (number | bigint)[]): number {
+    const { module, relaxTime } = this.context;
+    const result = module.call(name, bounds.commandImports(this.place.costs, relaxTime), ...parameters);
+    expectResult(name, result, COMMAND_RESULTS);
+    expect(result <= 0, "a command is done or refused", () => `${name}: ${result}`);
+    return result;
+  }
+
+  protected override settingImports(): number {
+    return SETTINGS * bounds.commandImports(this.place.costs, this.context.relaxTime);
+  }
+
   moveData(): void {
+    // Whatever filters are set: what comes is to come in.
+    const result = this.command("net_set_receive_mode", this.handle, 0, 1);
+    expect(
+      result === Result.OK || result === Result.E_UNSUPPORTED,
+      "a card that keeps the rules does what it is told",
+      () => `${result}`,
+    );
     for (let turn = 0; turn < 2; turn++) {
       this.transmitAndCheck();
       this.receiveAndCheck();

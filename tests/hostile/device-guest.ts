@@ -126,6 +126,16 @@ export abstract class DeviceGuest {
   /** Hands in something that no device may ever see. */
   protected abstract submitNonsense(): void;
 
+  /** Imports with which a reset or resume makes what the guest has set, in which a device can be found broken. */
+  protected settingImports(): number {
+    return 0;
+  }
+
+  /** What a reset or resume may come to. */
+  private get bringUpResults(): readonly number[] {
+    return this.settingImports() === 0 ? BRING_UP_RESULTS : [...BRING_UP_RESULTS, Result.E_BROKEN];
+  }
+
   protected get lentBytes(): number {
     return this.context.machine.lent.stackBytes;
   }
@@ -255,7 +265,7 @@ export abstract class DeviceGuest {
         this.interrupt();
         return;
       case 1:
-        expect(this.callOnHandle("events", bounds.NO_IMPORTS, []) <= 63, "there are six events", () => "");
+        expect(this.callOnHandle("events", bounds.NO_IMPORTS, []) <= 255, "there are eight events", () => "");
         return;
       case 2:
         this.callOnHandle("enable_interrupts", bounds.SWITCH_INTERRUPTS_IMPORTS, UNUSABLE);
@@ -302,8 +312,8 @@ export abstract class DeviceGuest {
   reset(): number {
     const { module, relaxTime } = this.context;
     const bound = bounds.deviceResetImports(this.place.costs, this.lentBytes, relaxTime, this.ring);
-    const result = module.call("reset", bound, this.handle);
-    expectResult("reset", result, BRING_UP_RESULTS);
+    const result = module.call("reset", bound + this.settingImports(), this.handle);
+    expectResult("reset", result, this.bringUpResults);
     expect(result <= 0, "reset returns OK or an error", () => `${result}`);
     this.deviceWasReset();
     return result;
@@ -333,8 +343,8 @@ export abstract class DeviceGuest {
       expect(result === 0, "a suspended device does not interrupt", () => `${name}: ${result}`);
     }
     const wakeBound = 2 * bounds.deviceResetImports(costs, lentBytes, relaxTime, ring);
-    const resumed = module.call("resume", wakeBound, this.handle);
-    expectResult("resume", resumed, BRING_UP_RESULTS);
+    const resumed = module.call("resume", wakeBound + this.settingImports(), this.handle);
+    expectResult("resume", resumed, this.bringUpResults);
     if (resumed !== Result.OK) this.close();
   }
 

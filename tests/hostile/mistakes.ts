@@ -29,6 +29,7 @@ const onHandle: readonly CheckedCall[] = [
   "resume",
   "close",
   "block_await_all",
+  "net_acknowledge_announcement",
 ];
 
 /** Calls on the handle of a device of this kind, with records; how many when their number is no parameter. */

@@ -3,6 +3,7 @@
  * a hub of QEMU's whose traffic is diverted to a pipe and a file, because both can be used without waiting.
  */
 
+import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import {
   closeSync,
@@ -36,6 +37,7 @@ import type {
   Case,
   DiskDescription,
   Ground,
+  ReceiveFilters,
   Setting,
   TestCard,
   TestDisk,
@@ -65,7 +67,26 @@ const FEATURE_PROPERTIES: Readonly<Record<keyof OfferedFeatures, string>> = {
   eventIndex: "event_idx",
   mergeable: "mrg_rxbuf",
   status: "status",
+  controlQueue: "ctrl_vq",
+  receiveModes: "ctrl_rx",
+  extraModes: "ctrl_rx_extra",
+  vlans: "ctrl_vlan",
+  macAddress: "ctrl_mac_addr",
+  announce: "guest_announce",
 };
+
+/** What `query-rx-filter` says of a card, as far as it is asked. */
+interface QueriedFilter {
+  readonly promiscuous: boolean;
+  readonly multicast: "normal" | "none" | "all";
+  readonly unicast: "normal" | "none" | "all";
+  readonly "broadcast-allowed": boolean;
+  readonly "main-mac": string;
+  readonly "unicast-table": readonly string[];
+  readonly "multicast-table": readonly string[];
+  readonly vlan: "normal" | "none" | "all";
+  readonly "vlan-table": readonly number[];
+}
 
 function featureProperties(offers: OfferedFeatures = {}): Properties {
   const names = Object.keys(offers) as (keyof OfferedFeatures)[];
@@ -243,6 +264,29 @@ class QemuCard extends QemuOpened implements TestCard {
 
   setLink(up: boolean): void {
     this.machine.setLink(this.id, up);
+  }
+
+  announce(): void {
+    this.machine.qmp("announce-self", { initial: 50, max: 50, rounds: 1, step: 10, interfaces: [this.id] });
+  }
+
+  filters(): ReceiveFilters {
+    const [found] = this.machine.qmp("query-rx-filter", { name: this.id }) as unknown as readonly QueriedFilter[];
+    assert.ok(found !== undefined);
+    const modes: (ReceiveFilters["modes"] extends ReadonlySet<infer Mode> ? Mode : never)[] = [];
+    if (found.promiscuous) modes.push("promisc");
+    if (found.multicast === "all") modes.push("allmulti");
+    if (found.multicast === "none") modes.push("nomulti");
+    if (found.unicast === "all") modes.push("alluni");
+    if (found.unicast === "none") modes.push("nouni");
+    // QEMU says the opposite of what the name means.
+    if (found["broadcast-allowed"]) modes.push("nobcast");
+    return {
+      mac: found["main-mac"],
+      modes: new Set(modes),
+      table: new Set([...found["unicast-table"], ...found["multicast-table"]]),
+      vlans: found.vlan === "all" ? "all" : new Set(found["vlan-table"]),
+    };
   }
 
   close(): void {

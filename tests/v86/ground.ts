@@ -26,7 +26,18 @@ const CANNOT: ReadonlyMap<Capability, string> = new Map([
 ]);
 
 /** What v86's card offers of what cases can choose. The header is part of the first buffer anyway. */
-const OFFERED: OfferedFeatures = { indirect: false, eventIndex: false, mergeable: false, status: true };
+const OFFERED: OfferedFeatures = {
+  indirect: false,
+  eventIndex: false,
+  mergeable: false,
+  status: true,
+  controlQueue: true,
+  macAddress: true,
+  receiveModes: false,
+  extraModes: false,
+  vlans: false,
+  announce: false,
+};
 
 function unofferedFeature({ offers }: CardDescription): string | undefined {
   const names = Object.keys(OFFERED) as (keyof OfferedFeatures)[];
@@ -61,6 +72,14 @@ class V86Card implements TestCard {
 
   setLink(up: boolean): void {
     this.machine().setLink(up);
+  }
+
+  announce(): never {
+    throw new Error("v86's card offers no GUEST_ANNOUNCE");
+  }
+
+  filters(): never {
+    throw new Error("v86's card offers no CTRL_RX");
   }
 }
 

@@ -14,7 +14,21 @@ const sourceFolder = "assembly";
 const driversFolder = "assembly/drivers";
 const transportsFolder = "assembly/virtio/transport";
 /** What any build can do without beside drivers and transports: a file of that name each, with calls of its own. */
-const extraParts: readonly string[] = ["assign", "msix", "suspend"];
+const extraParts: readonly string[] = ["assign", "msix", "net-control", "suspend"];
+
+/** The driver that an extra belongs to, whose name its own begins with; undefined of others. */
+function driverOf(extra: string): string | undefined {
+  return available().drivers.find((driver) => extra.startsWith(`${driver}-`));
+}
+
+/** Without the extras of drivers that are not there. */
+function consistent(parts: Parts): Parts {
+  const hasItsDriver = (extra: string): boolean => {
+    const driver = driverOf(extra);
+    return driver === undefined || parts.drivers.includes(driver);
+  };
+  return { ...parts, extras: parts.extras.filter(hasItsDriver) };
+}
 
 /** The transport that came first, which every build has as long as no source asks for its flag. */
 const firstTransport = "legacy-pci";
@@ -83,7 +97,7 @@ export function missingFrom(parts: Parts): string[] {
 export function allBut(part: string): Parts {
   const without = (names: readonly string[]): string[] => names.filter((name) => name !== part);
   const { drivers, transports, extras } = allParts();
-  return { drivers: without(drivers), transports: without(transports), extras: without(extras) };
+  return consistent({ drivers: without(drivers), transports: without(transports), extras: without(extras) });
 }
 
 /**
@@ -92,9 +106,10 @@ export function allBut(part: string): Parts {
  * @param specifier as the entry file imports it
  */
 export function partOf(specifier: string): string | undefined {
-  const driver = /^\.\/drivers\/([^/]+)\//.exec(specifier)?.[1];
   const { transports, extras } = allParts();
-  return driver ?? [...transports, ...extras].find((name) => name === parse(specifier).name);
+  const { name } = parse(specifier);
+  if (extras.includes(name)) return name;
+  return /^\.\/drivers\/([^/]+)\//.exec(specifier)?.[1] ?? transports.find((transport) => transport === name);
 }
 
 /** The names in a list of the command line. Throws `CommandError` for names that there are not. */
@@ -125,11 +140,11 @@ export interface Choice {
 /** Throws `CommandError`. */
 export function chooseParts({ drivers, transports, extras }: Choice): Parts {
   const all = allParts();
-  const parts = {
+  const parts = consistent({
     drivers: chosenSome(drivers, "driver", all.drivers),
     transports: chosenSome(transports, "transport", all.transports),
     extras: chosen(extras, "extra", all.extras),
-  };
+  });
   const needed = missingFrom(parts).find((name) => !canLeaveOut(name));
   if (needed !== undefined) throw new CommandError(`every build has ${needed}, which cannot be left out; name it, too`);
   return parts;

@@ -18,7 +18,7 @@ export type Build = "mapped" | "ported";
 export interface Parts {
   readonly drivers: readonly string[];
   readonly transports: readonly string[];
-  /** Neither of these: assignment of PCI resources, MSI-X, suspending. */
+  /** Neither of these: assignment of PCI resources, MSI-X, suspending, what some drivers can do beyond their usual work. */
   readonly extras: readonly string[];
 }
 

@@ -78,13 +78,13 @@ export class ReceivedBuffer {
 export class NetInformation {
   features_offered: u64;
   features_accepted: u64;
-  /** Six octets in the order of transmission, then two zeroes. */
+  /** Six octets in the order of transmission, then two zeroes. `net_set_mac` changes it. */
   mac: u64;
   /** 1 when the device has no address of its own, and the stack made up a locally administered one. */
   mac_is_generated: u32;
   /** 1 up, 0 down; always 1 when the device does not report it. */
   link_up: u32;
-  /** Largest payload of a frame, bytes, Ethernet header not counted. */
+  /** Largest payload of a frame, bytes, Ethernet header not counted. It stays until a reset. */
   mtu: u32;
   /** 10 or 12. */
   header_bytes: u32;
@@ -94,6 +94,26 @@ export class NetInformation {
   receive_buffer_bytes: u32;
   /** Most buffers that one received frame can have: give `net_receive` at least that many records. */
   buffers_per_frame_max: u32;
+  /** Megabits a second; 0xffffffff: unknown. A build without `net-control` leaves this and the next one as they are. */
+  speed: u32;
+  /** 0 half, 1 full, 0xff unknown. */
+  duplex: u32;
+}
+
+/** What `net_set_receive_mode` switches. PROMISC outdoes all others, and each NO what the others let in. [virtio-1.2 §5.1.6.5.1] */
+export const enum ReceiveMode {
+  /** All frames; on until it is switched off. Needs CTRL_RX. */
+  PROMISC = 0,
+  /** All frames to groups. Needs CTRL_RX. */
+  ALLMULTI = 1,
+  /** All frames to single stations. This and what follows needs CTRL_RX_EXTRA. */
+  ALLUNI = 2,
+  /** No frames to groups, apart from broadcasts. */
+  NOMULTI = 3,
+  /** No frames to single stations. */
+  NOUNI = 4,
+  /** No broadcasts. */
+  NOBCAST = 5,
 }
 
 /** Counters of a network card since it was opened; a reset keeps them. */

@@ -5,7 +5,9 @@ import { now_ns } from "../../kernel";
 import { configurationAddress } from "../../virtio/configuration-fields";
 import { configuration16, hasConfiguration } from "../../virtio/transport/transport";
 import { DeviceState } from "../../virtio/device";
+import { hearStatus, readSpeed } from "./control";
 import { NetDevice } from "./device";
+import { LOCALLY_ADMINISTERED, MULTICAST } from "./mac";
 import {
   NET_HEADER_BYTES,
   NET_HEADER_BYTES_MERGEABLE,
@@ -21,10 +23,6 @@ import {
   VIRTIO_NET_S_LINK_UP,
 } from "./wire";
 import { VIRTIO_F_ANY_LAYOUT, VIRTIO_F_VERSION_1 } from "../../virtio/features";
-
-/** In the first octet of a MAC address: a group of stations, and not given out by a maker. */
-const MULTICAST: u64 = 1;
-const LOCALLY_ADMINISTERED: u64 = 2;
 
 /** The MTU that the device states, 0 when it states none or none that can be. Before features are accepted. */
 export function statedMtu(device: NetDevice): u32 {
@@ -42,7 +40,7 @@ export function readConfiguration(device: NetDevice): void {
     ? NET_HEADER_BYTES_MERGEABLE
     : NET_HEADER_BYTES;
   device.mtu = device.accepted(VIRTIO_NET_F_MTU) ? device.mtuStated : MTU_DEFAULT;
-  device.linkUp = readLink(device);
+  readLink(device);
   // An address made up before a reset stays the card's own.
   if (!device.macIsGenerated) readMac(device);
 }
@@ -62,9 +60,16 @@ function readMac(device: NetDevice): void {
   device.macIsGenerated = true;
 }
 
-function readLink(device: NetDevice): bool {
-  if (!device.accepted(VIRTIO_NET_F_STATUS) || !hasConfiguration(device, STATUS, 2)) return true;
-  return (configuration16(device, STATUS) & VIRTIO_NET_S_LINK_UP) != 0;
+/** Reads what the device may change at any time: the status, and how fast the link is. */
+function readLink(device: NetDevice): void {
+  let status = VIRTIO_NET_S_LINK_UP;
+  if (device.accepted(VIRTIO_NET_F_STATUS) && hasConfiguration(device, STATUS, 2)) {
+    status = configuration16(device, STATUS);
+  }
+  device.linkUp = (status & VIRTIO_NET_S_LINK_UP) != 0;
+  if (isDefined(WITHOUT_NET_CONTROL)) return;
+  hearStatus(device, status);
+  readSpeed(device);
 }
 
 /**
@@ -72,7 +77,7 @@ function readLink(device: NetDevice): bool {
  * between, the wire may have been put into another network.
  */
 export function updateLink(device: NetDevice): void {
-  device.linkUp = readLink(device);
+  readLink(device);
   announceLink(device);
 }
 
@@ -95,4 +100,7 @@ export function describeCard(device: NetDevice, information: NetInformation): vo
   information.receive_buffers = device.receiveQueue.bufferCount;
   information.receive_buffer_bytes = device.receiveQueue.bufferBytes;
   information.buffers_per_frame_max = device.receiveQueue.piecesMax;
+  if (isDefined(WITHOUT_NET_CONTROL)) return;
+  information.speed = device.control.speed;
+  information.duplex = device.control.duplex;
 }

@@ -2,6 +2,7 @@
 import { NetStatistics } from "./abi";
 import { Device } from "../../virtio/device";
 import { Virtqueue } from "../../virtio/queue/virtqueue";
+import { CONTROL_STATE_BYTES, ControlState } from "./control-state";
 import { ETHERNET_HEADER_BYTES, RECEIVE_QUEUE, TRANSMIT_QUEUE, VLAN_TAG_BYTES } from "./wire";
 
 /** Who may touch a receive buffer. */
@@ -118,6 +119,11 @@ export class NetDevice extends Device {
     return changetype<NetStatistics>(changetype<usize>(this) + STATISTICS_OFFSET);
   }
 
+  /** What belongs to its control queue, and follows the counters. Not in a build with `WITHOUT_NET_CONTROL`. */
+  get control(): ControlState {
+    return changetype<ControlState>(changetype<usize>(this) + CONTROL_OFFSET);
+  }
+
   /** Bytes of the largest frame, packet header not included. */
   @inline
   get frameBytesMax(): u32 {
@@ -126,6 +132,9 @@ export class NetDevice extends Device {
 }
 
 const STATISTICS_OFFSET: u32 = (offsetof<NetDevice>() + 7) & ~7;
+const CONTROL_OFFSET: u32 = STATISTICS_OFFSET + offsetof<NetStatistics>();
 
-/** Bytes of a card's state, counters included. */
-export const NET_DEVICE_BYTES: u32 = STATISTICS_OFFSET + offsetof<NetStatistics>();
+/** Bytes of a card's state, with what follows it. */
+export const NET_DEVICE_BYTES: u32 = isDefined(WITHOUT_NET_CONTROL)
+  ? CONTROL_OFFSET
+  : CONTROL_OFFSET + CONTROL_STATE_BYTES;

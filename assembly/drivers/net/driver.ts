@@ -3,6 +3,8 @@ import { Result } from "../../abi/results";
 import { DeviceState } from "../../virtio/device";
 import { VIRTIO_F_ACCESS_PLATFORM, VIRTIO_F_ANY_LAYOUT, VIRTIO_F_EVENT_IDX } from "../../virtio/features";
 import { announceLink, readConfiguration, statedMtu, updateLink } from "./configuration";
+import { allocateControl, CONTROL_FEATURES, controlFeatures, freeControl, restoreSettings } from "./control";
+import { forgetCommand, offersControlQueue } from "./control-command";
 import { NetDevice, TransmitWish } from "./device";
 import {
   allocateReceive,
@@ -24,7 +26,8 @@ export const OPTIONAL: u64 =
   VIRTIO_NET_F_STATUS |
   VIRTIO_F_ACCESS_PLATFORM |
   VIRTIO_F_ANY_LAYOUT |
-  VIRTIO_F_EVENT_IDX;
+  VIRTIO_F_EVENT_IDX |
+  (isDefined(WITHOUT_NET_CONTROL) ? 0 : CONTROL_FEATURES);
 
 
 @unmanaged
@@ -32,7 +35,8 @@ export class NetDriver extends NetDevice {
   acceptable(features: u64): u64 {
     this.mtuStated = statedMtu(this);
     // A driver that accepts MTU keeps to it, so an MTU that cannot be is not accepted. [virtio-1.2 §5.1.4.2]
-    return this.mtuStated == 0 ? features & ~VIRTIO_NET_F_MTU : features;
+    const acceptable = this.mtuStated == 0 ? features & ~VIRTIO_NET_F_MTU : features;
+    return isDefined(WITHOUT_NET_CONTROL) ? acceptable : controlFeatures(this, acceptable);
   }
 
   configure(): i32 {
@@ -43,12 +47,15 @@ export class NetDriver extends NetDevice {
   }
 
   queuesNeeded(): u32 {
-    return 2;
+    if (isDefined(WITHOUT_NET_CONTROL) || !offersControlQueue(this)) return 2;
+    this.quietQueues = 1;
+    return 3;
   }
 
   allocate(): i32 {
     this.transmitQueue.timeout = this.timeout;
-    const result = allocateReceive(this, this.receiveQueue, this.bufferCountWanted, this.bufferBytesWanted);
+    let result = allocateReceive(this, this.receiveQueue, this.bufferCountWanted, this.bufferBytesWanted);
+    if (!isDefined(WITHOUT_NET_CONTROL) && result == Result.OK) result = allocateControl(this);
     return result == Result.OK ? allocateTransmit(this, this.transmitQueue) : result;
   }
 
@@ -60,6 +67,8 @@ export class NetDriver extends NetDevice {
   }
 
   started(): void {
+    // Before there is room for a frame, so that none comes by what does not hold any more.
+    if (!isDefined(WITHOUT_NET_CONTROL)) restoreSettings(this);
     // Not before DRIVER_OK: until then a device is not told of buffers. [virtio-1.2 §3.1.1]
     this.receiveQueue.kickRarely();
   }
@@ -70,6 +79,7 @@ export class NetDriver extends NetDevice {
     queue.callbacks = false;
     // All that was in flight can be reclaimed now. Whoever waits for room in a card that is closed waits in vain.
     queue.wishes &= this.state == DeviceState.CLOSING ? 0 : TransmitWish.ROOM;
+    if (!isDefined(WITHOUT_NET_CONTROL)) forgetCommand(this);
   }
 
   outstanding(): u32 {
@@ -78,6 +88,7 @@ export class NetDriver extends NetDevice {
 
   free(): void {
     if (this.queues != 0) freeBuffers(this.receiveQueue);
+    if (!isDefined(WITHOUT_NET_CONTROL)) freeControl(this);
   }
 
   configurationChanged(): void {

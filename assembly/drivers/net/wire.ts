@@ -18,9 +18,13 @@ export const VIRTIO_NET_F_STATUS: u64 = 1 << 16;
 export const MAC: u32 = 0;
 export const STATUS: u32 = 6;
 export const MTU: u32 = 10;
+export const SPEED: u32 = 12;
+export const DUPLEX: u32 = 16;
 
 /** In the status field: there is a link. */
 export const VIRTIO_NET_S_LINK_UP: u32 = 1;
+/** In the status field: the driver is to announce itself. */
+export const VIRTIO_NET_S_ANNOUNCE: u32 = 2;
 
 /** Smallest MTU that a device may state. [virtio-1.2 §5.1.4.1] */
 export const MTU_MIN: u32 = 68;

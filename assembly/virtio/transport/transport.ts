@@ -284,11 +284,14 @@ export function setConfigurationVector(device: Device): void {
 /**
  * With message vectors, assigns that of the selected queue: 1 + its index if there are enough for all queues; otherwise, or
  * when the device does not take that, 1, which other queues have, too, and then 0. A legacy device could not say what a
- * message of vector 0 means then; it is used with its interrupt pin, as is one that takes none of these.
+ * message of vector 0 means then; it is used with its interrupt pin, as is one that takes none of these. A quiet queue keeps
+ * what it has after a reset: none. [virtio-1.2 §4.1.5.1.2]
  */
 function setQueueVector(device: Device, index: u32): void {
   if (!hasVectors(device)) return;
-  let vector = device.queueCount < device.vectors ? index + 1 : min(1, device.vectors - 1);
+  const telling = device.queueCount - device.quietQueues;
+  if (index >= telling) return;
+  let vector = telling < device.vectors ? index + 1 : min(1, device.vectors - 1);
   while (vector != 0 && !setVector(device, true, vector)) vector = vector > 1 ? 1 : 0;
   if (vector != 0 || (isModern(device) && setVector(device, true, 0))) device.queueVectors |= (<u64>1) << vector;
   else usePin(device);

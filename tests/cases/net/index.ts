@@ -1,6 +1,7 @@
 /** The cases of network cards, by what they are about. */
 
 import type { CaseGroups } from "../run.js";
+import { control } from "./control.js";
 import { information } from "./information.js";
 import { lifetime } from "./lifetime.js";
 import { link } from "./link.js";
@@ -14,6 +15,7 @@ export const netCases: CaseGroups = {
   "net: transmission": transmit,
   "net: reception": receive,
   "net: link": link,
+  "net: control queue": control,
   "net: lifetime": lifetime,
   "net: suspend and resume": sleep,
   "net: traffic": traffic,

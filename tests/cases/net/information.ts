@@ -53,10 +53,14 @@ export const information: readonly Case[] = [
         features.VIRTIO_NET_F_MAC |
         features.VIRTIO_NET_F_MRG_RXBUF |
         features.VIRTIO_NET_F_STATUS |
+        features.VIRTIO_NET_F_SPEED_DUPLEX |
+        features.CONTROL_COMMANDS |
         features.VIRTIO_F_ANY_LAYOUT |
         features.VIRTIO_F_EVENT_IDX |
         features.VIRTIO_F_VERSION_1;
-      assert.equal(features_accepted, features_offered & known);
+      // The control queue goes with what it is used for.
+      const hasUse = (features_offered & features.CONTROL_COMMANDS) !== 0n;
+      assert.equal(features_accepted, features_offered & (hasUse ? known | features.VIRTIO_NET_F_CTRL_VQ : known));
     },
   },
   {

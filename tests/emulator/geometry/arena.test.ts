@@ -22,7 +22,7 @@ const WINDOW = 256 * 1024;
 const disk = (build: Build, arena: NonNullable<Arena>): RawDisk =>
   new RawDisk(inWholeMemory(build, { arena, records: RECORDS, pool }), { queueSizes: [16] });
 const card = (build: Build, arena: NonNullable<Arena>): RawCard =>
-  new RawCard(inWholeMemory(build, { arena, records: RECORDS, pool }), { queueSizes: [16, 16] });
+  new RawCard(inWholeMemory(build, { arena, records: RECORDS, pool }), { queueSizes: [16, 16, 16] });
 const makers = { disk, card };
 
 /** Everything near the ends that is not the module's or the arena's is nobody's. */
@@ -43,7 +43,7 @@ describe("private memory", () => {
   const kibibytes = (count: number): number => count * 1024;
   for (const [place, start, bytes] of [
     ["ends at 2^32", MEMORY_END - kibibytes(64), kibibytes(64)],
-    ["ends at 2^32, small", MEMORY_END - kibibytes(6), kibibytes(6)],
+    ["ends at 2^32, small", MEMORY_END - kibibytes(8), kibibytes(8)],
     ["ends at 2^32, and begins off by 1", MEMORY_END - kibibytes(64) - 1, kibibytes(64) + 1],
     ["ends a byte before 2^32", MEMORY_END - kibibytes(64), kibibytes(64) - 1],
     ["ends 15 bytes before 2^32", MEMORY_END - kibibytes(64), kibibytes(64) - 15],

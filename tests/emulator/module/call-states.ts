@@ -160,6 +160,43 @@ export const cardCalls: Readonly<Record<string, CallStates>> = {
     answers: answers(1, 1, 1, 1, 1, 1),
     ports: ["open"],
   },
+  // With arguments that no card takes, so that nothing is asked of one that is silent.
+  net_set_receive_mode: {
+    call: ({ exports }, handle) => exports.net_set_receive_mode(handle, 6, 1),
+    answers: answers("E_ARGUMENT", "E_BROKEN", "E_GONE", "E_GONE", "E_HANDLE", "E_SUSPENDED"),
+    ports: [],
+  },
+  net_set_mac_table: {
+    call: ({ exports }, handle) => exports.net_set_mac_table(handle, 0, 1, 0, 0),
+    answers: answers("E_ARGUMENT", "E_BROKEN", "E_GONE", "E_GONE", "E_HANDLE", "E_SUSPENDED"),
+    ports: [],
+  },
+  net_set_mac: {
+    call: ({ exports }, handle) => exports.net_set_mac(handle, 0n),
+    answers: answers("E_ARGUMENT", "E_BROKEN", "E_GONE", "E_GONE", "E_HANDLE", "E_SUSPENDED"),
+    ports: [],
+  },
+  net_add_vlan: {
+    call: ({ exports }, handle) => exports.net_add_vlan(handle, 4096),
+    answers: answers("E_ARGUMENT", "E_BROKEN", "E_GONE", "E_GONE", "E_HANDLE", "E_SUSPENDED"),
+    ports: [],
+  },
+  net_remove_vlan: {
+    call: ({ exports }, handle) => exports.net_remove_vlan(handle, 4096),
+    answers: answers("E_ARGUMENT", "E_BROKEN", "E_GONE", "E_GONE", "E_HANDLE", "E_SUSPENDED"),
+    ports: [],
+  },
+  // The card does not answer.
+  net_acknowledge_announcement: {
+    call: ({ exports }, handle) => exports.net_acknowledge_announcement(handle),
+    answers: answers("E_BROKEN", "E_BROKEN", "E_GONE", "E_GONE", "E_HANDLE", "E_SUSPENDED"),
+    ports: ["open"],
+  },
+  net_set_coalescing: {
+    call: ({ exports }, handle) => exports.net_set_coalescing(handle, 0, 1, 1),
+    answers: answers("E_UNSUPPORTED", "E_BROKEN", "E_GONE", "E_GONE", "E_HANDLE", "E_SUSPENDED"),
+    ports: [],
+  },
   net_await_all: {
     call: ({ exports }, handle) => exports.net_await_all(handle),
     answers: answers(0, "E_BROKEN", "E_GONE", "E_GONE", "E_HANDLE", "E_SUSPENDED"),

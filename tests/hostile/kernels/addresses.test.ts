@@ -21,7 +21,7 @@ const BEYOND_PAGE_NUMBERS = 0x1000_0000_0000n;
 
 const makers: Readonly<Record<string, (build: Build) => RawDisk | RawCard>> = {
   disk: (build) => new RawDisk({ build }, { queueSizes: [16] }),
-  card: (build) => new RawCard({ build }, { queueSizes: [16, 16] }),
+  card: (build) => new RawCard({ build }, { queueSizes: [16, 16, 16] }),
 };
 
 /** Answers that no page of memory can have. */

@@ -104,6 +104,32 @@ describe("a clock that", () => {
     ground.closes();
   });
 
+  onBothBuilds("stands still does not keep a call waiting for a card that never answers it", (build) => {
+    const ground = new RawCard({ build }, { controlFaults: { answer: () => null } });
+    ground.ok(ground.open());
+    const { lies } = ground.kernel;
+    lies.now_ns = () => 1n;
+    lies.relax = () => undefined;
+    ground.kernel.calls = 0;
+    ground.kernel.limit = 9_000_000;
+    assert.equal(ground.module.exports.net_add_vlan(ground.handle, 1), Result.E_BROKEN);
+    ground.kernel.lies = {};
+    assert.equal(ground.module.exports.reset(ground.handle), Result.OK);
+    ground.works();
+    ground.closes();
+  });
+
+  onBothBuilds("jumps ahead once while a card is asked something does not break it", (build) => {
+    const ground = new RawCard({ build });
+    ground.ok(ground.open());
+    let readings = 0;
+    ground.kernel.lies.now_ns = () => (readings++ === 0 ? 0n : BigInt(readings) + 1000n * SECOND);
+    assert.equal(ground.module.exports.net_add_vlan(ground.handle, 1), Result.OK);
+    ground.works();
+    ground.closes();
+    ground.checkViolations();
+  });
+
   onBothBuilds("jumps ahead after a request was answered does not break the device", (build) => {
     const ground = new RawDisk({ build });
     let now = SECOND;

@@ -49,7 +49,7 @@ const apart: Readonly<Record<string, (right: bigint, isLast: boolean) => bigint>
 /** Small rings, so that there are few loans; all there is of them. */
 const makers: Readonly<Record<string, (build: Build) => RawDisk | RawCard>> = {
   disk: (build) => new RawDisk({ build, arena: ARENA, records: RECORDS }, { queueSizes: [64] }),
-  card: (build) => new RawCard({ build, arena: ARENA, records: RECORDS }, { queueSizes: [16, 16] }),
+  card: (build) => new RawCard({ build, arena: ARENA, records: RECORDS }, { queueSizes: [16, 16, 16] }),
 };
 
 /** How many loans a device cannot do without at least: its rings. A disk that gets no tables asks for less. */

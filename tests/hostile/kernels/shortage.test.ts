@@ -23,7 +23,7 @@ const ARENA_STEP = 16;
 const disk = (build: Build, options: Partial<RawGroundOptions> = {}): RawDisk =>
   new RawDisk({ build, ...options }, { queueSizes: [ENTRIES] });
 const card = (build: Build, options: Partial<RawGroundOptions> = {}): RawCard =>
-  new RawCard({ build, ...options }, { queueSizes: [ENTRIES, ENTRIES] });
+  new RawCard({ build, ...options }, { queueSizes: [ENTRIES, ENTRIES, ENTRIES] });
 const kinds = { disk, card };
 
 /** Opens and closes for every allocation that fails; `fails` says of which calls, counted from 1, with which to begin. */

@@ -73,6 +73,9 @@ const BUS_MASTER: u32 = 4;
 const END: u32 = (<u32>memory.size()) << 16;
 /** All private memory but one header. */
 const ARENA: u32 = 2 * 1024 * 1024 - 16;
+const CTRL_VQ: u64 = 1 << 17;
+/** CTRL_RX, CTRL_VLAN, CTRL_RX_EXTRA, GUEST_ANNOUNCE, CTRL_MAC_ADDR. */
+const COMMANDS: u64 = 0x00bc_0000;
 const ALL: u64 = MTU | MAC | MRG_RXBUF | LINK_STATUS | ANY_LAYOUT | EVENT_IDX;
 
 /** Nothing is left of a card that was opened: no memory, no access to memory. */
@@ -112,8 +115,8 @@ describe("net_open", () => {
     plugCard(0xffff_ffff);
     expect(openCard()).toBeGreaterThan(0);
     expect(askInformation().features_offered).toBe(0xffff_ffff);
-    expect(askInformation().features_accepted).toBe(ALL);
-    expect(device_accepted(card)).toBe(<u32>ALL);
+    expect(askInformation().features_accepted).toBe(ALL | CTRL_VQ | COMMANDS);
+    expect(device_accepted(card)).toBe(<u32>(ALL | CTRL_VQ | COMMANDS));
   });
 
   it("refuses features that the caller does not want", () => {
@@ -121,6 +124,22 @@ describe("net_open", () => {
     options.features = MAC | 1;
     expect(openCard(true)).toBeGreaterThan(0);
     expect(device_accepted(card)).toBe(<u32>MAC);
+  });
+
+  it("accepts nothing of a control queue without what it needs and what it is for", () => {
+    plugCard(CTRL_VQ);
+    expect(openCard()).toBeGreaterThan(0);
+    expect(device_accepted(card)).toBe(0);
+    plugCard(COMMANDS | LINK_STATUS);
+    expect(openCard()).toBeGreaterThan(0);
+    expect(device_accepted(card)).toBe(<u32>LINK_STATUS);
+    const announce: u64 = 1 << 21;
+    plugCard(CTRL_VQ | announce);
+    expect(openCard()).toBeGreaterThan(0);
+    expect(device_accepted(card)).toBe(0, "the status field is where the announcement is asked for");
+    plugCard(CTRL_VQ | announce | LINK_STATUS);
+    expect(openCard()).toBeGreaterThan(0);
+    expect(device_accepted(card)).toBe(<u32>(CTRL_VQ | announce | LINK_STATUS));
   });
 
   it("checks the place of the options", () => {

@@ -1,5 +1,6 @@
 /** A network card's state: its parts lie apart, and within the bytes that are taken for it. */
 import { NetStatistics } from "../../../../assembly/drivers/net/abi";
+import { ControlState, TABLE_ADDRESSES_MAX } from "../../../../assembly/drivers/net/control-state";
 import {
   FramePiece,
   NET_DEVICE_BYTES,
@@ -10,15 +11,31 @@ import {
 } from "../../../../assembly/drivers/net/device";
 import { QUEUE_BYTES } from "../../../../assembly/virtio/device";
 
-const state: u32 = <u32>memory.data(2048, 16);
+const state: u32 = <u32>memory.data(4096, 16);
 
 describe("a card's state", () => {
   it("has counters behind it, aligned", () => {
     const device = changetype<NetDevice>(state);
     const statistics = changetype<u32>(device.statistics);
     expect(statistics).toBeGreaterThan(state + offsetof<NetDevice>() - 1);
-    expect(state + NET_DEVICE_BYTES).toBe(statistics + offsetof<NetStatistics>());
     expect(statistics & 7).toBe(0);
+  });
+
+  it("has what belongs to its control queue behind these, aligned, with two address tables", () => {
+    const device = changetype<NetDevice>(state);
+    const control = changetype<u32>(device.control);
+    expect(control).toBe(changetype<u32>(device.statistics) + offsetof<NetStatistics>());
+    expect(control & 7).toBe(0);
+    const table = device.control.table;
+    const next = device.control.nextTable;
+    expect(table & 7).toBe(0);
+    expect(table).toBeGreaterThan(control + offsetof<ControlState>() - 1);
+    expect(next).toBe(table + 8 * TABLE_ADDRESSES_MAX);
+    expect(state + NET_DEVICE_BYTES).toBe(next + 8 * TABLE_ADDRESSES_MAX);
+    device.control.tablePlace = 1;
+    expect(device.control.table).toBe(next);
+    expect(device.control.nextTable).toBe(table);
+    device.control.tablePlace = 0;
   });
 
   it("has its queues in an array of records that are large enough", () => {
