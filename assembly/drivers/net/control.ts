@@ -58,8 +58,7 @@ export function controlFeatures(device: NetDevice, features: u64): u64 {
   let left = features;
   // The announcement is asked for in the status field.
   if (!(possible & VIRTIO_NET_F_STATUS)) left &= ~VIRTIO_NET_F_GUEST_ANNOUNCE;
-  // A command takes two descriptors.
-  if (!(possible & VIRTIO_NET_F_CTRL_VQ) || device.queueSizeMax == 1) left &= ~COMMANDS;
+  if (!(possible & VIRTIO_NET_F_CTRL_VQ)) left &= ~COMMANDS;
   return possible & left & COMMANDS ? left : left & ~VIRTIO_NET_F_CTRL_VQ;
 }
 

@@ -4,7 +4,7 @@ import type { Chain } from "../virtio/chain.js";
 import { ConfigurationSpace } from "../virtio/configuration.js";
 import { ANY_FRAMING, VIRTIO_F_VERSION_1, VIRTIO_ID_BLOCK } from "../virtio/constants.js";
 import { type DeviceOffer, type FeatureDependency, VirtioDevice, type VirtioDeviceOptions } from "../virtio/device.js";
-import { hasFeature } from "../virtio/feature-sets.js";
+import { featureSet, hasFeature } from "../virtio/feature-sets.js";
 import type { DeviceQueue } from "../virtio/queue.js";
 import { type BlockBackEnd, SECTOR_BYTES } from "./back-end.js";
 import * as constants from "./constants.js";
@@ -102,7 +102,7 @@ export class BlockDevice extends VirtioDevice {
     if (blockSize !== undefined) features |= constants.VIRTIO_BLK_F_BLK_SIZE;
     if (topology !== undefined) features |= constants.VIRTIO_BLK_F_TOPOLOGY;
     if (this.backEnd.isReadOnly) features |= constants.VIRTIO_BLK_F_RO;
-    if (!writeCache && !hasFeature(features, constants.VIRTIO_BLK_F_CONFIG_WCE)) {
+    if (!writeCache && !hasFeature(featureSet(features), constants.VIRTIO_BLK_F_CONFIG_WCE)) {
       features &= ~constants.VIRTIO_BLK_F_FLUSH;
     }
     return {

@@ -13,12 +13,17 @@ const VIRTIO_NET_CTRL_RX = 0;
 const VIRTIO_NET_CTRL_MAC = 1;
 const VIRTIO_NET_CTRL_VLAN = 2;
 const VIRTIO_NET_CTRL_ANNOUNCE = 3;
+// [virtio-1.3 §5.1.6.5.10]
+const VIRTIO_NET_CTRL_NOTF_COAL = 6;
 
 const VIRTIO_NET_CTRL_MAC_TABLE_SET = 0;
 const VIRTIO_NET_CTRL_MAC_ADDR_SET = 1;
 const VIRTIO_NET_CTRL_VLAN_ADD = 0;
 const VIRTIO_NET_CTRL_VLAN_DEL = 1;
 const VIRTIO_NET_CTRL_ANNOUNCE_ACK = 0;
+const VIRTIO_NET_CTRL_NOTF_COAL_TX_SET = 0;
+const VIRTIO_NET_CTRL_NOTF_COAL_RX_SET = 1;
+const VIRTIO_NET_CTRL_NOTF_COAL_VQ_SET = 2;
 
 /** Commands of the class RX by number; those from `FIRST_EXTRA_MODE` on need CTRL_RX_EXTRA. [virtio-1.2 §5.1.6.5.1] */
 const RECEIVE_MODES = ["promisc", "allmulti", "alluni", "nomulti", "nouni", "nobcast"] as const;
@@ -33,6 +38,16 @@ const VLAN_IDS = 4096;
 const VLAN_ETHER_TYPE = 0x8100;
 /** More than the addresses of any driver's table; what is longer is refused. */
 const LONGEST_COMMAND = 65_536;
+
+/** How interrupts of a queue are put off. The device remembers it, and interrupts as before: it may. */
+export interface Coalescing {
+  readonly maxPackets: number;
+  readonly maxMicroseconds: number;
+}
+
+/** Frames of one direction: queues 0 and 1 of the only pair. */
+const RECEIVE_QUEUE = 0;
+const TRANSMIT_QUEUE = 1;
 
 /** What the commands need of the device. */
 export interface ControlContext {
@@ -67,6 +82,8 @@ export class ControlSide {
   private modes = new Set<ReceiveMode>(["promisc"]);
   private table = new Set<MacAddress>();
   private vlans = new Set<number>();
+  /** By queue; what was never set is absent. */
+  readonly coalescing = new Map<number, Coalescing>();
   /** Commands done and refused. */
   readonly counters = { accepted: 0, refused: 0 };
 
@@ -84,6 +101,7 @@ export class ControlSide {
     this.modes = new Set(["promisc"]);
     this.table = new Set();
     this.vlans = new Set();
+    this.coalescing.clear();
   }
 
   /** Whether a frame from the network is for the driver. */
@@ -159,6 +177,8 @@ export class ControlSide {
         return command === VIRTIO_NET_CTRL_MAC_TABLE_SET ? this.setTable(data) : this.setAddress(data);
       case VIRTIO_NET_CTRL_VLAN:
         return this.setVlan(command === VIRTIO_NET_CTRL_VLAN_ADD, data);
+      case VIRTIO_NET_CTRL_NOTF_COAL:
+        return this.setCoalescing(command, data);
       default:
         return data.length === 0;
     }
@@ -188,6 +208,19 @@ export class ControlSide {
     return true;
   }
 
+  private setCoalescing(command: number, data: Uint8Array): boolean {
+    const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+    const isOfQueue = command === VIRTIO_NET_CTRL_NOTF_COAL_VQ_SET;
+    const numbers = isOfQueue ? 4 : 0;
+    if (data.length !== numbers + 8) return false;
+    const ofDirection = command === VIRTIO_NET_CTRL_NOTF_COAL_TX_SET ? TRANSMIT_QUEUE : RECEIVE_QUEUE;
+    const queue = isOfQueue ? view.getUint16(0, true) : ofDirection;
+    if (queue > TRANSMIT_QUEUE || (isOfQueue && view.getUint16(2, true) !== 0)) return false;
+    const maxMicroseconds = view.getUint32(numbers + 4, true);
+    this.coalescing.set(queue, { maxPackets: view.getUint32(numbers, true), maxMicroseconds });
+    return true;
+  }
+
   private setVlan(add: boolean, data: Uint8Array): boolean {
     const id = (data[0] ?? 0) | ((data[1] ?? 0) << 8);
     if (data.length !== 2 || id >= VLAN_IDS) return false;
@@ -210,6 +243,9 @@ function featureOf(commandClass: number, command: number): number | null {
       return command <= VIRTIO_NET_CTRL_VLAN_DEL ? features.VIRTIO_NET_F_CTRL_VLAN : null;
     case VIRTIO_NET_CTRL_ANNOUNCE:
       return command === VIRTIO_NET_CTRL_ANNOUNCE_ACK ? features.VIRTIO_NET_F_GUEST_ANNOUNCE : null;
+    case VIRTIO_NET_CTRL_NOTF_COAL:
+      if (command === VIRTIO_NET_CTRL_NOTF_COAL_VQ_SET) return features.VIRTIO_NET_F_VQ_NOTF_COAL;
+      return command <= VIRTIO_NET_CTRL_NOTF_COAL_RX_SET ? features.VIRTIO_NET_F_NOTF_COAL : null;
     default:
       return null;
   }

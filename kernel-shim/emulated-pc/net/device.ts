@@ -9,10 +9,16 @@ import { ConfigurationSpace } from "../virtio/configuration.js";
 import { VIRTIO_F_VERSION_1, VIRTIO_ID_NET } from "../virtio/constants.js";
 import { VirtioDevice, type DeviceOffer, type VirtioDeviceOptions } from "../virtio/device.js";
 import type { DeviceEnvironment } from "../virtio/environment.js";
-import { hasFeature } from "../virtio/feature-sets.js";
+import { featureSet, hasFeature } from "../virtio/feature-sets.js";
 import type { DeviceQueue } from "../virtio/queue.js";
 import { UnpluggedBackend, type NetworkBackend, type NetworkPort } from "./backend.js";
-import { ControlSide, type ControlContext, type ControlFaults, type ReceiveFilters } from "./control.js";
+import {
+  ControlSide,
+  type Coalescing,
+  type ControlContext,
+  type ControlFaults,
+  type ReceiveFilters,
+} from "./control.js";
 import * as features from "./features.js";
 import {
   DEFAULT_BACKLOG,
@@ -31,6 +37,9 @@ export interface NetDeviceOptions extends VirtioDeviceOptions {
   mac?: MacAddress;
   /** Offered only with MTU; the profile's if not given. */
   mtu?: number;
+  /** Megabits a second, and whether both directions at a time, offered only with SPEED_DUPLEX; unknown if not given. */
+  speed?: number;
+  isFullDuplex?: boolean;
   /** Whether the cable is plugged in at the start; it is if not given. */
   linkUp?: boolean;
   /** Frames kept while the driver has no buffers posted; 256 if not given. */
@@ -61,6 +70,9 @@ const CONTROL_QUEUE = 2;
 
 const VIRTIO_NET_S_LINK_UP = 1;
 const VIRTIO_NET_S_ANNOUNCE = 2;
+
+const SPEED_UNKNOWN = 0xffff_ffff;
+const DUPLEX_UNKNOWN = 0xff;
 
 /** Ethernet header and VLAN tag, which the MTU does not count. */
 const OVERHEAD_BYTES = 18;
@@ -122,6 +134,11 @@ export class NetDevice extends VirtioDevice implements NetworkPort {
     return this.controlSide.filters;
   }
 
+  /** How the driver wants interrupts put off, by queue. */
+  get coalescing(): ReadonlyMap<number, Coalescing> {
+    return this.controlSide.coalescing;
+  }
+
   /** Whether the driver was asked to announce itself, and has not said yet that it did. */
   get isAnnouncementDue(): boolean {
     return this.wantsAnnouncement;
@@ -180,7 +197,7 @@ export class NetDevice extends VirtioDevice implements NetworkPort {
     this.mtu = this.netOptions.mtu ?? net.mtu;
     this.usedLength = net.transmitUsedLength;
     const queueSizes = [net.receiveQueueSize, net.transmitQueueSize];
-    if (hasFeature(offered, features.VIRTIO_NET_F_CTRL_VQ)) queueSizes.push(net.controlQueueSize);
+    if (hasFeature(featureSet(offered), features.VIRTIO_NET_F_CTRL_VQ)) queueSizes.push(net.controlQueueSize);
     const configuration = new ConfigurationSpace([
       {
         name: "mac",
@@ -195,7 +212,12 @@ export class NetDevice extends VirtioDevice implements NetworkPort {
       { name: "status", offset: 6, bytes: 2, feature: features.VIRTIO_NET_F_STATUS },
       { name: "max_virtqueue_pairs", offset: 8, bytes: 2, feature: features.VIRTIO_NET_F_MQ },
       { name: "mtu", offset: 10, bytes: 2, feature: features.VIRTIO_NET_F_MTU },
+      { name: "speed", offset: 12, bytes: 4, feature: features.VIRTIO_NET_F_SPEED_DUPLEX },
+      { name: "duplex", offset: 16, bytes: 1, feature: features.VIRTIO_NET_F_SPEED_DUPLEX },
     ]);
+    const { speed = SPEED_UNKNOWN, isFullDuplex } = this.netOptions;
+    configuration.set("speed", speed);
+    configuration.set("duplex", isFullDuplex === undefined ? DUPLEX_UNKNOWN : Number(isFullDuplex));
     configuration.set("mac", macToBytes(this.netOptions.mac ?? DEFAULT_MAC));
     configuration.set("status", this.linkIsUp ? VIRTIO_NET_S_LINK_UP : 0);
     configuration.set("max_virtqueue_pairs", 1);
@@ -247,7 +269,7 @@ export class NetDevice extends VirtioDevice implements NetworkPort {
 
   private statusChanged(): void {
     this.updateStatus();
-    if (hasFeature(this.offeredFeatures, features.VIRTIO_NET_F_STATUS)) this.configurationChanged();
+    if (hasFeature(this.offered, features.VIRTIO_NET_F_STATUS)) this.configurationChanged();
   }
 
   private updateStatus(): void {

@@ -23,6 +23,11 @@ export const VIRTIO_NET_F_GUEST_ANNOUNCE = 2 ** 21;
 export const VIRTIO_NET_F_MQ = 2 ** 22;
 export const VIRTIO_NET_F_CTRL_MAC_ADDR = 2 ** 23;
 
+/** [virtio-1.3 §5.1.3] */
+export const VIRTIO_NET_F_VQ_NOTF_COAL = 2 ** 52;
+export const VIRTIO_NET_F_NOTF_COAL = 2 ** 53;
+export const VIRTIO_NET_F_SPEED_DUPLEX = 2 ** 63;
+
 /** Any of these lets frames of up to 64 KiB come in. */
 export const LARGE_RECEIVE_FEATURES = VIRTIO_NET_F_GUEST_TSO4 + VIRTIO_NET_F_GUEST_TSO6 + VIRTIO_NET_F_GUEST_UFO;
 
@@ -40,6 +45,8 @@ export const featureDependencies: readonly FeatureDependency[] = [
   { name: "GUEST_ANNOUNCE", feature: VIRTIO_NET_F_GUEST_ANNOUNCE, requires: VIRTIO_NET_F_CTRL_VQ },
   { name: "MQ", feature: VIRTIO_NET_F_MQ, requires: VIRTIO_NET_F_CTRL_VQ },
   { name: "CTRL_MAC_ADDR", feature: VIRTIO_NET_F_CTRL_MAC_ADDR, requires: VIRTIO_NET_F_CTRL_VQ },
+  { name: "VQ_NOTF_COAL", feature: VIRTIO_NET_F_VQ_NOTF_COAL, requires: VIRTIO_NET_F_CTRL_VQ },
+  { name: "NOTF_COAL", feature: VIRTIO_NET_F_NOTF_COAL, requires: VIRTIO_NET_F_CTRL_VQ },
 ];
 
 /** Features that need at least one of others. */

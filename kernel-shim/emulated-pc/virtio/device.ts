@@ -27,7 +27,18 @@ import {
 } from "./constants.js";
 import type { DeviceEnvironment } from "./environment.js";
 import type { DeviceFaults } from "./faults.js";
-import { hasFeature, intersection, union, without, withWord } from "./feature-sets.js";
+import {
+  featureSet,
+  hasFeature,
+  intersection,
+  isEmpty,
+  NO_FEATURES,
+  numberOf,
+  union,
+  without,
+  withWord,
+  type FeatureSet,
+} from "./feature-sets.js";
 import { DeviceQueue, type QueueOwner } from "./queue.js";
 import { isAligned, type RingLayout } from "./ring-layout.js";
 import * as rules from "./rules.js";
@@ -94,7 +105,7 @@ export abstract class VirtioDevice implements QueueOwner {
   private interfaceInUse: DriverInterface = "legacy";
   private statusRegister = 0;
   private isrRegister = 0;
-  private driverFeatures = 0;
+  private driverFeatures = NO_FEATURES;
   private driverWroteFeatures = false;
   /** Counts resets, so that work of the time before can be told. */
   private resets = 0;
@@ -173,16 +184,25 @@ export abstract class VirtioDevice implements QueueOwner {
   }
 
   /** What is offered through the interface in use. */
-  get offeredFeatures(): number {
-    const { features } = this.offer;
+  get offered(): FeatureSet {
+    const features = featureSet(this.offer.features);
     if (this.interfaceInUse === "legacy") return features;
     const modern = this.options.modernFeatures ?? VIRTIO_F_VERSION_1 + this.environment.profile.modernFeatures;
-    return union(without(features, LEGACY_FEATURES), modern);
+    return union(without(features, featureSet(LEGACY_FEATURES)), featureSet(modern));
   }
 
-  /** The accepted features; 0 when the driver wrote none. */
-  get negotiatedFeatures(): number {
+  /** The accepted features; none when the driver wrote none. */
+  get negotiated(): FeatureSet {
     return this.driverFeatures;
+  }
+
+  /** The same as numbers, which are exact up to bit 52. */
+  get offeredFeatures(): number {
+    return numberOf(this.offered);
+  }
+
+  get negotiatedFeatures(): number {
+    return numberOf(this.driverFeatures);
   }
 
   /** Whether the device may access memory at all. */
@@ -306,8 +326,8 @@ export abstract class VirtioDevice implements QueueOwner {
     if ((value & ~before & FEATURES_OK) !== 0 && !this.latchesFeaturesOk()) this.statusRegister &= ~FEATURES_OK;
     const isNowReady = (value & ~before & DRIVER_OK) !== 0;
     if (!isNowReady) return;
-    if (hasFeature(without(this.offeredFeatures, this.driverFeatures), VIRTIO_F_ANY_LAYOUT)) {
-      this.record(rules.FEATURE_ANY_LAYOUT_REFUSED, `accepted 0x${this.driverFeatures.toString(16)}`);
+    if (hasFeature(without(this.offered, this.driverFeatures), VIRTIO_F_ANY_LAYOUT)) {
+      this.record(rules.FEATURE_ANY_LAYOUT_REFUSED, `accepted 0x${this.negotiatedFeatures.toString(16)}`);
     }
     this.featuresAreSettled?.();
     if (this.isReady) this.driverIsReady();
@@ -315,20 +335,21 @@ export abstract class VirtioDevice implements QueueOwner {
 
   /** The driver accepts features, all at once, as legacy drivers do. */
   setDriverFeatures(value: number): void {
-    this.checkFeaturesWrite(value);
-    if (hasFeature(value, UNUSED_BIT_30)) {
-      this.driverFeatures = 0;
+    const features = featureSet(value);
+    this.checkFeaturesWrite(features);
+    if (hasFeature(features, UNUSED_BIT_30)) {
+      this.driverFeatures = NO_FEATURES;
       return;
     }
-    this.checkFeatureDependencies(value);
-    this.driverFeatures = intersection(value, this.offeredFeatures);
+    this.checkFeatureDependencies(features);
+    this.driverFeatures = intersection(features, this.offered);
   }
 
   /** The driver accepts 32 features: how they belong together shows once it sets FEATURES_OK. */
   setDriverFeatureWord(word: number, value: number): void {
     const features = withWord(this.driverFeatures, word, value);
     this.checkFeaturesWrite(features);
-    this.driverFeatures = intersection(features, this.offeredFeatures);
+    this.driverFeatures = intersection(features, this.offered);
   }
 
   /** A queue that the driver wants to do something with; undefined, and recorded, when the device does not have it. */
@@ -431,7 +452,7 @@ export abstract class VirtioDevice implements QueueOwner {
       this.record(rules.CONFIGURATION_OUTSIDE, `read at ${offset}`);
       return 0xff;
     }
-    if (field.feature !== 0 && !hasFeature(this.offeredFeatures, field.feature)) {
+    if (field.feature !== 0 && !hasFeature(this.offered, field.feature)) {
       this.record(rules.CONFIGURATION_NOT_OFFERED, field.name);
     }
     return this.configuration.bytes[offset] ?? 0xff;
@@ -450,7 +471,7 @@ export abstract class VirtioDevice implements QueueOwner {
     if (
       isNeverWritable ||
       hasFeature(this.driverFeatures, field.readOnlyWith ?? 0) ||
-      !hasFeature(isEarly ? this.offeredFeatures : this.driverFeatures, field.writableWith ?? 0) ||
+      !hasFeature(isEarly ? this.offered : this.driverFeatures, field.writableWith ?? 0) ||
       (!isLegacy && (this.statusRegister & FEATURES_OK) === 0)
     ) {
       this.record(rules.CONFIGURATION_READ_ONLY, field.name);
@@ -472,7 +493,7 @@ export abstract class VirtioDevice implements QueueOwner {
     for (const queue of this.queueList) queue.reset();
     this.interfaceInUse = this.environment.interfaces[0];
     this.statusRegister = 0;
-    this.driverFeatures = 0;
+    this.driverFeatures = NO_FEATURES;
     this.driverWroteFeatures = false;
     this.configurationVector = VIRTIO_MSI_NO_VECTOR;
     this.takeIsr();
@@ -483,30 +504,30 @@ export abstract class VirtioDevice implements QueueOwner {
   /** Whether FEATURES_OK stays set. A device without VERSION_1 has nothing to say against it, if it knows it. */
   private latchesFeaturesOk(): boolean {
     if (this.interfaceInUse === "legacy") return this.environment.profile.latchesFeaturesOk;
-    const offered = this.offeredFeatures;
+    const { offered } = this;
     const accepted = this.driverFeatures;
     const isComplete = this.checkFeatureDependencies(accepted);
     if (hasFeature(without(offered, accepted), VIRTIO_F_VERSION_1)) {
-      this.record(rules.VERSION_1_REFUSED, `accepted 0x${accepted.toString(16)}`);
+      this.record(rules.VERSION_1_REFUSED, `accepted 0x${numberOf(accepted).toString(16)}`);
       return false;
     }
-    return isComplete && without(this.options.requiredFeatures ?? 0, accepted) === 0;
+    return isComplete && isEmpty(without(featureSet(this.options.requiredFeatures ?? 0), accepted));
   }
 
-  private checkFeaturesWrite(value: number): void {
-    const offered = this.offeredFeatures;
-    const detail = `0x${value.toString(16)}, offered 0x${offered.toString(16)}`;
+  private checkFeaturesWrite(value: FeatureSet): void {
+    const { offered } = this;
+    const detail = `0x${numberOf(value).toString(16)}, offered 0x${numberOf(offered).toString(16)}`;
     if ((this.statusRegister & DRIVER) === 0 || (this.statusRegister & (FEATURES_OK | DRIVER_OK)) !== 0) {
       this.record(rules.FEATURES_ORDER, `status ${this.statusRegister}`);
     }
     this.driverWroteFeatures = true;
     if (hasFeature(value, UNUSED_BIT_30)) this.record(rules.FEATURE_BIT_30, detail);
-    else if (without(value, offered) !== 0) this.record(rules.FEATURE_NOT_OFFERED, detail);
+    else if (!isEmpty(without(value, offered))) this.record(rules.FEATURE_NOT_OFFERED, detail);
   }
 
-  private checkFeatureDependencies(accepted: number): boolean {
+  private checkFeatureDependencies(accepted: FeatureSet): boolean {
     const broken = this.featureDependencies.filter(
-      ({ feature, requires }) => hasFeature(accepted, feature) && without(requires, accepted) !== 0,
+      ({ feature, requires }) => hasFeature(accepted, feature) && !isEmpty(without(featureSet(requires), accepted)),
     );
     for (const { name } of broken) this.record(rules.FEATURE_DEPENDENCY, name);
     return broken.length === 0;

@@ -16,7 +16,7 @@ import {
   VIRTQ_USED_F_NO_NOTIFY,
 } from "./constants.js";
 import type { DeviceFaults } from "./faults.js";
-import { hasFeature } from "./feature-sets.js";
+import { hasFeature, type FeatureSet } from "./feature-sets.js";
 import type { QueueAreas, RingLayout } from "./ring-layout.js";
 import { RingMemory } from "./ring.js";
 import * as rules from "./rules.js";
@@ -27,7 +27,7 @@ export interface QueueOwner {
   readonly violations: Violations;
   readonly faults: DeviceFaults;
   /** As the driver accepted them. */
-  readonly negotiatedFeatures: number;
+  readonly negotiated: FeatureSet;
   /** False: bus mastering is off, and with it every access to rings and buffers. */
   readonly canReachMemory: boolean;
   /** For violations. */
@@ -157,7 +157,7 @@ export class DeviceQueue {
     if (this.available() === 0 || this.ring === null) return null;
     const head = this.ring.availHead(this.nextAvailable);
     const chain = new Chain(head, this.owner.dma, this.life);
-    const indirect = hasFeature(this.owner.negotiatedFeatures, VIRTIO_F_INDIRECT_DESC);
+    const indirect = hasFeature(this.owner.negotiated, VIRTIO_F_INDIRECT_DESC);
     const broken = chain.walk(this.ring.address, this.size, indirect, (index) => this.owned[index] === 1);
     if (broken !== null) {
       this.break(broken, `head ${head}, entry ${this.nextAvailable}`);
@@ -211,7 +211,7 @@ export class DeviceQueue {
     if (old === this.nextUsed && !isFirst) return;
     this.signalledUsed = this.nextUsed;
     this.hasSignalled = true;
-    const features = this.owner.negotiatedFeatures;
+    const features = this.owner.negotiated;
     this.checkAvailFlags(ring);
     const isEmpty =
       hasFeature(features, VIRTIO_F_NOTIFY_ON_EMPTY) && this.inFlight === 0 && ring.availIndex === this.nextAvailable;
@@ -232,7 +232,7 @@ export class DeviceQueue {
     this.ignoresNotifications = false;
     this.announcedAvailable = ring.availIndex;
     this.availEvent = this.announcedAvailable;
-    if (hasFeature(this.owner.negotiatedFeatures, VIRTIO_F_EVENT_IDX)) ring.writeAvailEvent(this.availEvent);
+    if (hasFeature(this.owner.negotiated, VIRTIO_F_EVENT_IDX)) ring.writeAvailEvent(this.availEvent);
     else ring.writeUsedFlags(0);
   }
 
@@ -243,7 +243,7 @@ export class DeviceQueue {
     this.checkUsedHeader();
     this.wantsNotification = false;
     // With EVENT_IDX it is enough to leave the event where it is, behind what the driver published.
-    if (!hasFeature(this.owner.negotiatedFeatures, VIRTIO_F_EVENT_IDX)) ring.writeUsedFlags(VIRTQ_USED_F_NO_NOTIFY);
+    if (!hasFeature(this.owner.negotiated, VIRTIO_F_EVENT_IDX)) ring.writeUsedFlags(VIRTQ_USED_F_NO_NOTIFY);
   }
 
   /** Judges no notification, sent or not, until they are enabled again. */
@@ -301,7 +301,7 @@ export class DeviceQueue {
    * after 65536 entries.
    */
   private isNotificationWanted(index: number): boolean {
-    return hasFeature(this.owner.negotiatedFeatures, VIRTIO_F_EVENT_IDX)
+    return hasFeature(this.owner.negotiated, VIRTIO_F_EVENT_IDX)
       ? needEvent(this.availEvent, index, this.announcedAvailable)
       : this.wantsNotification;
   }
@@ -317,7 +317,7 @@ export class DeviceQueue {
 
   private checkAvailFlags(ring: RingMemory): void {
     const flags = ring.availFlags;
-    const allowed = hasFeature(this.owner.negotiatedFeatures, VIRTIO_F_EVENT_IDX) ? 0 : VIRTQ_AVAIL_F_NO_INTERRUPT;
+    const allowed = hasFeature(this.owner.negotiated, VIRTIO_F_EVENT_IDX) ? 0 : VIRTQ_AVAIL_F_NO_INTERRUPT;
     if ((flags & ~allowed) !== 0) this.record(rules.AVAIL_FLAGS, `flags ${flags}`);
   }
 

@@ -632,12 +632,12 @@ describe("link and configuration", () => {
     const { guest, device } = setUp(ALL_RECEIVED + ANY);
     assert.equal(device.readConfiguration(0), 0x52);
     assert.deepEqual(guest.brokenRules, []);
-    for (const offset of [6, 8, 10]) device.readConfiguration(offset);
+    for (const offset of [6, 8, 10, 12, 16]) device.readConfiguration(offset);
     assert.deepEqual(
       guest.violations.list.map(({ detail }) => detail),
-      ["status", "max_virtqueue_pairs", "mtu"],
+      ["status", "max_virtqueue_pairs", "mtu", "speed", "duplex"],
     );
-    device.readConfiguration(12);
+    device.readConfiguration(17);
     assert.deepEqual(guest.brokenRules, ["configuration-not-offered", "configuration-outside"]);
   });
 
@@ -836,6 +836,56 @@ describe("control queue", () => {
       assert.deepEqual(setup.guest.brokenRules, [rule]);
     });
   }
+
+  describe("of coalescing [virtio-1.3 §5.1.6.5.10]", () => {
+    const VERSION_1 = 2 ** 32;
+    const BOTH = features.VIRTIO_NET_F_NOTF_COAL + features.VIRTIO_NET_F_VQ_NOTF_COAL;
+
+    /** A modern card whose driver accepts these beside CTRL_VQ. */
+    function modern(accepted: number): Setup {
+      const all = features.VIRTIO_NET_F_CTRL_VQ + VERSION_1;
+      return setUp(features.VIRTIO_NET_F_CTRL_VQ, { modernFeatures: VERSION_1 + BOTH, accepted: all + accepted });
+    }
+
+    it("remembers what the driver wants, until the reset", () => {
+      const setup = modern(BOTH);
+      assert.equal(command(setup, hex("0600"), hex("08000000 64000000")), 0);
+      assert.equal(command(setup, hex("0601"), hex("09000000 65000000")), 0);
+      assert.deepEqual(setup.device.coalescing.get(1), { maxPackets: 8, maxMicroseconds: 100 });
+      assert.deepEqual(setup.device.coalescing.get(0), { maxPackets: 9, maxMicroseconds: 101 });
+      assert.equal(command(setup, hex("0602"), hex("0100 0000 0a000000 66000000")), 0);
+      assert.deepEqual(setup.device.coalescing.get(1), { maxPackets: 10, maxMicroseconds: 102 });
+      assert.deepEqual(setup.guest.brokenRules, []);
+      setup.device.setStatus(0);
+      assert.equal(setup.device.coalescing.size, 0);
+    });
+
+    for (const [name, parts, rule, accepted] of [
+      ["too little", ["0600", "08000000"], "net-control-malformed", BOTH],
+      ["too much", ["0601", "0100 0000 0a000000 66000000"], "net-control-malformed", BOTH],
+      ["a queue that cannot be", ["0602", "0200 0000 0a000000 66000000"], "net-control-malformed", BOTH],
+      ["what is reserved", ["0602", "0100 0100 0a000000 66000000"], "net-control-malformed", BOTH],
+      ["an unknown command", ["0604", "0a000000 66000000"], "net-control-malformed", BOTH],
+      [
+        "a direction without NOTF_COAL",
+        ["0600", "0a000000 66000000"],
+        "net-control-not-negotiated",
+        features.VIRTIO_NET_F_VQ_NOTF_COAL,
+      ],
+      [
+        "a queue without VQ_NOTF_COAL",
+        ["0602", "0000 0000 0a000000 66000000"],
+        "net-control-not-negotiated",
+        features.VIRTIO_NET_F_NOTF_COAL,
+      ],
+    ] as const) {
+      it(`refuses ${name}`, () => {
+        const setup = modern(accepted);
+        assert.equal(command(setup, ...parts.map(hex)), 1);
+        assert.deepEqual(setup.guest.brokenRules, [rule]);
+      });
+    }
+  });
 
   it("refuses what was not negotiated", () => {
     const setup = setUp(CONTROL, { accepted: 0 });

@@ -15,7 +15,7 @@ import { Random } from "../../../kernel-shim/emulated-pc/random.js";
 import { VirtualTime } from "../../../kernel-shim/emulated-pc/time.js";
 import { VIRTIO_F_VERSION_1 } from "../../../kernel-shim/emulated-pc/virtio/constants.js";
 import type { VirtioDevice } from "../../../kernel-shim/emulated-pc/virtio/device.js";
-import { hasFeature, wordOf } from "../../../kernel-shim/emulated-pc/virtio/feature-sets.js";
+import { featureSet, hasFeature, wordOf } from "../../../kernel-shim/emulated-pc/virtio/feature-sets.js";
 import { legacyLayout, ringBytes } from "../../../kernel-shim/emulated-pc/virtio/ring-layout.js";
 import { Violations } from "../../../kernel-shim/emulated-pc/violations.js";
 
@@ -85,12 +85,12 @@ export class ScratchGuest {
   /** Resets and brings the device up with exactly these features: through its modern interface with VERSION_1. */
   start(features: number): GuestQueue[] {
     const { device } = this;
-    const isModern = hasFeature(features, VIRTIO_F_VERSION_1);
+    const isModern = hasFeature(featureSet(features), VIRTIO_F_VERSION_1);
     device.setStatus(0);
     device.useInterface(isModern ? "modern" : "legacy");
     device.setStatus(1);
     device.setStatus(3);
-    if (isModern) for (const word of [0, 1]) device.setDriverFeatureWord(word, wordOf(features, word));
+    if (isModern) for (const word of [0, 1]) device.setDriverFeatureWord(word, wordOf(featureSet(features), word));
     else device.setDriverFeatures(features);
     device.setStatus(3 | 8);
     const queues = device.queues.map((queue) => {

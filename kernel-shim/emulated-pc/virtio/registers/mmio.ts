@@ -228,7 +228,7 @@ class MmioRegisters implements Registers {
     const { device, deviceFeaturesSelect } = this;
     if (deviceFeaturesSelect < 0) device.record(rules.FEATURES_NOT_SELECTED, "DeviceFeatures");
     const word = Math.max(deviceFeaturesSelect, 0);
-    return word < this.version ? wordOf(device.offeredFeatures, word) : 0;
+    return word < this.version ? wordOf(device.offered, word) : 0;
   }
 
   private acceptFeatures(value: number): void {

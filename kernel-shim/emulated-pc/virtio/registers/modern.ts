@@ -138,13 +138,11 @@ class CommonConfiguration implements Registers {
       case DEVICE_FEATURE_SELECT:
         return this.deviceFeatureSelect;
       case DEVICE_FEATURE:
-        return this.deviceFeatureSelect < FEATURE_WORDS ? wordOf(device.offeredFeatures, this.deviceFeatureSelect) : 0;
+        return this.deviceFeatureSelect < FEATURE_WORDS ? wordOf(device.offered, this.deviceFeatureSelect) : 0;
       case DRIVER_FEATURE_SELECT:
         return this.driverFeatureSelect;
       case DRIVER_FEATURE:
-        return this.driverFeatureSelect < FEATURE_WORDS
-          ? wordOf(device.negotiatedFeatures, this.driverFeatureSelect)
-          : 0;
+        return this.driverFeatureSelect < FEATURE_WORDS ? wordOf(device.negotiated, this.driverFeatureSelect) : 0;
       case CONFIG_MSIX_VECTOR:
         return this.vectors.readConfiguration();
       case NUM_QUEUES:
