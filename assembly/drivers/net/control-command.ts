@@ -135,7 +135,7 @@ function isUsedInTime(device: NetDevice, queue: Virtqueue): bool {
   let before = start;
   let polls: u32 = 0;
   while (device.state == DeviceState.RUNNING && polls < STANDSTILL_POLLS) {
-    if (queue.pendingRarely() != 0) return true;
+    if (queue.waiting() != 0) return true;
     const now = now_ns();
     if (now - start > ANSWER_NANOSECONDS) break;
     polls = now == before ? polls + 1 : 0;
@@ -143,7 +143,7 @@ function isUsedInTime(device: NetDevice, queue: Virtqueue): bool {
     relax();
   }
   // Time may have passed since the last look, and the answer with it come.
-  return queue.pendingRarely() != 0;
+  return queue.waiting() != 0;
 }
 
 /** There is no answer in time. Returns false. */
