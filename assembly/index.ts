@@ -36,6 +36,7 @@ export {
   net_acknowledge_announcement,
   net_set_coalescing,
 } from "./drivers/net/net-control";
+export { net_debug_transmit, net_debug_receive } from "./drivers/net/net-debug";
 export {
   block_open,
   block_information,

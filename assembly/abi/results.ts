@@ -79,6 +79,8 @@ export const enum Result {
   E_SUSPENDED = -30,
   /** The device answered that it does not do this. Nothing has changed. */
   E_REFUSED = -31,
+  /** The device did not finish in the time that the caller gave it. */
+  E_TIMEOUT = -32,
 }
 
 /** How a device's registers are reached. */

@@ -83,6 +83,24 @@ export function write32Pair(pointer: u32, first: u32, second: u32): void {
   }
 }
 
+/** Copies bytes from linear memory to memory that devices reach. */
+export function copyIn(pointer: u32, source: u32, bytes: u32): void {
+  if (isDefined(PORTED)) {
+    for (let offset: u32 = 0; offset < bytes; offset++) phys_write8(pointer + offset, load<u8>(source + offset));
+  } else {
+    memory.copy(pointer, source, bytes);
+  }
+}
+
+/** Copies bytes from memory that devices reach to linear memory. */
+export function copyOut(target: u32, pointer: u32, bytes: u32): void {
+  if (isDefined(PORTED)) {
+    for (let offset: u32 = 0; offset < bytes; offset++) store<u8>(target + offset, <u8>phys_read8(pointer + offset));
+  } else {
+    memory.copy(target, pointer, bytes);
+  }
+}
+
 /** Zeroes `bytes`, a multiple of 4, from `pointer` on. */
 export function zero(pointer: u32, bytes: u32): void {
   if (isDefined(PORTED)) {

@@ -61,6 +61,9 @@ export interface ReceivedFrame extends OffloadFields {
 /** Bytes of an address in the module's arrays of them. */
 const MAC_BYTES = 8;
 
+/** Room that `net_debug_receive` asks for. */
+const DEBUG_FRAME_BYTES = 1518;
+
 const FRAMES = 64;
 const { token, segments, segment_count, flags, gso_type, hdr_len, gso_size, csum_start, csum_offset } =
   TransmitFrameLayout.fields;
@@ -76,6 +79,7 @@ export class NetDevice extends Device {
   private readonly informationRecord: RecordArray;
   private readonly statisticsRecord: RecordArray;
   private readonly macRecords: RecordArray;
+  private debugFrame: RecordArray | undefined;
   /** Fewest records that any received frame fits in. */
   private readonly buffersPerFrame: number;
   private pool: FramePool | undefined;
@@ -316,6 +320,26 @@ export class NetDevice extends Device {
     check("net_set_coalescing", exports.net_set_coalescing(this.handle, queue, maxPackets, maxMicroseconds));
   }
 
+  // Past everything that is under way, also from inside an interrupted call: for crash handlers. The card must have been
+  // opened with `debug: 1`; the first of these calls takes it over, and `reset` gives it back.
+
+  /** Sends one frame, and waits until the card has it. Throws when it has not in time. */
+  debugTransmit(frame: Uint8Array, timeoutMicroseconds: number): void {
+    const { exports } = this.context;
+    const { pointer } = this.debugRecord(frame.length);
+    this.debugBytes(pointer, frame.length).set(frame);
+    check("net_debug_transmit", exports.net_debug_transmit(this.handle, pointer, frame.length, timeoutMicroseconds));
+  }
+
+  /** Receives one frame; null when none comes in time. */
+  debugReceive(timeoutMicroseconds: number): Uint8Array | null {
+    const { exports } = this.context;
+    const { pointer, capacity } = this.debugRecord(DEBUG_FRAME_BYTES);
+    const received = exports.net_debug_receive(this.handle, pointer, capacity, timeoutMicroseconds);
+    const length = check("net_debug_receive", received);
+    return length === 0 ? null : this.debugBytes(pointer, length).slice();
+  }
+
   protected override callForCompletions(records: number, capacity: number): number {
     return check("net_reclaim", this.context.exports.net_reclaim(this.handle, records, capacity));
   }
@@ -335,6 +359,17 @@ export class NetDevice extends Device {
     this.informationRecord.dispose();
     this.statisticsRecord.dispose();
     this.macRecords.dispose();
+    this.debugFrame?.dispose();
+  }
+
+  private debugRecord(bytes: number): RecordArray {
+    this.debugFrame ??= new RecordArray(this.context.privateMemory, 1, DEBUG_FRAME_BYTES);
+    this.debugFrame.reserve(bytes);
+    return this.debugFrame;
+  }
+
+  private debugBytes(pointer: number, length: number): Uint8Array {
+    return new Uint8Array(this.context.view.buffer, pointer, length);
   }
 
   private writeFrame(record: number, frame: Omit<TransmitFrame, "token">, frameToken: number | bigint): void {

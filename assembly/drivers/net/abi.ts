@@ -22,6 +22,10 @@ export class NetOptions {
   receive_buffers: u32;
   /** Bytes of each, virtio-net header included, a multiple of 64; 0: 2048, or as much as the MTU and the above require. */
   receive_buffer_bytes: u32;
+  /** 1: put aside what `net_debug_transmit` and `net_debug_receive` need; 0: they are E_UNSUPPORTED. */
+  debug: u32;
+  /** Makes the record a multiple of 8 bytes. */
+  padding: u32;
 }
 
 /** One Ethernet frame to send: header fields of the wire format and where the frame lies. [virtio-1.2 §5.1.6] */

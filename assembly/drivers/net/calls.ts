@@ -36,12 +36,14 @@ export function net_open(address: u32, options: u32): i32 {
   let allowed = FEATURES_BY_DEFAULT;
   let bufferCount: u32 = 0;
   let bufferBytes: u32 = 0;
+  let debug: u32 = 0;
   if (options != 0) {
     if (!checkRecords(options, 1, offsetof<NetOptions>())) return Result.E_ARGUMENT;
     const given = changetype<NetOptions>(options);
     allowed = given.features;
     bufferCount = given.receive_buffers;
     bufferBytes = given.receive_buffer_bytes;
+    if (!isDefined(WITHOUT_NET_DEBUG)) debug = given.debug;
   }
   const handle = registerDevice(address, VIRTIO_ID_NET, NET_DEVICE_BYTES);
   if (handle < 0) return handle;
@@ -49,6 +51,7 @@ export function net_open(address: u32, options: u32): i32 {
   if (options != 0) takeOptions(device, changetype<DeviceOptions>(options));
   device.bufferCountWanted = bufferCount;
   device.bufferBytesWanted = bufferBytes;
+  if (!isDefined(WITHOUT_NET_DEBUG)) device.debugWanted = debug != 0;
   return open<NetDriver>(device, MINIMAL, OPTIONAL & allowed);
 }
 

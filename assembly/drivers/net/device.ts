@@ -99,6 +99,9 @@ export class NetDevice extends Device {
   /** As the caller wished; 0: the default. */
   bufferCountWanted: u32;
   bufferBytesWanted: u32;
+  debugWanted: bool;
+  /** What is put aside for `net-debug.ts`, 0: nothing. */
+  debug: u32;
 
 
   @inline

@@ -6,6 +6,7 @@ import { announceLink, readConfiguration, statedMtu, updateLink } from "./config
 import { allocateControl, CONTROL_FEATURES, controlFeatures, freeControl, restoreSettings } from "./control";
 import { forgetCommand, offersControlQueue } from "./control-command";
 import { NetDevice, TransmitWish } from "./device";
+import { allocateDebug, endDebug, freeDebug } from "./net-debug";
 import {
   allocateReceive,
   frameIsHeldBack,
@@ -56,6 +57,7 @@ export class NetDriver extends NetDevice {
     this.transmitQueue.timeout = this.timeout;
     let result = allocateReceive(this, this.receiveQueue, this.bufferCountWanted, this.bufferBytesWanted);
     if (!isDefined(WITHOUT_NET_CONTROL) && result == Result.OK) result = allocateControl(this);
+    if (!isDefined(WITHOUT_NET_DEBUG) && result == Result.OK && this.debugWanted) result = allocateDebug(this);
     return result == Result.OK ? allocateTransmit(this, this.transmitQueue) : result;
   }
 
@@ -80,6 +82,7 @@ export class NetDriver extends NetDevice {
     // All that was in flight can be reclaimed now. Whoever waits for room in a card that is closed waits in vain.
     queue.wishes &= this.state == DeviceState.CLOSING ? 0 : TransmitWish.ROOM;
     if (!isDefined(WITHOUT_NET_CONTROL)) forgetCommand(this);
+    if (!isDefined(WITHOUT_NET_DEBUG)) endDebug(this);
   }
 
   outstanding(): u32 {
@@ -89,6 +92,7 @@ export class NetDriver extends NetDevice {
   free(): void {
     if (this.queues != 0) freeBuffers(this.receiveQueue);
     if (!isDefined(WITHOUT_NET_CONTROL)) freeControl(this);
+    if (!isDefined(WITHOUT_NET_DEBUG)) freeDebug(this);
   }
 
   configurationChanged(): void {

@@ -2,6 +2,7 @@
 
 import type { CaseGroups } from "../run.js";
 import { control } from "./control.js";
+import { debug } from "./debug.js";
 import { information } from "./information.js";
 import { lifetime } from "./lifetime.js";
 import { link } from "./link.js";
@@ -16,6 +17,7 @@ export const netCases: CaseGroups = {
   "net: reception": receive,
   "net: link": link,
   "net: control queue": control,
+  "net: debug I/O": debug,
   "net: lifetime": lifetime,
   "net: suspend and resume": sleep,
   "net: traffic": traffic,

@@ -197,6 +197,17 @@ export const cardCalls: Readonly<Record<string, CallStates>> = {
     answers: answers("E_UNSUPPORTED", "E_BROKEN", "E_GONE", "E_GONE", "E_HANDLE", "E_SUSPENDED"),
     ports: [],
   },
+  // The card was opened without `debug`.
+  net_debug_transmit: {
+    call: ({ exports, records }, handle) => exports.net_debug_transmit(handle, records, 60, 1),
+    answers: answers("E_UNSUPPORTED", "E_UNSUPPORTED", "E_GONE", "E_GONE", "E_HANDLE", "E_SUSPENDED"),
+    ports: [],
+  },
+  net_debug_receive: {
+    call: ({ exports, records }, handle) => exports.net_debug_receive(handle, records, 1518, 1),
+    answers: answers("E_UNSUPPORTED", "E_UNSUPPORTED", "E_GONE", "E_GONE", "E_HANDLE", "E_SUSPENDED"),
+    ports: [],
+  },
   net_await_all: {
     call: ({ exports }, handle) => exports.net_await_all(handle),
     answers: answers(0, "E_BROKEN", "E_GONE", "E_GONE", "E_HANDLE", "E_SUSPENDED"),

@@ -34,7 +34,7 @@ describe("records", () => {
     expect(offsetof<BlockRequest>()).toBe(32);
     expect(offsetof<BlockInformation>()).toBe(68);
     expect(offsetof<BlockStatistics>()).toBe(88);
-    expect(offsetof<NetOptions>()).toBe(48);
+    expect(offsetof<NetOptions>()).toBe(56);
     expect(offsetof<TransmitFrame>()).toBe(32);
     expect(offsetof<ReceivedBuffer>()).toBe(24);
     expect(offsetof<NetStatistics>()).toBe(104);
