@@ -3,7 +3,8 @@
  *
  * All of it is private memory. [virtio-1.2 §2]
  */
-import { Event, Message, Result } from "../abi/results";
+import { DeviceOptions } from "../abi/records";
+import { Event, Message, Result, TransportWanted } from "../abi/results";
 import { log } from "../kernel";
 import { allocatePrivate, arenaIsSet, freePrivate } from "../memory/arena";
 
@@ -165,18 +166,23 @@ export function connectedDevice(index: u32): Device | null {
 }
 
 /**
- * Takes a place in the table and private memory for a device that is about to be opened.
+ * Takes a place in the table and private memory for a device that is about to be opened, and notes what the caller wants
+ * of it.
  *
+ * @param pciAddress of its function; of no meaning with MMIO
  * @param bytes size of the driver's state, which begins with a Device
+ * @param options address of a record that begins with a DeviceOptions, or 0
  * @returns the handle, E_INITIALIZE, E_IN_USE or E_MEMORY
  */
-export function registerDevice(pciAddress: u32, type: u32, bytes: u32): i32 {
+export function registerDevice(pciAddress: u32, type: u32, bytes: u32, options: u32 = 0): i32 {
   if (!arenaIsSet()) return Result.E_INITIALIZE;
+  const isInSlot = options != 0 && changetype<DeviceOptions>(options).transport == TransportWanted.MMIO;
+  const place = isInSlot ? changetype<DeviceOptions>(options).mmio_base : pciAddress;
   let free: u32 = MAXIMUM_OPEN_DEVICES;
   for (let index: u32 = 0; index < MAXIMUM_OPEN_DEVICES; index++) {
     const address = load<u32>(slot(index));
     if (address == 0) free = min(free, index);
-    else if (changetype<Device>(address).pciAddress == pciAddress) return Result.E_IN_USE;
+    else if (isAt(changetype<Device>(address), isInSlot, place)) return Result.E_IN_USE;
   }
   if (free == MAXIMUM_OPEN_DEVICES) return Result.E_IN_USE;
   const address = allocatePrivate(bytes);
@@ -186,9 +192,25 @@ export function registerDevice(pciAddress: u32, type: u32, bytes: u32): i32 {
   device.handle = generation * MAXIMUM_OPEN_DEVICES + free;
   device.type = type;
   device.driver = type;
-  device.pciAddress = pciAddress;
+  device.pciAddress = <u32>place;
+  if (options != 0) takeOptions(device, changetype<DeviceOptions>(options));
   store<u32>(slot(free), address);
   return device.handle;
+}
+
+/** Whether an open device has the MMIO slot at an address, or the PCI function. */
+function isAt(device: Device, isInSlot: bool, place: u64): bool {
+  if ((device.transportWanted == TransportWanted.MMIO) != isInSlot) return false;
+  return place == (isInSlot ? device.mmioBase : device.pciAddress);
+}
+
+function takeOptions(device: Device, options: DeviceOptions): void {
+  device.timeout = options.timeout_ns;
+  device.transportWanted = options.transport;
+  device.vectorsWanted = options.vectors;
+  device.queueSizeMax = options.queue_size_max;
+  device.mmioBase = options.mmio_base;
+  device.mmioBytes = options.mmio_bytes;
 }
 
 /** Whether it is out of reach until `resume`. A build leaves that out with `WITHOUT_SUSPEND`. */

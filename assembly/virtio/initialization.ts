@@ -1,6 +1,5 @@
 /** Device initialisation, up to the configuration, and after the queues. [virtio-1.2 §3.1.1, §3.1.2] */
-import { DeviceOptions } from "../abi/records";
-import { Result, TransportWanted } from "../abi/results";
+import { Result } from "../abi/results";
 import { Device, DeviceState } from "./device";
 import { VIRTIO_F_ACCESS_PLATFORM, VIRTIO_F_VERSION_1 } from "./features";
 import {
@@ -18,17 +17,6 @@ import {
 
 /** What may be accepted unless the caller says otherwise: only it knows whether its addresses are bus addresses. */
 export const FEATURES_BY_DEFAULT: u64 = ~VIRTIO_F_ACCESS_PLATFORM;
-
-/** Notes what the caller wants of the device and the transport, before `start`. */
-export function takeOptions(device: Device, options: DeviceOptions): void {
-  device.timeout = options.timeout_ns;
-  device.transportWanted = options.transport;
-  device.vectorsWanted = options.vectors;
-  device.queueSizeMax = options.queue_size_max;
-  device.mmioBase = options.mmio_base;
-  device.mmioBytes = options.mmio_bytes;
-  if (device.transportWanted == TransportWanted.MMIO) device.pciAddress = <u32>device.mmioBase;
-}
 
 /**
  * Finds the device, then steps 1 to 3 and the first half of 4: reset, ACKNOWLEDGE, DRIVER, read the features.

@@ -22,8 +22,8 @@ const POLL_MILLISECONDS = 1;
 const GRACE_MILLISECONDS = 100;
 
 export abstract class Device implements CompletionSource {
-  /** The interrupt line the function's pin is wired to; `undefined` when it has no pin, so must be polled. */
-  readonly interruptLine: number | undefined;
+  /** The slot's interrupt line, or that of the function's pin; `undefined` when there is none, so it must be polled. */
+  interruptLine: number | undefined;
   /** The numbers under which the machine reports its messages, by vector; none when it was opened without `vectors`. */
   messages: readonly number[] = [];
   /** How long the blocking calls wait for the device, in the machine's time. */
@@ -43,11 +43,7 @@ export abstract class Device implements CompletionSource {
     readonly pciFunction: PciFunction,
     private readonly handleNumber: number,
   ) {
-    const { address, interrupt_pin } = pciFunction;
     this.completions = new CompletionReader(context.view, context.privateMemory, this);
-    const { machine } = context;
-    const slot = machine.mmioSlots?.find(({ base }) => Number(BigInt.asUintN(32, base)) === address);
-    this.interruptLine = interrupt_pin === 0 ? slot?.interrupt : machine.interruptLine(address, interrupt_pin);
   }
 
   /** Names the device in raw calls of `VirtioStack.exports`; throws once it is gone. */

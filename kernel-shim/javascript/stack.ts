@@ -88,6 +88,8 @@ interface Holdings {
   readonly grants: readonly PortGrant[];
   /** `undefined` without messages. */
   readonly table: MessageTable | undefined;
+  /** It is memory-mapped: its address is no PCI function's. */
+  readonly isInSlot: boolean;
 }
 
 export class VirtioStack implements StackContext<Device> {
@@ -376,7 +378,9 @@ export class VirtioStack implements StackContext<Device> {
     const isMmio = options?.transport === TransportWanted.MMIO;
     const pciFunction = isMmio ? functionAt(options.mmio_base ?? 0n) : this.function(address);
     // Sizing a register turns decoding off, which a device in use would not survive; the module refuses it anyway.
-    const isInUse = this.openDevices().some((device) => device.pciFunction.address === address);
+    const isInUse = [...this.devices].some(
+      ([other, { isInSlot }]) => !isInSlot && other.pciFunction.address === address,
+    );
     const grants = isInUse || isMmio ? [] : this.grant(name, pciFunction);
     const vectors = isInUse || isMmio ? 0 : (options?.vectors ?? 0);
     let handle = 0;
@@ -386,13 +390,22 @@ export class VirtioStack implements StackContext<Device> {
       handle = call();
       const device = wrap(pciFunction, handle);
       device.messages = messages;
-      this.devices.set(device, { grants, table });
+      device.interruptLine = isMmio ? this.lineOfSlot(options.mmio_base) : this.lineOfPin(pciFunction);
+      this.devices.set(device, { grants, table, isInSlot: isMmio });
       return device;
     } catch (error) {
       if (handle > 0) this.exports.close(handle);
       this.revoke(grants);
       throw error;
     }
+  }
+
+  private lineOfSlot(base: bigint | undefined): number | undefined {
+    return this.machine.mmioSlots?.find((slot) => slot.base === base)?.interrupt;
+  }
+
+  private lineOfPin({ address, interrupt_pin }: PciFunction): number | undefined {
+    return interrupt_pin === 0 ? undefined : this.machine.interruptLine(address, interrupt_pin);
   }
 
   /** Where a function's MSI-X table is, and how many of its first entries are to be used; `undefined` without MSI-X. */

@@ -179,16 +179,15 @@ export class Mistakes {
     ])();
   }
 
-  private openAgain({ address }: Mistaken): void {
-    this.refuses(openings[pick(this.context.random, kindsOfType)].open, [address, 0], Result.E_IN_USE);
+  private openAgain({ address, slot }: Mistaken): void {
+    const { random } = this.context;
+    if (slot !== null) this.openSlot(slot.base, pick(random, [slot.bytes, 0x100]), Result.E_IN_USE);
+    else this.refuses(openings[pick(random, kindsOfType)].open, [address, 0], Result.E_IN_USE);
   }
 
-  /** By the slot, which another name does not hide. The registers are as many as there are, or a few of them. */
+  /** By some of its registers, as if they were a slot of their own. */
   private openSlotAgain({ slot }: Mistaken): void {
-    if (slot === null) return;
-    const { random } = this.context;
-    const bytes = pick(random, [slot.bytes, 0x100]);
-    this.openSlot(slot.base, bytes, Result.E_BAR);
+    if (slot !== null) this.openSlot(slot.base + 0x80n, 0x100, Result.E_BAR);
   }
 
   /** A slot that cannot be one. */
@@ -201,7 +200,7 @@ export class Mistakes {
       [0xffff_ffff_ffff_fffcn, 0x200],
     ]);
     if (random.below(2) === 0) {
-      this.openSlot(base, bytes, Result.E_ARGUMENT);
+      this.openSlot(base, bytes, Result.E_ARGUMENT, Result.E_IN_USE);
       return;
     }
     const { module } = this.context;
@@ -210,11 +209,11 @@ export class Mistakes {
     module.records.reset();
   }
 
-  private openSlot(base: bigint, bytes: number, expected: number): void {
+  private openSlot(base: bigint, bytes: number, ...allowed: readonly number[]): void {
     const { module, random } = this.context;
     const { open, options } = openings[pick(random, kindsOfType)];
     const slot = { transport: TransportWanted.MMIO, mmio_base: base, mmio_bytes: bytes };
-    this.refuses(open, [0, module.pass(options, [slot])], expected);
+    this.refuses(open, [0, module.pass(options, [slot])], ...allowed);
     module.records.reset();
   }
 

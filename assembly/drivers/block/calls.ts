@@ -1,5 +1,5 @@
 /** The calls of virtio-block: open, describe, submit, poll. [virtio-1.2 §5.2] */
-import { Completion, DeviceOptions, Segment } from "../../abi/records";
+import { Completion, Segment } from "../../abi/records";
 import { BlockInformation, BlockOptions, BlockRequest, BlockStatistics } from "./abi";
 import { Result } from "../../abi/results";
 import { checkRecords, recordsFit } from "../../memory/records";
@@ -15,7 +15,7 @@ import {
   registerDevice,
   runningResult,
 } from "../../virtio/device";
-import { FEATURES_BY_DEFAULT, takeOptions } from "../../virtio/initialization";
+import { FEATURES_BY_DEFAULT } from "../../virtio/initialization";
 import { finishClosing, open } from "../../virtio/lifecycle";
 import { completeDrained, completeOne, completeRun } from "./complete";
 import { BLOCK_DEVICE_BYTES, BlockDevice, RequestQueue } from "./device";
@@ -39,10 +39,9 @@ export function block_open(address: u32, options: u32): i32 {
     if (!checkRecords(options, 1, offsetof<BlockOptions>())) return Result.E_ARGUMENT;
     allowed = changetype<BlockOptions>(options).features;
   }
-  const handle = registerDevice(address, VIRTIO_ID_BLOCK, BLOCK_DEVICE_BYTES);
+  const handle = registerDevice(address, VIRTIO_ID_BLOCK, BLOCK_DEVICE_BYTES, options);
   if (handle < 0) return handle;
   const device = changetype<BlockDriver>(deviceOf(handle));
-  if (options != 0) takeOptions(device, changetype<DeviceOptions>(options));
   return open<BlockDriver>(device, MINIMAL, OPTIONAL & allowed);
 }
 

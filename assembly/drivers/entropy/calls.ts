@@ -1,9 +1,9 @@
 /** The calls of virtio-entropy: open, request, poll. [virtio-1.2 §5.4.6] */
-import { Completion, DeviceOptions } from "../../abi/records";
+import { Completion } from "../../abi/records";
 import { Result } from "../../abi/results";
 import { checkRecords } from "../../memory/records";
 import { deviceOf, deviceOfType, registerDevice, runningResult } from "../../virtio/device";
-import { FEATURES_BY_DEFAULT, takeOptions } from "../../virtio/initialization";
+import { FEATURES_BY_DEFAULT } from "../../virtio/initialization";
 import { finishClosing, open } from "../../virtio/lifecycle";
 import { addBuffers, pollBuffers } from "../../virtio/queue/buffers";
 import { EntropyOptions, EntropyRequest } from "./abi";
@@ -20,15 +20,14 @@ import { VIRTIO_ID_ENTROPY } from "./wire";
  *   E_RESET_TIMEOUT, E_FEATURES, E_QUEUE_SIZE, E_QUEUE_LIVE, E_DMA_MEMORY, E_GONE
  */
 export function entropy_open(address: u32, options: u32): i32 {
-  if (options != 0 && !checkRecords(options, 1, offsetof<EntropyOptions>())) return Result.E_ARGUMENT;
-  const handle = registerDevice(address, VIRTIO_ID_ENTROPY, offsetof<EntropyDriver>());
-  if (handle < 0) return handle;
-  const device = changetype<EntropyDriver>(deviceOf(handle));
   let allowed = FEATURES_BY_DEFAULT;
   if (options != 0) {
+    if (!checkRecords(options, 1, offsetof<EntropyOptions>())) return Result.E_ARGUMENT;
     allowed = changetype<EntropyOptions>(options).features;
-    takeOptions(device, changetype<DeviceOptions>(options));
   }
+  const handle = registerDevice(address, VIRTIO_ID_ENTROPY, offsetof<EntropyDriver>(), options);
+  if (handle < 0) return handle;
+  const device = changetype<EntropyDriver>(deviceOf(handle));
   return open<EntropyDriver>(device, MINIMAL, OPTIONAL & allowed);
 }
 

@@ -1,9 +1,8 @@
 /** The calls of the generic device, which drives what no other driver knows; and what there is to know of any device. */
-import { Completion, DeviceOptions, Segment } from "../../abi/records";
+import { Completion, Segment } from "../../abi/records";
 import { Result } from "../../abi/results";
 import { checkRecords } from "../../memory/records";
 import { deviceOf, deviceOfType, GENERIC, registerDevice, runningResult } from "../../virtio/device";
-import { takeOptions } from "../../virtio/initialization";
 import { finishClosing, open } from "../../virtio/lifecycle";
 import { addBuffers, pollBuffers } from "../../virtio/queue/buffers";
 import { Virtqueue } from "../../virtio/queue/virtqueue";
@@ -29,12 +28,11 @@ export function generic_open(address: u32, options: u32): i32 {
   const count = given.queue_count;
   if (type == 0 || count == 0 || count > QUEUES_MAX) return Result.E_ARGUMENT;
   const features = given.features;
-  const handle = registerDevice(address, type, offsetof<GenericDriver>());
+  const handle = registerDevice(address, type, offsetof<GenericDriver>(), options);
   if (handle < 0) return handle;
   const device = changetype<GenericDriver>(deviceOf(handle));
   device.driver = GENERIC;
   device.queuesWanted = count;
-  takeOptions(device, changetype<DeviceOptions>(options));
   return open<GenericDriver>(device, MINIMAL, OPTIONAL & features);
 }
 

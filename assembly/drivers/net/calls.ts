@@ -1,5 +1,5 @@
 /** The calls of virtio-net: open, describe, transmit, reclaim, receive, release. [virtio-1.2 §5.1] */
-import { Completion, DeviceOptions } from "../../abi/records";
+import { Completion } from "../../abi/records";
 import { NetInformation, NetOptions, NetStatistics, ReceivedBuffer, TransmitFrame } from "./abi";
 import { Result } from "../../abi/results";
 import { checkRecords, recordsFit } from "../../memory/records";
@@ -13,7 +13,7 @@ import {
   registerDevice,
   runningResult,
 } from "../../virtio/device";
-import { FEATURES_BY_DEFAULT, takeOptions } from "../../virtio/initialization";
+import { FEATURES_BY_DEFAULT } from "../../virtio/initialization";
 import { finishClosing, open } from "../../virtio/lifecycle";
 import { describeCard } from "./configuration";
 import { NET_DEVICE_BYTES, NetDevice } from "./device";
@@ -45,10 +45,9 @@ export function net_open(address: u32, options: u32): i32 {
     bufferBytes = given.receive_buffer_bytes;
     if (!isDefined(WITHOUT_NET_DEBUG)) debug = given.debug;
   }
-  const handle = registerDevice(address, VIRTIO_ID_NET, NET_DEVICE_BYTES);
+  const handle = registerDevice(address, VIRTIO_ID_NET, NET_DEVICE_BYTES, options);
   if (handle < 0) return handle;
   const device = changetype<NetDriver>(deviceOf(handle));
-  if (options != 0) takeOptions(device, changetype<DeviceOptions>(options));
   device.bufferCountWanted = bufferCount;
   device.bufferBytesWanted = bufferBytes;
   if (!isDefined(WITHOUT_NET_DEBUG)) device.debugWanted = debug != 0;

@@ -1,5 +1,6 @@
 /** The table of open devices and the handles that name them. */
-import { Event, Result } from "../../../assembly/abi/results";
+import { DeviceOptions } from "../../../assembly/abi/records";
+import { Event, Result, TransportWanted } from "../../../assembly/abi/results";
 import { allocatePrivate } from "../../../assembly/memory/arena";
 import {
   Device,
@@ -18,6 +19,14 @@ const BYTES: u32 = 128;
 
 function open(address: u32): i32 {
   return registerDevice(address, 2, BYTES);
+}
+
+/** In the MMIO slot at `base`. */
+function openSlot(base: u64, address: u32 = 0): i32 {
+  const options = new DeviceOptions();
+  options.transport = TransportWanted.MMIO;
+  options.mmio_base = base;
+  return registerDevice(address, 2, BYTES, changetype<u32>(options));
 }
 
 function close(handle: u32): void {
@@ -107,6 +116,25 @@ describe("the table", () => {
     close(handle);
     close(other);
     close(open(0x18));
+  });
+
+  it("takes an MMIO slot once, by all 64 bits of its address, and no PCI address with it", () => {
+    const first = openSlot(0x1_0000_0018, 0x18);
+    const second = openSlot(0x2_0000_0018, 0x18);
+    const third = open(0x18);
+    expect(first).toBeGreaterThan(0);
+    expect(second).toBeGreaterThan(0);
+    expect(third).toBeGreaterThan(0);
+    expect(openSlot(0x1_0000_0018, 0x20)).toBe(Result.E_IN_USE);
+    expect(openSlot(0x2_0000_0018)).toBe(Result.E_IN_USE);
+    expect(open(0x18)).toBe(Result.E_IN_USE);
+    const slot = openSlot(0x18);
+    expect(slot).toBeGreaterThan(0);
+    close(first);
+    close(openSlot(0x1_0000_0018));
+    close(second);
+    close(third);
+    close(slot);
   });
 
   it("has places for 256 devices, each with its own handle", () => {
