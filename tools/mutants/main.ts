@@ -46,12 +46,7 @@ const groups: readonly Group[] = [
     only: /profile (qemu-modern as modern-window|crosvm|firecracker with 2 message vectors|microvm-2),/,
   },
   { name: "limits", files: testFilesIn(["tests/emulator/limits", "tests/emulator/geometry"]) },
-  {
-    name: "bindings",
-    files: testFilesIn(["tests/emulator/binding", "tests/emulator/generic"]),
-    // Not that which loads a second stack into the same memory: a module that is not optimised writes its zeroes there.
-    only: /^(?!a grant that is used up)/,
-  },
+  { name: "bindings", files: testFilesIn(["tests/emulator/binding", "tests/emulator/generic"]) },
   { name: "the campaign", files: inProject("tests/hostile/campaign.test.ts"), only: /seeds \d/ },
 ];
 

@@ -81,14 +81,16 @@ test("what is left of the grant is carried on from call to call, and nothing of 
 });
 
 test("a grant that is used up is an error, and open devices go on", () => {
-  const { machine, stack, disk } = diskMachine();
+  const emulated = filledDisk(0);
+  const machine = new EmulatedPc({ completion: "deferred", devices: [emulated] });
   const grant = machine.pciGrant;
   grant.ioEnd = grant.ioBase + 64;
-  const small = loadStack(machine);
+  const stack = loadStack(machine);
+  const disk = stack.openBlock(machine.addressOf(emulated));
   machine.addDevice(filledDisk(1));
-  small.assignResources();
+  stack.assignResources();
   machine.addDevice(filledDisk(2));
-  assert.throws(() => small.assignResources(), { code: Result.E_NO_SPACE });
+  assert.throws(() => stack.assignResources(), { code: Result.E_NO_SPACE });
   assert.equal(disk.readSectors(0, 1).length, SECTOR_BYTES);
   assert.deepEqual(stack.openDevices(), [disk]);
 });
