@@ -55,7 +55,7 @@ export function widenWindow(bridge: u32, isIo: bool, other: u32): void {
   const isOpen = windowIsOpen(now);
   const first = isOpen ? min(now & 0xffff, other & 0xffff) : other & 0xffff;
   const last = isOpen ? max(now >> 16, other >> 16) : other >> 16;
-  if (!isOpen || (first | (last << 16)) != now) writeWindow(bridge, isIo, first, last);
+  if ((first | (last << 16)) != now) writeWindow(bridge, isIo, first, last);
 }
 
 /** Closes the window for ports or for memory. */
