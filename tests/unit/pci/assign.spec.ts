@@ -258,6 +258,14 @@ describe("pci_assign", () => {
       expect(numbersOf(odd)).toBe(0x4003_0500);
     });
 
+    it("does not look for numbers in what is no bridge", () => {
+      const device = addDevice(0, 0x10, 1, 1);
+      addBar(device, 2, IO, 256, 0xc000);
+      const bridge = addBridge(0, 0x18);
+      expect(pci_assign(ranges)).toBe(Result.OK);
+      expect(numbersOf(bridge)).toBe(0x0001_0100);
+    });
+
     it("and all else leaves a bridge alone that firmware set up", () => {
       const bridge = addBridge(0, 0x08);
       numberBridge(bridge, 0, 1, 4);
@@ -291,6 +299,15 @@ describe("pci_assign", () => {
       expect(barOf(device, 0)).toBe(0xc001);
       expect(barOf(device, 4)).toBe(0xe000_4004);
       expect(barOf(device, 5)).toBe(0);
+    });
+
+    it("counts everything behind a bridge that got its number as unassigned, host bridges and the like, too", () => {
+      const bridge = addBridge(0, 0x18);
+      const device = addDevice(bridge, 0, 1, 1);
+      pci_set(device, 0x08, 0x0680_0000);
+      addBar(device, 0, IO, 256, 0xd000);
+      expect(pci_assign(ranges)).toBe(Result.OK);
+      expect(barOf(device, 0)).toBe(0xc001);
     });
 
     it("ends when there are none left", () => {

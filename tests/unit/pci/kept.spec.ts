@@ -10,13 +10,16 @@ import {
   IO,
   MEMORY,
   MEMORY_64_BIT,
+  MULTI_FUNCTION,
   numberBridge,
   pci_clear,
   pci_faults,
   pci_get,
+  pci_reads,
   pci_set,
   pci_writable,
   pci_writes,
+  setHeader,
 } from "./machine";
 
 /** On bus 2, behind two bridges. */
@@ -134,7 +137,9 @@ describe("what is kept", () => {
     const near = addDevice(0, 0x20, 0x1af4, 0x1000);
     addBar(near, 0, IO, 32);
     pci_set(near, 0x10, 0xc001);
+    pci_reads();
     const kept = keepWayTo(0x20);
+    expect(pci_reads()).toBe(16, "nothing but its header");
     pci_set(near, 0x10, 1);
     forgetBridge(outer);
     expect(restoreKept(kept)).toBe(true);
@@ -159,6 +164,83 @@ describe("what is kept", () => {
     expect(pci_get(outer, 0x18)).toBe(0x0005_0100);
     expect(pci_get(outer, 0x1c)).toBe(0x0000_e0d1);
     expect(pci_get(inner, 0x18)).toBe(0x0002_0201);
+    expect(barOf(device, 0)).toBe(0xd001);
+  });
+
+  it("is not written to a bridge whose windows hold what passed, nor to one that let nothing pass", () => {
+    pci_set(inner, 0x1c, 0x0000_00f1);
+    pci_set(inner, 0x20, 0x0000_fff0);
+    const kept = keepWayTo(ADDRESS);
+    pci_set(outer, 0x1c, 0x0000_e0c1);
+    pci_set(outer, 0x20, 0xe030_e000);
+    pci_set(inner, 0x1c, 0x0000_c0c1);
+    expect(restoreKept(kept)).toBe(true);
+    expect(pci_writes()).toBe(0);
+  });
+
+  it("opens a bridge that leads to its bus as wide as it was, and takes nothing from others behind it", () => {
+    const kept = keepWayTo(ADDRESS);
+    // Below what passed: ports 0xd000 to 0xdfff, memory 0xe0100000 to 0xe02fffff.
+    pci_set(outer, 0x1c, 0x0000_c0c1);
+    pci_set(outer, 0x20, 0xe000_e000);
+    // Above it.
+    pci_set(inner, 0x1c, 0x0000_e0e1);
+    pci_set(inner, 0x20, 0xe030_e030);
+    expect(restoreKept(kept)).toBe(true);
+    expect(pci_get(outer, 0x1c)).toBe(0x0000_d0c1);
+    expect(pci_get(outer, 0x20)).toBe(0xe020_e000);
+    expect(pci_get(inner, 0x1c)).toBe(0x0000_e0d1);
+    expect(pci_get(inner, 0x20)).toBe(0xe030_e010);
+    expect(pci_get(outer, 0x18)).toBe(0x0002_0100);
+    expect(pci_get(inner, 0x18)).toBe(0x0002_0201);
+  });
+
+  it("opens a bridge that leads to its bus and lets nothing pass", () => {
+    const kept = keepWayTo(ADDRESS);
+    pci_set(outer, 0x1c, 0x0000_00f1);
+    pci_set(outer, 0x20, 0x0000_fff0);
+    pci_set(inner, 0x1c, 0x0000_f001);
+    pci_set(inner, 0x20, 0xfff0_0000);
+    expect(restoreKept(kept)).toBe(true);
+    for (let at = 0; at < 2; at++) {
+      expect(pci_get(at == 0 ? outer : inner, 0x1c)).toBe(0x0000_d0d1);
+      expect(pci_get(at == 0 ? outer : inner, 0x20)).toBe(0xe020_e010);
+    }
+  });
+
+  it("raises the last bus of a bridge that leads to its bus, and lets it forward", () => {
+    const kept = keepWayTo(ADDRESS);
+    numberBridge(outer, 0, 1, 1);
+    pci_set(outer, 0x04, 0x0100);
+    forgetDevice();
+    expect(restoreKept(kept)).toBe(true);
+    expect(pci_get(outer, 0x18)).toBe(0x0002_0100);
+    expect(commandOf(outer)).toBe(0x0100 | ALL_FORWARDING);
+    expect(barOf(device, 0)).toBe(0xd001);
+  });
+
+  it("leads over bridges alone, whatever other functions have where those have their bus numbers", () => {
+    const other = addDevice(0, 0x10, 0x8086, 0x100e);
+    pci_set(other, 0x18, 0x0001_0100);
+    const kept = keepWayTo(ADDRESS);
+    forgetAll();
+    expect(restoreKept(kept)).toBe(true);
+    expect(pci_get(outer, 0x18)).toBe(0x0002_0100);
+    expect(barOf(device, 0)).toBe(0xd001);
+  });
+
+  it("is the function alone on a bus that no bridge leads to", () => {
+    pci_clear();
+    // The host bridge's own bus.
+    pci_set(0, 0x18, 5 << 8);
+    device = addDevice(0, 0x28, 0x1af4, 0x1001);
+    addBar(device, 0, IO, 64, 0xd000);
+    // Enough for one.
+    freshArena(16 + (16 + 80) + 40);
+    const kept = keepWayTo(0x528);
+    expect(kept).not.toBe(0);
+    pci_set(device, 0x10, 1);
+    expect(restoreKept(kept)).toBe(true);
     expect(barOf(device, 0)).toBe(0xd001);
   });
 
@@ -192,6 +274,30 @@ describe("what is kept", () => {
       expect(restoreKept(kept)).toBe(false);
       expect(pci_writes()).toBe(0);
     }
+  });
+
+  it("is not written to another function of the same kind: one of another subsystem, or with another header", () => {
+    let kept = keepWayTo(ADDRESS);
+    forgetDevice();
+    pci_set(device, 0x2c, 0x0002_1af4);
+    pci_writes();
+    expect(restoreKept(kept)).toBe(false);
+    expect(pci_writes()).toBe(0);
+
+    setUp();
+    kept = keepWayTo(ADDRESS);
+    forgetDevice();
+    setHeader(device, 1);
+    expect(restoreKept(kept)).toBe(false);
+    expect(pci_writes()).toBe(0);
+  });
+
+  it("is written to a function that has got neighbours meanwhile, or lost them", () => {
+    const kept = keepWayTo(ADDRESS);
+    forgetDevice();
+    setHeader(device, MULTI_FUNCTION);
+    expect(restoreKept(kept)).toBe(true);
+    expect(barOf(device, 0)).toBe(0xd001);
   });
 
   it("is not written where nothing answers", () => {
