@@ -62,7 +62,11 @@ describe("rememberPages", () => {
   });
 
   it("says no to what is no segment, and asks nothing", () => {
-    setSegment(0, POINTER, 0);
+    memory_translate(POINTER, PHYSICAL);
+    setSegment(0, POINTER + 8, 0);
+    expect(rememberPages(segments, 1)).toBe(-1);
+    // It would end in the page that it begins in.
+    setSegment(0, POINTER + 2048, 0 - 1024);
     expect(rememberPages(segments, 1)).toBe(-1);
     setSegment(0, u32.MAX_VALUE, 2);
     expect(rememberPages(segments, 1)).toBe(-1);

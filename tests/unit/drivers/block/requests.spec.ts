@@ -691,10 +691,11 @@ describe("buffers whose addresses are not remembered", () => {
 
   it("are asked for once a page, in one request after another", () => {
     newDisk(INDIRECT_DESC);
-    for (let page: u32 = 0; page < 4; page++) memory_translate(FAR + page * PAGE, 0x10_0000 + 2 * page * PAGE);
+    for (let page: u32 = 0; page < 6; page++) memory_translate(FAR + page * PAGE, 0x10_0000 + 2 * page * PAGE);
     forget_translations();
     trace_clear();
-    for (let index: u32 = 0; index < 2; index++) {
+    // One more than are submitted.
+    for (let index: u32 = 0; index < 3; index++) {
       prepare(index, index, BlockOperation.READ, 0);
       addSegment(index, FAR + 2 * index * PAGE, 2 * PAGE);
     }

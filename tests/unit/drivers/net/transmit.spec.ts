@@ -289,6 +289,7 @@ describe("a refused frame", () => {
     memory_translate(0, 0x10_1000);
     physicalAddress(0xffff_f000);
     physicalAddress(0);
+    physicalAddress(buffer);
     prepare(0, 1);
     addSegment(0, 0xffff_ff00, 512);
     expectRefused(Result.E_SEGMENTS);

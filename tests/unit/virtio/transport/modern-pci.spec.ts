@@ -170,7 +170,10 @@ describe("connect", () => {
   it("finds nothing where there is no function", () => {
     addStructures();
     pci_set(name, 0, 0xffff_ffff);
-    expect(connect(newModern(BLOCK))).toBe(Result.E_NOT_FOUND);
+    const device = newModern(BLOCK);
+    expect(connect(device)).toBe(Result.E_NOT_FOUND);
+    device.transportWanted = TransportWanted.MODERN_PCI;
+    expect(connect(device)).toBe(Result.E_NOT_FOUND);
   });
 
   it("needs private memory", () => {
@@ -622,6 +625,13 @@ describe("release", () => {
     expect(connect(device)).toBe(Result.OK);
     expect(block_windows()).toBe(windows);
   });
+
+  it("lets the function answer in memory again, for which it needs no new mappings", () => {
+    const device = connected();
+    pci_set(name, 4, 0);
+    expect(connect(device)).toBe(Result.OK);
+    expect(command() & 7).toBe(2);
+  });
 });
 
 describe("access to memory", () => {
@@ -735,6 +745,17 @@ describe("registers", () => {
     expect(readInterruptStatus(device)).toBe(Result.E_GONE);
   });
 
+  it("of interrupts behind ports, one read where another device on the line interrupts", () => {
+    addStructure(Type.COMMON, 0, 0, 0x40);
+    addStructure(Type.NOTIFY, 0, 0x40, 16, 2);
+    addStructure(Type.ISR, 0, 0x50, 1);
+    const device = newModern(BLOCK);
+    expect(connect(device)).toBe(Result.OK);
+    trace_clear();
+    expect(readInterruptStatus(device)).toBe(0);
+    expect(trace_count(Trace.IN)).toBe(1);
+  });
+
   it("of memory read 0 on some hosts where no function answers: the device is gone", () => {
     const device = connected();
     expect(readInterruptStatus(device)).toBe(0, "another device on the line interrupts");
@@ -743,9 +764,10 @@ describe("registers", () => {
     addStatus(device, 15);
     expect(readInterruptStatus(device)).toBe(0);
     expect(trace_count(Trace.IN)).toBe(3, "a live device is not looked for");
-    block_set(0, COMMON + 0x14, 1, 0);
     const found = pci_get(name, 4);
     pci_set(name, 4, found & ~2);
+    expect(deviceIsGone(device)).toBe(false, "it answers");
+    block_set(0, COMMON + 0x14, 1, 0);
     expect(readInterruptStatus(device)).toBe(Result.E_GONE, "it does not decode memory");
     expect(deviceIsGone(device)).toBe(true);
     pci_set(name, 4, found);
