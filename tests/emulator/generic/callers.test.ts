@@ -282,6 +282,15 @@ for (const build of builds) {
       assert.equal(device.close(), 4);
     });
 
+    test("who ask for smaller rings of a legacy device get those that it has", () => {
+      const { open, machine, buffer } = keyboardMachine(legacyHost);
+      const device = open({ queue_count: 2, queue_size_max: 5 });
+      const chains = Array.from({ length: 16 }, (_, token) => ({ token, writable: [{ pointer: buffer, length: 8 }] }));
+      assert.deepEqual(device.submit(EVENT_QUEUE, chains), { accepted: 16, refusal: Result.OK });
+      assert.equal(device.close(), 16);
+      assert.deepEqual(machine.violations, []);
+    });
+
     test("who ask for features that a ring must have support for do not get them", () => {
       const emulated = new KeyboardDevice({
         features: 0xff00_0000 + 0xff_ffff - 2 ** 30,

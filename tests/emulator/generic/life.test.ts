@@ -2,11 +2,13 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { COMMAND_BUS_MASTER } from "../../../kernel-shim/emulated-pc/pci/registers.js";
 import { Event, Interrupt, Result, Transport, VirtioError } from "../../../kernel-shim/javascript/index.js";
 import { builds, hosts, legacyHost, machineWith, modernHost } from "./hosts.js";
 import { EVENT_BYTES, EVENT_QUEUE, KeyboardDevice, STATUS_QUEUE } from "./keyboard.js";
 
 const PAGE_BYTES = 4096;
+const COMMAND = 0x04;
 const FILL = 0xee;
 const MILLISECOND = 1_000_000;
 
@@ -180,6 +182,57 @@ for (const build of builds) {
         assert.equal(device.close(), 0);
       });
     }
+
+    test("breaks for all of its queues: nothing more is taken from any, until a reset", () => {
+      const { machine, emulated, device, waitForEvent, press, sendStatus } = openKeyboard();
+      waitForEvent(1);
+      sendStatus(2);
+      emulated.faults.usedId = (queue, id) => (queue === EVENT_QUEUE ? 7 : id);
+      press();
+      for (let turns = 0; emulated.statusReceived.length === 0 && turns < 1000; turns++) machine.relax();
+      assert.equal(emulated.statusReceived.length, 1, "there is something to take");
+      refuses(Result.E_BROKEN, () => device.poll(EVENT_QUEUE));
+      refuses(Result.E_BROKEN, () => device.poll(STATUS_QUEUE));
+      delete emulated.faults.usedId;
+      device.reset();
+      assert.deepEqual(tokens(device.poll(STATUS_QUEUE)), [[2, Result.E_RESET]]);
+      assert.equal(device.close(), 1);
+    });
+
+    test("touches no register once the device is gone, however long its chains are out", () => {
+      const { machine, emulated, device, waitForEvent } = openKeyboard(legacyHost, BigInt(MILLISECOND));
+      waitForEvent(1);
+      let reads = 0;
+      emulated.faults.readRegister = (_offset, width) => {
+        reads++;
+        return 2 ** (8 * width) - 1;
+      };
+      refuses(Result.E_GONE, () => device.interrupt());
+      assert.notEqual(reads, 0);
+      reads = 0;
+      for (let polls = 0; polls < 5; polls++) {
+        machine.time.advanceTo(machine.time.now + 2 * MILLISECOND);
+        refuses(Result.E_GONE, () => device.poll(EVENT_QUEUE));
+      }
+      assert.equal(reads, 0);
+      assert.equal(device.close(), 1);
+    });
+
+    test("notices when a configuration of all zeroes means that memory is read which is nobody's", () => {
+      const { machine, emulated, device } = openKeyboard(modernHost);
+      emulated.configuration.bytes.fill(0);
+      assert.deepEqual(device.readConfiguration(8, 1, 4), [0, 0, 0, 0], "which alone means nothing");
+      emulated.faults.readRegister = () => 0;
+      assert.deepEqual(device.readConfiguration(8, 1, 4), [0, 0, 0, 0], "nor while the function answers in memory");
+      assert.equal(device.events(), 0);
+      const pciFunction = machine.functionOf(emulated);
+      const read = pciFunction.read.bind(pciFunction);
+      // Its bus mastering alone is on.
+      pciFunction.read = (offset, width) => (offset === COMMAND ? COMMAND_BUS_MASTER : read(offset, width));
+      refuses(Result.E_GONE, () => device.readConfiguration(8, 1, 4));
+      assert.equal(device.events(), Event.GONE);
+      assert.equal(device.close(), 0);
+    });
 
     test("says when the device needs a reset", () => {
       const { machine, stack, emulated, device, sendStatus } = openKeyboard(modernHost);

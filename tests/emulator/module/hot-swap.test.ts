@@ -68,6 +68,17 @@ describe("a function in the place of a device that is open", () => {
     assert.equal(module.exports.close(opened), 0);
   });
 
+  onBothBuilds("which is a card, is not driven when the disk is closed before anybody noticed", (build) => {
+    const disk = new HostedDisk(build);
+    const { module, handle } = disk;
+    disk.submitReads(2);
+    swap(module, disk.device, new NetDevice());
+    module.watch();
+    assert.equal(module.exports.close(handle), 2);
+    assert.deepEqual(module.registerAccesses, []);
+    disk.comeBackAsReset([0n, 1n]);
+  });
+
   onBothBuilds("which is no virtio device, is not driven", (build) => {
     const disk = new HostedDisk(build);
     const { module, handle } = disk;

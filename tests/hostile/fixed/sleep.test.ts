@@ -12,10 +12,11 @@ import type { PciFunction } from "../../../kernel-shim/emulated-pc/pci/function.
 import { furtherProfiles } from "../../../kernel-shim/emulated-pc/profiles.js";
 import type { VirtioDevice } from "../../../kernel-shim/emulated-pc/virtio/device.js";
 import type { RegionName } from "../../../kernel-shim/emulated-pc/virtio/faults.js";
-import { isMmio, type Transport } from "../../../kernel-shim/emulated-pc/virtio/transport.js";
+import { isMmio, type Transport as ShownTransport } from "../../../kernel-shim/emulated-pc/virtio/transport.js";
 import {
   nameOf,
   Result,
+  Transport,
   TransportWanted,
   type BlockDevice as OpenDisk,
 } from "../../../kernel-shim/javascript/index.js";
@@ -26,6 +27,10 @@ import { assertThrowsResult } from "../../cases/results.js";
 const SECTOR_BYTES = 512;
 const BUS_MASTER = 4;
 const COMMAND = 0x04;
+const INTERRUPT_DISABLE = 0x400;
+const BASE_ADDRESS_0 = 0x10;
+/** Behind the base address registers. */
+const BASE_ADDRESSES_END = 0x28;
 const VIRTIO_BLK_F_SEG_MAX = 2 ** 2;
 const VIRTIO_BLK_F_FLUSH = 2 ** 9;
 const VIRTIO_F_ANY_LAYOUT = 2 ** 27;
@@ -39,7 +44,7 @@ const transports = [
   "modern-window",
   "mmio-1",
   "mmio-2",
-] as const satisfies readonly Transport[];
+] as const satisfies readonly ShownTransport[];
 
 function diskDevice(options: Partial<BlockDeviceOptions> = {}): BlockDevice {
   const backEnd = new MemoryDisk(new Uint8Array(64 * SECTOR_BYTES).fill(0x5a));
@@ -52,14 +57,26 @@ class Scene {
   device: VirtioDevice = diskDevice();
   readonly machine: EmulatedPc;
   readonly open: OpenDisk;
+  /** Windows that the stack asked for so far. */
+  mappings = 0;
+  /** The command register before the disk was opened. */
+  readonly commandFound: number;
   private readonly lentPages: () => number;
 
-  constructor(private readonly transport: Transport) {
+  constructor(private readonly transport: ShownTransport) {
     const profile = furtherProfiles["qemu-transitional"];
     const devices = [this.device];
     this.machine = new EmulatedPc({ profile, transport, layout: "bare", devices, memoryBytes: 16 * 1024 * 1024 });
     const { machine, device } = this;
-    this.lentPages = countLentPages(machine.kernel);
+    const { kernel } = machine;
+    this.lentPages = countLentPages(kernel);
+    const map = kernel.mmio_map.bind(kernel);
+    kernel.mmio_map = (address, bytes) => {
+      this.mappings++;
+      return map(address, bytes);
+    };
+    machine.powerOn();
+    this.commandFound = this.pciFunction?.command ?? 0;
     const stack = loadStack(machine);
     if (isMmio(transport)) {
       const { base, bytes } = machine.slotOf(device);
@@ -86,6 +103,11 @@ class Scene {
       machine.swapDevice(this.device, device);
     }
     this.device = device;
+  }
+
+  /** The function answers and interrupts as it did before the disk was opened, and has no access to memory. */
+  assertIsAsFound(): void {
+    assert.equal(this.pciFunction?.command ?? 0, this.commandFound & ~BUS_MASTER);
   }
 
   /** It cannot be resumed, stays suspended, and reaches no memory. */
@@ -218,11 +240,44 @@ for (const transport of transports) {
       assertThrowsResult(() => scene.open.suspend(), Result.E_RESET_TIMEOUT);
       assertThrowsResult(() => scene.open.poll(), Result.E_SUSPENDED);
       assert.equal((scene.pciFunction?.command ?? 0) & BUS_MASTER, 0, "access to memory");
+      if (!isInSlot) {
+        assert.notEqual((scene.pciFunction?.command ?? 0) & INTERRUPT_DISABLE, 0, "it could interrupt for ever");
+      }
       delete faults.readRegister;
       scene.machine.powerCycle();
       scene.assertResumes();
       scene.finish();
     });
+
+    test("is left as it was found meanwhile, and its registers are asked for once", () => {
+      const scene = new Scene(transport);
+      scene.assertIsAsFound();
+      const { mappings } = scene;
+      scene.open.resume();
+      assert.equal(scene.mappings, 2 * mappings, "as often as when it was opened");
+      scene.assertResumes();
+      scene.open.suspend();
+      scene.assertIsAsFound();
+      scene.finish();
+    });
+
+    if (!isInSlot && transport !== "modern-window") {
+      test("and has no base addresses any more, nor takes any: E_BAR, and it is left as it was found", () => {
+        const scene = new Scene(transport);
+        const { machine, pciFunction } = scene;
+        assert.ok(pciFunction !== undefined);
+        machine.powerCycle();
+        const write = pciFunction.write.bind(pciFunction);
+        pciFunction.write = (offset, width, value) => {
+          if (offset < BASE_ADDRESS_0 || offset >= BASE_ADDRESSES_END) write(offset, width, value);
+        };
+        scene.assertStaysAsleep(Result.E_BAR);
+        scene.assertIsAsFound();
+        pciFunction.write = write;
+        scene.assertResumes();
+        scene.finish();
+      });
+    }
 
     test("after it vanished while it was suspended: E_GONE, and it is gone", () => {
       const scene = new Scene(transport);
@@ -234,6 +289,19 @@ for (const transport of transports) {
       assertThrowsResult(() => scene.open.resume(), Result.E_GONE);
       scene.finish();
     });
+
+    test("after it vanished while it was in use, and came back: E_GONE until a reset", () => {
+      const scene = new Scene(transport);
+      scene.assertResumes();
+      const { machine, device, open } = scene;
+      const slot = isInSlot ? machine.mmioSlots.indexOf(machine.slotOf(device)) : machine.addressOf(device) >> 3;
+      machine.removeDevice(device);
+      assertThrowsResult(() => open.suspend(), Result.E_GONE);
+      machine.addDevice(device, { slot });
+      assertThrowsResult(() => open.suspend(), Result.E_GONE);
+      assertThrowsResult(() => open.poll(), Result.E_GONE);
+      open.close();
+    });
   });
 }
 
@@ -243,6 +311,22 @@ describe("the way to a disk that is resumed", () => {
     scene.replace(diskDevice(), "mmio-2");
     scene.assertStaysAsleep(Result.E_NOT_VIRTIO);
     scene.finish();
+  });
+
+  test("is not opened in memory where the kernel grants nothing there", () => {
+    const device = diskDevice();
+    const profile = furtherProfiles["qemu-transitional"];
+    const machine = new EmulatedPc({ profile, transport: "modern-memory", layout: "bare", devices: [device] });
+    machine.kernel.mmio_map = () => 0;
+    const disk = loadStack(machine).openBlock(machine.addressOf(device), { transport: TransportWanted.MODERN_PCI });
+    assert.equal(disk.deviceInformation().transport, Transport.MODERN_PCI_WINDOW);
+    disk.suspend();
+    const { command } = machine.functionOf(device);
+    disk.resume();
+    assert.equal(machine.functionOf(device).command, command | BUS_MASTER);
+    assert.deepEqual([...disk.readSectors(1, 1)], new Array<number>(SECTOR_BYTES).fill(0x5a));
+    disk.close();
+    assert.deepEqual(machine.violations, []);
   });
 
   test("leads nowhere, for another bridge is there: E_GONE, and nothing is written to that", () => {

@@ -22,7 +22,7 @@ import {
 import { loadStack } from "../../../kernel-shim/javascript/load.js";
 import type { VirtioStack } from "../../../kernel-shim/javascript/index.js";
 import { countLentPages } from "../../cases/pages.js";
-import { assertThrowsResult } from "../../cases/results.js";
+import { assertResult, assertThrowsResult } from "../../cases/results.js";
 
 const SECTORS = 64;
 const SECTOR_BYTES = 512;
@@ -39,6 +39,8 @@ const BAR = 4;
 const OFFSET = 8;
 const LENGTH = 12;
 const NEXT = 1;
+/** Of a legacy device, the register that its interrupt status is read from. [virtio-1.2 §4.1.4.10] */
+const LEGACY_ISR = 19;
 
 interface Scene {
   readonly machine: EmulatedPc;
@@ -341,7 +343,13 @@ describe("message vectors", () => {
         const pointer = scene.machine.allocateBuffer(SECTOR_BYTES);
         const segments = [{ pointer, length: SECTOR_BYTES }];
         disk.submit([{ token: 1, operation: BlockOperation.READ, sector: 0n, segments }]);
+        let isrReads = 0;
+        scene.disk.faults.readRegister = (offset, _width, value, region) => {
+          if (region === "isr" || (region === "legacy" && offset === LEGACY_ISR)) isrReads++;
+          return value;
+        };
         assert.equal(disk.interrupt(), takesAny ? 0 : Interrupt.QUEUE);
+        assert.equal(isrReads, takesAny ? 0 : 1);
         assert.equal(
           scene.machine.messagesOf(scene.disk).some((count) => count > 0),
           takesAny,
@@ -351,6 +359,22 @@ describe("message vectors", () => {
       }
     });
   }
+
+  test("that tell nothing count as no interrupts, and those of a device that is gone tell that", () => {
+    const scene = sceneOf("modern-memory");
+    const disk = scene.open({ vectors: 2 });
+    const { exports } = scene.stack;
+    const interrupts = disk.statistics().interrupts;
+    for (const vector of [2, 63, 64, 65, 0xffff_ffff]) assert.equal(exports.interrupt_vector(disk.handle, vector), 0);
+    assert.equal(disk.statistics().interrupts, interrupts);
+    assert.equal(exports.interrupt_vector(disk.handle, 1), Interrupt.QUEUE);
+    assert.equal(disk.statistics().interrupts, interrupts + 1n);
+    scene.machine.removeDevice(scene.disk);
+    assertThrowsResult(() => disk.interrupt(), Result.E_GONE);
+    assertResult(exports.interrupt_vector(disk.handle, 1), Result.E_GONE);
+    assert.equal(disk.statistics().interrupts, interrupts + 1n);
+    disk.close();
+  });
 
   for (const [name, accepts] of [
     ["none", () => false],

@@ -4,10 +4,10 @@
  */
 import assert from "node:assert/strict";
 import { describe } from "node:test";
-import { Message, Result } from "../../../kernel-shim/javascript/abi.js";
+import { BlockOperation, Message, Result } from "../../../kernel-shim/javascript/abi.js";
 import type { Build } from "../../../kernel-shim/machine.js";
 import { RawCard } from "../../raw-stack/raw-card.js";
-import { RawDisk } from "../../raw-stack/raw-disk.js";
+import { RawDisk, SECTOR_BYTES } from "../../raw-stack/raw-disk.js";
 import type { RawGroundOptions } from "../../raw-stack/raw-ground.js";
 import { onBothBuilds } from "../fixed/ground.js";
 
@@ -68,29 +68,31 @@ describe("a kernel that has no pages left", () => {
   }
 });
 
+/** Behind the module's data, with room behind it to see what is written there. */
+const ARENA_START = 128 * 1024;
+
+const arenaOf = (bytes: number): Partial<RawGroundOptions> => ({
+  arena: { start: ARENA_START, bytes },
+  records: ARENA_START + 2 * ARENA_BYTES_MAX,
+  machine: { memoryBytes: 1024 * 1024 },
+});
+
 describe("private memory that is used up", () => {
   for (const [kind, make] of Object.entries(kinds)) {
     onBothBuilds(`at any point of opening a ${kind} is E_MEMORY, and everything is given back`, (build) => {
-      // Behind the module's data, with room behind it to see what is written there.
-      const start = 128 * 1024;
-      const arena = (bytes: number): Partial<RawGroundOptions> => ({
-        arena: { start, bytes },
-        records: start + 2 * ARENA_BYTES_MAX,
-        machine: { memoryBytes: 1024 * 1024 },
-      });
       let tooSmall = 0;
       let failures = 0;
       for (let bytes = ARENA_STEP; ; bytes += ARENA_STEP) {
         assert.ok(bytes < ARENA_BYTES_MAX);
-        const ground = make(build, arena(bytes));
+        const ground = make(build, arenaOf(bytes));
         if (ground.initialized === Result.E_ARGUMENT) {
           tooSmall++;
           continue;
         }
         assert.equal(ground.initialized, Result.OK);
         ground.canaries.add(0, 65_536);
-        ground.canaries.add(ground.module.heapBase, start);
-        ground.canaries.add(start + bytes, start + ARENA_BYTES_MAX);
+        ground.canaries.add(ground.module.heapBase, ARENA_START);
+        ground.canaries.add(ARENA_START + bytes, ARENA_START + ARENA_BYTES_MAX);
         for (let attempt = 0; attempt < 3; attempt++) {
           const result = ground.open();
           if (result > 0) {
@@ -109,4 +111,34 @@ describe("private memory that is used up", () => {
       }
     });
   }
+
+  onBothBuilds("when a disk is suspended is E_MEMORY, and it goes on with what it has", (build) => {
+    let refusals = 0;
+    for (let bytes = ARENA_STEP; ; bytes += ARENA_STEP) {
+      assert.ok(bytes < ARENA_BYTES_MAX);
+      const ground = disk(build, arenaOf(bytes));
+      if (ground.initialized !== Result.OK || ground.open() < 0) continue;
+      const { buffer, module, handle } = ground;
+      const segments = [{ pointer: buffer, length: SECTOR_BYTES }];
+      assert.equal(ground.submit({ operation: BlockOperation.READ, segments }).accepted, 1);
+      const result = module.exports.suspend(handle, 1);
+      ground.wait();
+      const completions = ground.poll();
+      assert.equal(completions.length, 1);
+      if (result === Result.OK) {
+        assert.equal(completions[0]?.result, Result.E_RESET);
+        assert.notEqual(refusals, 0);
+        ground.ok(module.exports.resume(handle));
+        ground.works();
+        ground.closes();
+        return;
+      }
+      refusals++;
+      assert.equal(result, Result.E_MEMORY);
+      assert.equal(completions[0]?.result, Result.OK);
+      ground.works();
+      ground.closes();
+      ground.checkViolations();
+    }
+  });
 });
