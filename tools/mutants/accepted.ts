@@ -21,6 +21,7 @@ const ONLY_SLOWER = "what the loop leaves is handled one at a time: the same com
 
 const ASKED_AGAIN = "an interrupt that was asked for is asked for again, with no event in between that would be missed";
 const SHIFT = "WebAssembly counts shifts modulo 32";
+const NO_STRUCTURES = "only a modern PCI device has structures, and of any other nothing is given back";
 const NO_MMIO = "a legacy PCI device is taken for a memory-mapped one in builds without modern PCI only";
 
 function leftByRun(name: string, conditions: Readonly<Record<string, Never | readonly Never[]>>): Acceptance[] {
@@ -34,13 +35,12 @@ function leftByRun(name: string, conditions: Readonly<Record<string, Never | rea
 
 export const acceptances: readonly Acceptance[] = [
   ...leftByRun("completeRun", {
-    "taken != pending": "true",
-    "changetype<u32>(completion) == end": "false",
+    "used != usedEnd": "true",
     "head > mask": "false",
     "count == 0": "false",
     "state.parts | (operation & ~(<u32>BlockOperation.WRITE))": "false",
     "operation & ~(<u32>BlockOperation.WRITE)": "cut",
-    "read8(slots + head * slotBytes + STATUS_OFFSET) != VIRTIO_BLK_S_OK": "false",
+    "read8(queue.slots + head * queue.slotBytes + STATUS_OFFSET) != VIRTIO_BLK_S_OK": "false",
   }),
   ...leftByRun("submitRun", {
     "queue.hasTables": "true",
@@ -56,8 +56,8 @@ export const acceptances: readonly Acceptance[] = [
     "rest == 0": "false",
     "rest != 0": "false",
     "bytes > REQUEST_BYTES_MAX": "false",
-    "(((<u32>sector) << SECTOR_SHIFT) | (<u32>bytes)) & blockMask": "false",
-    "isOnDisk(capacity, sector, bytes >> SECTOR_SHIFT)": "true",
+    "(((<u32>sector) << SECTOR_SHIFT) | (<u32>bytes)) & (device.blockSize - 1)": "false",
+    "isOnDisk(device.capacity, sector, bytes >> SECTOR_SHIFT)": "true",
   }),
   {
     function: "submitRun",
@@ -77,13 +77,23 @@ export const acceptances: readonly Acceptance[] = [
   },
   ...leftByRun("block_submit", {
     "at != retried": "true",
-    "rememberRequest(queue, request)": ["true", "false"],
+    "rememberRequests(queue, at, end)": ["true", "false"],
   }),
-  ...leftByRun("rememberRequest", {
+  ...leftByRun("rememberRequests", {
     "queue.hasTables": ["true", "false"],
+    "at != end": "true",
+    "pages < PAGES_REMEMBERED": ["true", "false"],
     "recordsFit(segments, count, offsetof<Segment>())": "true",
-    "rememberPages(segments, count)": ["true", "false"],
+    "asked < 0": ["true", "false"],
+    "pages == 0": ["true", "false"],
+    "at != requests": ["true", "false"],
   }),
+  {
+    function: "addParts",
+    condition: "bytes > REQUEST_BYTES_MAX",
+    never: ["true"],
+    why: "the request is judged as a whole at the end, and where the ring has no room for it, all the same",
+  },
   {
     function: "block_poll",
     condition: "found == 0",
@@ -91,12 +101,13 @@ export const acceptances: readonly Acceptance[] = [
     why: "a request that has been out for too long is noticed one call earlier",
   },
   ...leftByRun("receiveRun", {
-    "taken != pending": "true",
+    "used != usedEnd": "true",
     "head > mask": "false",
     "count == 0": "false",
-    "length < headerBytes + ETHERNET_HEADER_BYTES": "false",
+    "length < device.headerBytes + ETHERNET_HEADER_BYTES": "false",
     "read16(buffer.pointer + HEADER_NUM_BUFFERS) != 1": "false",
   }),
+  { function: "receiveFrames", condition: "queue.pieceCount == 0", never: ["true"], place: 1, why: ONLY_SLOWER },
   {
     function: "receiveFrames",
     condition: "written == capacity",
@@ -108,6 +119,18 @@ export const acceptances: readonly Acceptance[] = [
     condition: "addPiece(device, queue, index, length)",
     never: ["true"],
     why: "a whole frame is found held back at the next turn",
+  },
+  {
+    function: "pollBuffers",
+    condition: "pending == 0",
+    never: ["false"],
+    why: "a chain that has been out for too long is noticed one call earlier",
+  },
+  {
+    function: "pollBuffers",
+    condition: "isIdle",
+    never: ["false"],
+    why: "a chain that has been out for too long is noticed one call earlier",
   },
   {
     function: "interrupted",
@@ -174,6 +197,8 @@ export const acceptances: readonly Acceptance[] = [
     never: ["true", "false"],
     why: "it is compiled into builds without modern PCI only",
   },
+  { function: "disconnect", condition: "isLegacyPci(device)", never: ["true"], why: NO_STRUCTURES },
+  { function: "disconnect", condition: "isMmio(device)", never: ["true"], why: NO_STRUCTURES },
   { function: "allowMemoryAccess", condition: "isLegacyPci(device)", never: ["true"], why: NO_MMIO },
   { function: "forbidMemoryAccess", condition: "isLegacyPci(device)", never: ["true"], why: NO_MMIO },
   {
@@ -184,12 +209,12 @@ export const acceptances: readonly Acceptance[] = [
   },
   ...leftByRun("transmitRun", {
     "at != end": "true",
-    "rest - 1 >= bytesMax": "false",
+    "rest - 1 >= device.frameBytesMax": "false",
     "pointerRangeFits(pointer, rest)": "true",
     "count != room": "true",
     "isRemembered(pointer)": "true",
     "rest != 0": "false",
-    "rest - 1 >= bytesMax - bytes": "false",
+    "rest - 1 >= device.frameBytesMax - bytes": "false",
     "bytes < ETHERNET_HEADER_BYTES": "false",
   }),
 ];
