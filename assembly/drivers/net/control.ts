@@ -32,7 +32,7 @@ import {
   VLANS,
 } from "./control-wire";
 import { NetDevice } from "./device";
-import { DUPLEX, MAC, SPEED, TRANSMIT_QUEUE, VIRTIO_NET_F_STATUS, VIRTIO_NET_S_ANNOUNCE } from "./wire";
+import { DUPLEX, MAC, RECEIVE_QUEUE, SPEED, TRANSMIT_QUEUE, VIRTIO_NET_F_STATUS, VIRTIO_NET_S_ANNOUNCE } from "./wire";
 
 /** What the control queue is for. */
 const COMMANDS: u64 =
@@ -234,41 +234,30 @@ function sendCoalescing(device: NetDevice, queue: u32, packets: u32, microsecond
  */
 export function restoreSettings(device: NetDevice): void {
   const control = device.control;
-  let isAll = control.mac == 0 || setMac(device, control.mac) == Result.OK;
-  if (control.hasTable) isAll = restoreTable(device) && isAll;
-  if (control.vlans != 0) isAll = restoreVlans(device) && isAll;
-  if (control.coalescingSet != 0) isAll = restoreCoalescing(device) && isAll;
+  if (control.mac != 0) note(device, setMac(device, control.mac));
+  if (control.hasTable) note(device, sendTable(device, control.table, control.stations, control.groups));
+  if (control.vlans != 0) restoreVlans(device);
+  if (control.coalescingSet & 1) {
+    note(device, sendCoalescing(device, RECEIVE_QUEUE, control.receivePackets, control.receiveMicroseconds));
+  }
+  if (control.coalescingSet & 2) {
+    note(device, sendCoalescing(device, TRANSMIT_QUEUE, control.transmitPackets, control.transmitMicroseconds));
+  }
   // PROMISC last: as long as it is on, no frame is lost by a filter that is not whole.
   for (let mode = MODES; mode-- != 0;) {
-    if (!((control.modesSet >> mode) & 1)) continue;
-    isAll = setMode(device, mode, (control.modes >> mode) & 1) == Result.OK && isAll;
+    if ((control.modesSet >> mode) & 1) note(device, setMode(device, mode, (control.modes >> mode) & 1));
   }
-  if (!isAll && device.state == DeviceState.RUNNING) device.raise(Event.SETTINGS);
 }
 
-function restoreTable(device: NetDevice): bool {
-  const control = device.control;
-  return sendTable(device, control.table, control.stations, control.groups) == Result.OK;
+/** A device that broke, or went, says so itself. */
+function note(device: NetDevice, result: i32): void {
+  if (result != Result.OK && device.state == DeviceState.RUNNING) device.raise(Event.SETTINGS);
 }
 
-function restoreVlans(device: NetDevice): bool {
-  let isAll = true;
+function restoreVlans(device: NetDevice): void {
   for (let id: u32 = 0; id < VLANS; id++) {
     const eight: u32 = load<u8>(device.control.vlans + (id >> 3));
     if (eight == 0) id |= 7;
-    else if ((eight >> (id & 7)) & 1) isAll = sendVlan(device, VIRTIO_NET_CTRL_VLAN_ADD, id) == Result.OK && isAll;
+    else if ((eight >> (id & 7)) & 1) note(device, sendVlan(device, VIRTIO_NET_CTRL_VLAN_ADD, id));
   }
-  return isAll;
-}
-
-function restoreCoalescing(device: NetDevice): bool {
-  const control = device.control;
-  let isAll = true;
-  if (control.coalescingSet & 1) {
-    isAll = sendCoalescing(device, 0, control.receivePackets, control.receiveMicroseconds) == Result.OK;
-  }
-  if (control.coalescingSet & 2) {
-    isAll = sendCoalescing(device, 1, control.transmitPackets, control.transmitMicroseconds) == Result.OK && isAll;
-  }
-  return isAll;
 }

@@ -101,15 +101,13 @@ function copyAddresses(to: u32, addresses: u32, count: u32, areGroups: bool): bo
  */
 export function net_set_mac(handle: u32, mac: u64): i32 {
   const device = cardOf(handle);
-  const ready = readiness(device, VIRTIO_NET_F_CTRL_MAC_ADDR);
+  const state = runningResult(changetype<Device>(device));
+  if (state != Result.OK) return state;
   // With that feature, the configuration is read-only.
-  const isWritable =
-    ready == Result.E_UNSUPPORTED &&
-    !device.accepted(VIRTIO_NET_F_CTRL_MAC_ADDR) &&
-    device.accepted(VIRTIO_NET_F_MAC) &&
-    !isModern(device) &&
-    hasConfiguration(device, MAC, 6);
-  if (ready != Result.OK && !isWritable) return ready;
+  const isPossible = device.accepted(VIRTIO_NET_F_CTRL_MAC_ADDR)
+    ? hasControlQueue(device)
+    : device.accepted(VIRTIO_NET_F_MAC) && !isModern(device) && hasConfiguration(device, MAC, 6);
+  if (!isPossible) return Result.E_UNSUPPORTED;
   return isStation(mac) ? setMac(device, mac) : <i32>Result.E_ARGUMENT;
 }
 
