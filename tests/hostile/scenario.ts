@@ -4,7 +4,7 @@
 import { BlockDevice } from "../../kernel-shim/emulated-pc/block/device.js";
 import type { Completion } from "../../kernel-shim/emulated-pc/completion.js";
 import { EntropyDevice } from "../../kernel-shim/emulated-pc/entropy/device.js";
-import { hostileReceiveFaults } from "../../kernel-shim/emulated-pc/hostile/hostile-device.js";
+import { hostileControlFaults, hostileReceiveFaults } from "../../kernel-shim/emulated-pc/hostile/hostile-device.js";
 import { HostileMachine } from "../../kernel-shim/emulated-pc/hostile/hostile-machine.js";
 import {
   type Mutation,
@@ -93,7 +93,11 @@ export function runScenario(options: ScenarioOptions): Outcome {
   const disk = new TracedDisk(DISK_SECTORS);
   const network = new TracedNetwork();
   const block = new BlockDevice({ backEnd: disk, serial: "a serial of 20 chars" });
-  const net = new NetDevice({ backend: network, receiveFaults: hostileReceiveFaults(mutations) });
+  const net = new NetDevice({
+    backend: network,
+    receiveFaults: hostileReceiveFaults(mutations),
+    controlFaults: hostileControlFaults(mutations),
+  });
   const entropy = new TracedEntropy();
   const rng = new EntropyDevice({ source: entropy.source, queueSizes: [pick(random, QUEUE_SIZES)] });
   const devices: VirtioDevice[] = pick(random, [[block], [net], [rng], [block, net], [rng, block], [net, rng, block]]);

@@ -3,6 +3,7 @@ import { BlockDevice } from "../block/device.js";
 import type { Random } from "../random.js";
 import type { VirtioDevice } from "../virtio/device.js";
 import { NetDevice } from "../net/device.js";
+import type { ControlFaults } from "../net/control.js";
 import type { ReceiveFaults } from "../net/receive.js";
 import type { CapabilityLies } from "./capability-lies.js";
 import { forge } from "./forgery.js";
@@ -83,6 +84,19 @@ export function hostileReceiveFaults(mutations: Mutations): ReceiveFaults {
       const other = random.below(count + 1);
       mutations.describe(`${other} of ${count} buffers come back`);
       return other;
+    },
+  };
+}
+
+/** What a hostile card makes of commands to its control queue; for the options of a NetDevice. */
+export function hostileControlFaults(mutations: Mutations): ControlFaults {
+  return {
+    answer: (commandClass, command) => {
+      const random = mutations.at("request");
+      if (random === null) return undefined;
+      const answer = pick(random, [null, 0, 1, 1, 2, 0xff]);
+      mutations.describe(`command ${commandClass}.${command}: ${answer ?? "no answer"}`);
+      return answer;
     },
   };
 }
