@@ -6,7 +6,14 @@ import { EmulatedPc } from "../../../kernel-shim/emulated-pc/machine.js";
 import { NetDevice as EmulatedCard, type NetDeviceOptions } from "../../../kernel-shim/emulated-pc/net/device.js";
 import { createLink } from "../../../kernel-shim/emulated-pc/net/link.js";
 import { profileOf } from "../../../kernel-shim/emulated-pc/profiles.js";
-import { Event, ReceiveMode, Result, type NetDevice, type NetOptions } from "../../../kernel-shim/javascript/index.js";
+import {
+  Event,
+  ReceiveMode,
+  Result,
+  TransportWanted,
+  type NetDevice,
+  type NetOptions,
+} from "../../../kernel-shim/javascript/index.js";
 import { loadStack } from "../../../kernel-shim/javascript/load.js";
 import { builds } from "../../hostile/modules.js";
 import type { Build } from "../../../kernel-shim/machine.js";
@@ -18,6 +25,7 @@ const VQ_NOTF_COAL = 2 ** 52;
 const NOTF_COAL = 2 ** 53;
 const SPEED_DUPLEX = 2 ** 63;
 const CTRL_VQ = 1n << 17n;
+const CTRL_MAC_ADDR = 1n << 23n;
 const ALL_FEATURES = 0xffff_fffd_ffff_ffffn;
 const UNKNOWN_SPEED = 0xffff_ffff;
 const UNKNOWN_DUPLEX = 0xff;
@@ -138,10 +146,62 @@ for (const build of builds) {
       });
     }
 
+    test("is unknown where the configuration ends before it", () => {
+      const options = { modernFeatures: VERSION_1 + SPEED_DUPLEX, speed: 1000, isFullDuplex: true };
+      for (const [bytes, speed] of [
+        [16, UNKNOWN_SPEED],
+        [17, 1000],
+      ] as const) {
+        const device = new EmulatedCard(options);
+        const machine = new EmulatedPc({ build, profile: profileOf("qemu-modern"), devices: [device] });
+        const stack = loadStack(machine);
+        stack.scan();
+        const pciFunction = machine.functionOf(device);
+        const [DEVICE_CFG, CFG_TYPE, LENGTH, VENDOR] = [4, 3, 12, 9] as const;
+        let at = pciFunction.read(0x34, 1);
+        while (pciFunction.read(at, 1) !== VENDOR || pciFunction.read(at + CFG_TYPE, 1) !== DEVICE_CFG) {
+          at = pciFunction.read(at + 1, 1);
+        }
+        pciFunction.poke(at + LENGTH, [bytes, 0, 0, 0]);
+        const card = stack.openNet(machine.addressOf(device), { features: ALL_FEATURES });
+        assert.equal(card.information().speed, speed, `${bytes} bytes`);
+      }
+    });
+
     test("is unknown without the feature", () => {
       const { card } = sceneOf(build, { modernFeatures: VERSION_1, speed: 1000, isFullDuplex: true });
       assert.equal(card.information().speed, UNKNOWN_SPEED);
       assert.equal(card.information().duplex, UNKNOWN_DUPLEX);
+    });
+  });
+
+  describe(`the address of a card, ${build}`, () => {
+    const MAC = Uint8Array.of(2, 0, 0, 1, 2, 3);
+
+    test("is not written into the configuration of a modern device", () => {
+      const { card, device, machine } = sceneOf(build, {}, { features: ALL_FEATURES & ~CTRL_MAC_ADDR });
+      const before = device.mac;
+      assertThrowsResult(() => card.setMac(MAC), Result.E_UNSUPPORTED);
+      assert.equal(device.mac, before);
+      assert.deepEqual(machine.violations, []);
+    });
+
+    test("is not written where the registers end before it", () => {
+      for (const [bytes, result] of [
+        [0x104, Result.E_UNSUPPORTED],
+        [0x108, Result.OK],
+      ] as const) {
+        const device = new EmulatedCard();
+        const machine = new EmulatedPc({ build, profile: profileOf("microvm-1"), devices: [device] });
+        const { base } = machine.slotOf(device);
+        const options = { transport: TransportWanted.MMIO, mmio_base: base, mmio_bytes: bytes };
+        const features = ALL_FEATURES & ~CTRL_MAC_ADDR;
+        const card = loadStack(machine).openNet(Number(BigInt.asUintN(32, base)), { ...options, features });
+        if (result === Result.OK) card.setMac(MAC);
+        else assertThrowsResult(() => card.setMac(MAC), result);
+        assert.equal(device.mac, result === Result.OK ? "02:00:00:01:02:03" : "52:54:00:12:34:56");
+        assert.deepEqual(machine.violations, []);
+      }
     });
   });
 

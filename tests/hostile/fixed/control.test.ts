@@ -128,6 +128,23 @@ for (const { name, id, give } of commands) {
   });
 }
 
+describe("the end of a VLAN, once it was let in", () => {
+  onBothBuilds("that is refused leaves it where it is, also after a reset", (build) => {
+    const ground = new ControlGround(build);
+    const { card } = ground;
+    card.addVlan(3);
+    ground.answers(1, [2, 1]);
+    assert.throws(() => card.removeVlan(3), hasCode(Result.E_REFUSED));
+    card.reset();
+    assert.deepEqual(ground.settings.vlans, [3]);
+    ground.answers(undefined);
+    card.removeVlan(3);
+    card.reset();
+    assert.deepEqual(ground.settings.vlans, []);
+    ground.recovers();
+  });
+});
+
 describe("a command", () => {
   onBothBuilds("is answered whatever the device says of how much it wrote", (build) => {
     for (const length of [0, 2, 0xffff_ffff]) {
@@ -156,10 +173,21 @@ describe("a command", () => {
           [field, (queue: number, right: number) => (queue === CONTROL_QUEUE ? value() : right)] as const,
       );
       Object.assign(ground.device.faults, Object.fromEntries(entries));
+      const start = ground.machine.pc.time.now;
       assert.throws(() => card.addVlan(1), hasCode(Result.E_BROKEN));
+      assert.ok(ground.machine.pc.time.now - start < ANSWER_MIN, "at once");
       ground.isBrokenWith(message);
     });
   }
+
+  onBothBuilds("that is answered is waited for no longer", (build) => {
+    const ground = new ControlGround(build);
+    const { card } = ground;
+    const start = ground.machine.pc.time.now;
+    card.addVlan(1);
+    assert.ok(ground.machine.pc.time.now - start < ANSWER_MIN / 10);
+    ground.recovers();
+  });
 
   onBothBuilds("that was used already cannot be used again by the next", (build) => {
     const ground = new ControlGround(build);
@@ -269,9 +297,14 @@ describe("settings after a reset", () => {
       const ground = new ControlGround(build);
       const { card } = ground;
       ground.setAll();
-      ground.answers(null);
+      let asked = 0;
+      ground.controlFaults.answer = () => {
+        asked++;
+        return null;
+      };
       const start = ground.machine.pc.time.now;
       assert.throws(() => card.reset(), hasCode(Result.E_BROKEN));
+      assert.equal(asked, 1, "nothing more is asked of a card that does not answer");
       assert.ok(ground.machine.pc.time.now - start <= ANSWER_MAX + ANSWER_MIN);
       assert.equal(card.events() & Event.SETTINGS, 0);
       assert.throws(() => card.receive(), hasCode(Result.E_BROKEN));

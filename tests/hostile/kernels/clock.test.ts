@@ -119,6 +119,44 @@ describe("a clock that", () => {
     ground.closes();
   });
 
+  onBothBuilds("is slow leaves a card time enough for its answer", (build) => {
+    const ground = new RawCard({ build });
+    ground.ok(ground.open());
+    const { lies } = ground.kernel;
+    let now = 0n;
+    let turns = 0;
+    const honest = ground.machine.kernel;
+    lies.now_ns = () => now++;
+    // More turns than a clock may stand still for, twice.
+    lies.relax = () => {
+      if (turns++ > 2_100_000) honest.relax();
+    };
+    assert.equal(ground.module.exports.net_add_vlan(ground.handle, 1), Result.OK);
+    assert.ok(turns > 2_100_000);
+    ground.kernel.lies = {};
+    ground.works();
+    ground.closes();
+  });
+
+  onBothBuilds("jumps ahead whenever it is read does not hide an answer that is there", (build) => {
+    const ground = new RawCard({ build });
+    ground.ok(ground.open());
+    const { lies } = ground.kernel;
+    let now = 0n;
+    let readings = 0;
+    lies.relax = () => undefined;
+    lies.now_ns = () => {
+      // The device answers after the last look at the ring, and before the clock is read for the last time.
+      if (++readings === 4) ground.wait();
+      return (now += 10n * SECOND);
+    };
+    assert.equal(ground.module.exports.net_add_vlan(ground.handle, 1), Result.OK);
+    assert.equal(readings, 4);
+    ground.kernel.lies = {};
+    ground.works();
+    ground.closes();
+  });
+
   onBothBuilds("jumps ahead once while a card is asked something does not break it", (build) => {
     const ground = new RawCard({ build });
     ground.ok(ground.open());

@@ -4,7 +4,14 @@
  */
 
 import assert from "node:assert/strict";
-import { Event, Result, TransportWanted, type NetDevice } from "../../../kernel-shim/javascript/index.js";
+import {
+  Event,
+  Message,
+  ReceiveMode,
+  Result,
+  TransportWanted,
+  type NetDevice,
+} from "../../../kernel-shim/javascript/index.js";
 import type { Case, CaseContext } from "../../cases/context.js";
 import {
   assertSameFrame,
@@ -26,6 +33,9 @@ import { receiveWays, transmitWays, type Way } from "./ways.js";
 
 const RECEIVE_QUEUE = 0;
 const TRANSMIT_QUEUE = 1;
+const CONTROL_QUEUE = 2;
+/** What a card has at least to answer a command. */
+const ANSWER_NANOSECONDS = 1_000_000_000n;
 /** Sizes of the frames that are sent and delivered while the card works, for the counters. */
 const SENT_BYTES = 100;
 const DELIVERED_BYTES = 300;
@@ -191,6 +201,28 @@ const others: readonly Case[] = [
       }
       assert.equal(card.statistics().resets, BigInt(rounds));
       assert.equal(card.statistics().frames_received, BigInt(rounds));
+    },
+  },
+  {
+    name: "a command to a silent card fails within its time, and a reset sets again what was set before",
+    cards: [{}],
+    run(context) {
+      const card = open(context);
+      card.addVlan(7);
+      card.setReceiveMode(ReceiveMode.ALLMULTI, true);
+      makeSilent(context, card, bad);
+      const { kernel } = context.machine;
+      const start = kernel.now_ns();
+      context.expectedLog.push({ message: Message.TIMED_OUT, first: card.handle, second: CONTROL_QUEUE });
+      assertThrowsResult(() => card.addVlan(8), Result.E_BROKEN);
+      assert.ok(kernel.now_ns() - start >= ANSWER_NANOSECONDS);
+      assert.equal(card.events() & Event.BROKEN, Event.BROKEN);
+      assertThrowsResult(() => card.addVlan(8), Result.E_BROKEN);
+      card.reset();
+      const { modes, vlans } = context.card().filters();
+      assert.deepEqual([...modes].sort(), ["allmulti", "promisc"]);
+      assert.deepEqual(vlans, new Set([7]));
+      assertWorks(context, card, 1);
     },
   },
   {
