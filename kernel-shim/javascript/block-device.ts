@@ -4,11 +4,13 @@
 
 import {
   BlockInformationLayout,
+  BlockLifetimeLayout,
   BlockOperation,
   BlockRequestLayout,
   BlockStatisticsLayout,
   Result,
   type BlockInformation,
+  type BlockLifetime,
   type BlockStatistics,
   type PciFunction,
   type Segment,
@@ -19,6 +21,7 @@ import { Device, DeviceTimeout } from "./device.js";
 import { check } from "./error.js";
 import { formatPciAddress } from "./pci.js";
 import { RecordArray } from "./private-memory.js";
+import { RangeLists, type BlockRange } from "./ranges.js";
 import { readRecord, writeUint64 } from "./records.js";
 import { SegmentLists } from "./segments.js";
 
@@ -29,8 +32,10 @@ export interface BlockRequest {
   /** First sector of 512 bytes; `READ` and `WRITE` only. */
   sector?: number | bigint;
   operation: BlockOperation;
-  /** Where the data lies or goes; none for `FLUSH`, one of 20 bytes for `GET_ID`. */
+  /** Where the data lies or goes; none for `FLUSH`, one of 20 bytes for `GET_ID`, one of 6 for `GET_LIFETIME`. */
   segments: readonly Segment[];
+  /** In the place of segments, for `DISCARD`, `WRITE_ZEROES` and `SECURE_ERASE`. */
+  ranges?: readonly BlockRange[];
 }
 
 /** What became of a batch: the first `accepted` are under way. */
@@ -45,16 +50,18 @@ export const SECTOR_BYTES = 512;
 
 /** Bytes that the blocking conveniences move at once, at most. */
 const TRANSFER_BYTES = 256 * 1024;
-/** Bytes of the serial number. [virtio-1.2 §5.2.6] */
+/** Bytes of the serial number, and of what `GET_LIFETIME` reads. [virtio-1.2 §5.2.6] */
 const ID_BYTES = 20;
 const REQUESTS = 256;
+const LIFETIME_BYTES = 6;
 const NO_SEGMENTS: readonly Segment[] = [];
 
-const { token, sector, operation, segments, segment_count, result } = BlockRequestLayout.fields;
+const { token, sector, operation, flags, priority, segments, segment_count, result } = BlockRequestLayout.fields;
 
 export class BlockDevice extends Device {
   private readonly requests: RecordArray;
   private readonly segmentLists: SegmentLists;
+  private readonly rangeLists: RangeLists;
   private readonly informationRecord: RecordArray;
   private readonly statisticsRecord: RecordArray;
   /** Where the conveniences' data passes through; 0 until the first of them, and while a request that got lost has it. */
@@ -66,6 +73,7 @@ export class BlockDevice extends Device {
     const { privateMemory, view } = context;
     this.requests = new RecordArray(privateMemory, BlockRequestLayout.size, REQUESTS);
     this.segmentLists = new SegmentLists(view, privateMemory);
+    this.rangeLists = new RangeLists(view, privateMemory);
     this.informationRecord = new RecordArray(privateMemory, BlockInformationLayout.size, 1);
     this.statisticsRecord = new RecordArray(privateMemory, BlockStatisticsLayout.size, 1);
   }
@@ -90,6 +98,7 @@ export class BlockDevice extends Device {
     const { view } = this.context;
     this.requests.reserve(requests.length);
     this.segmentLists.begin(requests);
+    this.rangeLists.begin(requests);
     let record = this.requests.pointer;
     for (const request of requests) {
       writeUint64(view, record + token.offset, request.token);
@@ -140,16 +149,36 @@ export class BlockDevice extends Device {
 
   /** Waits until everything completed before has reached stable storage. */
   flush(): void {
-    check("flush", this.execute(BlockOperation.FLUSH, 0, NO_SEGMENTS));
+    check("flush", this.execute({ operation: BlockOperation.FLUSH, segments: NO_SEGMENTS }));
+  }
+
+  /** Tells the disk that what these ranges hold is not needed any more, and waits for it. */
+  discard(ranges: readonly BlockRange[]): void {
+    const operation = BlockOperation.DISCARD;
+    check("discard", this.execute({ operation, segments: NO_SEGMENTS, ranges }));
+  }
+
+  /** Waits until these ranges read as zeroes. */
+  writeZeroes(ranges: readonly BlockRange[]): void {
+    const operation = BlockOperation.WRITE_ZEROES;
+    check("writeZeroes", this.execute({ operation, segments: NO_SEGMENTS, ranges }));
+  }
+
+  /** Waits until nobody can get back what these ranges held. */
+  secureErase(ranges: readonly BlockRange[]): void {
+    const operation = BlockOperation.SECURE_ERASE;
+    check("secureErase", this.execute({ operation, segments: NO_SEGMENTS, ranges }));
+  }
+
+  /** How worn the storage is. */
+  lifetime(): BlockLifetime {
+    const bytes = this.executeInto("lifetime", BlockOperation.GET_LIFETIME, LIFETIME_BYTES);
+    return readRecord(new DataView(bytes.buffer, bytes.byteOffset), BlockLifetimeLayout, 0);
   }
 
   /** The disk's serial number, of at most 20 characters. */
   id(): string {
-    const { machine } = this.context;
-    const pointer = this.buffer(ID_BYTES);
-    machine.writeBuffer(pointer, new Uint8Array(ID_BYTES));
-    check("id", this.execute(BlockOperation.GET_ID, 0, [{ pointer, length: ID_BYTES }]));
-    const bytes = machine.readBuffer(pointer, ID_BYTES);
+    const bytes = this.executeInto("id", BlockOperation.GET_ID, ID_BYTES);
     const end = bytes.indexOf(0);
     return String.fromCharCode(...bytes.subarray(0, end < 0 ? ID_BYTES : end));
   }
@@ -168,6 +197,7 @@ export class BlockDevice extends Device {
   protected override releaseRecords(): void {
     this.requests.dispose();
     this.segmentLists.dispose();
+    this.rangeLists.dispose();
     this.informationRecord.dispose();
     this.statisticsRecord.dispose();
   }
@@ -175,9 +205,13 @@ export class BlockDevice extends Device {
   private writeRequest(record: number, request: Omit<BlockRequest, "token">): void {
     const { view } = this.context;
     writeUint64(view, record + sector.offset, request.sector ?? 0);
-    view.setUint32(record + operation.offset, request.operation, true);
-    view.setUint32(record + segments.offset, this.segmentLists.add(request.segments), true);
-    view.setUint32(record + segment_count.offset, request.segments.length, true);
+    const { ranges } = request;
+    view.setUint8(record + operation.offset, request.operation);
+    view.setUint8(record + flags.offset, 0);
+    view.setUint16(record + priority.offset, 0, true);
+    const list = ranges === undefined ? this.segmentLists.add(request.segments) : this.rangeLists.add(ranges);
+    view.setUint32(record + segments.offset, list, true);
+    view.setUint32(record + segment_count.offset, (ranges ?? request.segments).length, true);
     view.setInt32(record + result.offset, 0, true);
   }
 
@@ -202,7 +236,8 @@ export class BlockDevice extends Device {
       if (direction === BlockOperation.WRITE) {
         machine.writeBuffer(pointer, bytes.subarray(done, done + length));
       }
-      const outcome = this.execute(direction, first + done / SECTOR_BYTES, [{ pointer, length }]);
+      const sector = first + done / SECTOR_BYTES;
+      const outcome = this.execute({ operation: direction, sector, segments: [{ pointer, length }] });
       if (outcome === Result.E_SEGMENTS && length > blockBytes) {
         pieceBytes = Math.max(blockBytes, Math.floor(length / 2 / blockBytes) * blockBytes);
         continue;
@@ -215,8 +250,17 @@ export class BlockDevice extends Device {
     }
   }
 
+  /** One request that reads so many bytes. */
+  private executeInto(what: string, requestOperation: BlockOperation, length: number): Uint8Array {
+    const { machine } = this.context;
+    const pointer = this.buffer(length);
+    machine.writeBuffer(pointer, new Uint8Array(length));
+    check(what, this.execute({ operation: requestOperation, segments: [{ pointer, length }] }));
+    return machine.readBuffer(pointer, length);
+  }
+
   /** One request from submission to completion. Returns its result, or why it was refused. */
-  private execute(requestOperation: BlockOperation, first: number, list: readonly Segment[]): number {
+  private execute(request: Omit<BlockRequest, "token">): number {
     let outcome: number | undefined;
     let lostBuffer = 0;
     const ownToken = this.completions.register((completedWith) => {
@@ -225,7 +269,7 @@ export class BlockDevice extends Device {
         this.context.freeBuffer(lostBuffer);
       }
     });
-    const refusal = this.submitOwn(ownToken, { operation: requestOperation, sector: first, segments: list });
+    const refusal = this.submitOwn(ownToken, request);
     if (refusal !== 0) {
       return refusal;
     }
@@ -236,7 +280,7 @@ export class BlockDevice extends Device {
       }, this.timeoutMilliseconds);
     } finally {
       // The device may still write there until the request comes back, from the device or from a reset.
-      if (outcome === undefined && list.length > 0) {
+      if (outcome === undefined && request.segments.length > 0) {
         lostBuffer = this.takeBuffer();
       }
     }
@@ -257,6 +301,7 @@ export class BlockDevice extends Device {
         // Room comes with completions that are taken.
         this.completions.collectOwn();
         this.segmentLists.begin([request]);
+        this.rangeLists.begin([request]);
         writeUint64(this.context.view, this.requests.pointer + token.offset, ownToken);
         this.writeRequest(this.requests.pointer, request);
         ({ refusal } = this.submitRecords(1));

@@ -20,6 +20,7 @@ export type { FieldWidth, GenericChain } from "./generic-device.js";
 export { NetDevice } from "./net-device.js";
 export type { OffloadFields, ReceivedFrame, ReceivedPiece, TransmitFrame } from "./net-device.js";
 export { formatPciAddress } from "./pci.js";
+export type { BlockRange } from "./ranges.js";
 export { RecordArray } from "./private-memory.js";
 export { readRecord, writeRecord } from "./records.js";
 export type { RecordOf } from "./records.js";

@@ -21,6 +21,8 @@ import type { OfferedFeatures } from "./features.js";
 export type Capability =
   /** Devices with a SIZE_MAX or SEG_MAX of the case's choice. */
   | "segment limits"
+  /** Disks that take several ranges at once or want them aligned, or have SECURE_ERASE or LIFETIME. */
+  | "further disk commands"
   /** Network cards whose transmit ring has a size of the case's choice, or a receive ring of fewer than 256 entries. */
   | "small network rings"
   /** A card without a MAC address of its own. */
@@ -35,6 +37,15 @@ export type Capability =
   | "power cycle"
   /** Devices without VERSION_1. */
   | "legacy devices";
+
+/** How much of an operation on ranges a disk takes at once. */
+export interface RangeLimits {
+  sectors: number;
+  /** 1 when left out; others need "further disk commands". */
+  ranges?: number;
+  /** Sectors: needs "further disk commands". */
+  alignment?: number;
+}
 
 /** A disk as the case wants it. What is left out is as the host has it. */
 export interface DiskDescription {
@@ -54,6 +65,14 @@ export interface DiskDescription {
   sizeMax?: number;
   /** Sectors that can neither be read nor written. */
   failingSectors?: readonly number[];
+  /** Offers DISCARD with these limits. */
+  discard?: RangeLimits;
+  /** Offers WRITE_ZEROES with these limits. */
+  writeZeroes?: RangeLimits;
+  /** Offers SECURE_ERASE with these limits: needs "further disk commands". */
+  secureErase?: RangeLimits;
+  /** Offers LIFETIME with these numbers: needs "further disk commands". */
+  lifetime?: readonly [preEndOfLife: number, typeA: number, typeB: number];
   offers?: OfferedFeatures;
   /** How many bridges lead from the root bus to the disk, one behind the other; 0 to 2, 0 when left out. */
   bridges?: number;

@@ -31,6 +31,10 @@ export const VIRTIO_BLK_F_BLK_SIZE = 1n << 6n;
 export const VIRTIO_BLK_F_FLUSH = 1n << 9n;
 export const VIRTIO_BLK_F_TOPOLOGY = 1n << 10n;
 export const VIRTIO_BLK_F_CONFIG_WCE = 1n << 11n;
+export const VIRTIO_BLK_F_DISCARD = 1n << 13n;
+export const VIRTIO_BLK_F_WRITE_ZEROES = 1n << 14n;
+export const VIRTIO_BLK_F_LIFETIME = 1n << 15n;
+export const VIRTIO_BLK_F_SECURE_ERASE = 1n << 16n;
 
 export const VIRTIO_F_ANY_LAYOUT = 1n << 27n;
 export const VIRTIO_F_INDIRECT_DESC = 1n << 28n;

@@ -102,6 +102,10 @@ class SparseDisk implements BlockBackEnd {
     }
   }
 
+  discard(sector: number, sectors: number): void {
+    for (let index = 0; index < sectors; index++) this.written.delete(sector + index);
+  }
+
   flush(): void {
     // Nothing is more stable than this memory.
   }
@@ -148,13 +152,17 @@ class EmulatedDisk implements TestDisk {
     private readonly vectors: number | undefined,
   ) {
     const { sectors = DEFAULT_SECTORS, content, readOnly = false, serial, offers, queueSize } = description;
-    const { blockSize, segMax, sizeMax, failingSectors } = description;
+    const { blockSize, segMax, sizeMax, failingSectors, discard, writeZeroes, secureErase, lifetime } = description;
     this.backEnd = content === "zeros" ? new SparseDisk(sectors) : new MemoryDisk(initialSectors(0, sectors), readOnly);
     const also =
       (readOnly ? bits.VIRTIO_BLK_F_RO : 0n) |
       (blockSize === undefined ? 0n : bits.VIRTIO_BLK_F_BLK_SIZE) |
       (segMax === undefined ? 0n : bits.VIRTIO_BLK_F_SEG_MAX) |
-      (sizeMax === undefined ? 0n : bits.VIRTIO_BLK_F_SIZE_MAX);
+      (sizeMax === undefined ? 0n : bits.VIRTIO_BLK_F_SIZE_MAX) |
+      (discard === undefined ? 0n : bits.VIRTIO_BLK_F_DISCARD) |
+      (writeZeroes === undefined ? 0n : bits.VIRTIO_BLK_F_WRITE_ZEROES) |
+      (secureErase === undefined ? 0n : bits.VIRTIO_BLK_F_SECURE_ERASE) |
+      (lifetime === undefined ? 0n : bits.VIRTIO_BLK_F_LIFETIME);
     const common: VirtioDeviceOptions = {
       features: offered(profile.block.features + profile.ringFeatures, offers, also),
       ...(queueSize === undefined ? {} : { queueSizes: [queueSize] }),
@@ -166,6 +174,10 @@ class EmulatedDisk implements TestDisk {
       ...(blockSize === undefined ? {} : { blockSize }),
       ...(segMax === undefined ? {} : { segMax }),
       ...(sizeMax === undefined ? {} : { sizeMax }),
+      ...(discard === undefined ? {} : { discard: { ranges: 1, ...discard } }),
+      ...(writeZeroes === undefined ? {} : { writeZeroes: { ranges: 1, ...writeZeroes } }),
+      ...(secureErase === undefined ? {} : { secureErase: { ranges: 1, ...secureErase } }),
+      ...(lifetime === undefined ? {} : { lifetime }),
     });
     if (failingSectors !== undefined) {
       const IOERR = 1;

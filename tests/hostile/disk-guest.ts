@@ -3,6 +3,7 @@ import {
   BlockInformationLayout,
   BlockOperation,
   BlockOptionsLayout,
+  BlockRangeLayout,
   BlockRequestLayout,
   BlockStatisticsLayout,
   Result,
@@ -22,6 +23,11 @@ import { sectorsOf, type TracedDisk } from "./traced-disk.js";
 const BUFFER_BYTES = 16 * 1024;
 const BUFFERS = 8;
 const ID_BYTES = 20;
+const LIFETIME_BYTES = 6;
+const { READ, WRITE, FLUSH, GET_ID, GET_LIFETIME, DISCARD, WRITE_ZEROES, SECURE_ERASE } = BlockOperation;
+const ON_RANGES: readonly number[] = [DISCARD, WRITE_ZEROES, SECURE_ERASE];
+/** Reads and writes most often. */
+const OPERATIONS = [READ, READ, READ, READ, WRITE, WRITE, WRITE, WRITE, FLUSH, GET_ID, GET_LIFETIME, ...ON_RANGES];
 /** Entries of an indirect table of the stack's. */
 const TABLE_ENTRIES = 32;
 
@@ -34,7 +40,10 @@ interface DiskRequest {
   readonly version: number;
   /** How often its sectors had been touched when it was submitted. */
   readonly touched: Uint32Array;
+  readonly ranges?: readonly Range[];
 }
+
+type Range = Partial<RecordOf<typeof BlockRangeLayout>>;
 
 const COMPLETION_RESULTS: readonly number[] = [
   Result.OK,
@@ -76,7 +85,7 @@ export class DiskGuest extends DeviceGuest {
     );
     const decide = device.onRequest;
     device.onRequest = (request) => {
-      if (request.type === BlockOperation.GET_ID) this.identified++;
+      if (request.type === GET_ID || request.type === GET_LIFETIME) this.identified++;
       return decide?.(request);
     };
   }
@@ -122,9 +131,9 @@ export class DiskGuest extends DeviceGuest {
     const sector = this.context.random.below(this.disk.sectors - 16);
     const first = sector - (sector % 8);
     for (const version of [1, 0]) {
-      this.transfer(BlockOperation.WRITE, first, version);
-      if (this.canFlush) this.transfer(BlockOperation.FLUSH, 0, 0);
-      this.transfer(BlockOperation.READ, first, version);
+      this.transfer(WRITE, first, version);
+      if (this.canFlush) this.transfer(FLUSH, 0, 0);
+      this.transfer(READ, first, version);
     }
   }
 
@@ -179,7 +188,7 @@ export class DiskGuest extends DeviceGuest {
     for (let number = 0; number < count; number++) {
       const buffer = this.freeBuffers.pop();
       if (buffer === undefined) break;
-      const operation = pick(random, [0, 0, 0, 1, 1, 1, BlockOperation.FLUSH, BlockOperation.GET_ID]);
+      const operation = pick(random, OPERATIONS);
       const lengths = this.lengthsFor(operation);
       const bytes = lengths.reduce((sum, length) => sum + length, 0);
       // Mostly within the disk that there is, whatever the device said of its capacity.
@@ -189,10 +198,14 @@ export class DiskGuest extends DeviceGuest {
       const unit = Math.min(this.blockSize, 4096) / SECTOR_BYTES;
       const aligned = sector - (sector % unit);
       const touched = this.disk.touched.slice(aligned, aligned + bytes / SECTOR_BYTES);
-      if (operation === BlockOperation.WRITE) {
+      if (operation === WRITE) {
         this.context.machine.writeBuffer(buffer, sectorsOf(aligned, bytes, 0));
       }
-      requests.push({ request: { operation, sector: aligned, bytes, buffer, version: 0, touched }, lengths });
+      const ranges = ON_RANGES.includes(operation) ? { ranges: this.chooseRanges(operation) } : {};
+      requests.push({
+        request: { operation, sector: aligned, bytes, buffer, version: 0, touched, ...ranges },
+        lengths,
+      });
     }
     this.submit(requests);
   }
@@ -200,8 +213,9 @@ export class DiskGuest extends DeviceGuest {
   /** Segments of a request: whole sectors in all, not each. */
   private lengthsFor(operation: number): number[] {
     const { random } = this.context;
-    if (operation === BlockOperation.FLUSH) return [];
-    if (operation === BlockOperation.GET_ID) return [ID_BYTES];
+    if (operation === FLUSH || ON_RANGES.includes(operation)) return [];
+    if (operation === GET_ID) return [ID_BYTES];
+    if (operation === GET_LIFETIME) return [LIFETIME_BYTES];
     let left = SECTOR_BYTES * (1 + random.below(BUFFER_BYTES / SECTOR_BYTES));
     if (random.below(4) > 0) left = Math.ceil(left / Math.min(this.blockSize, 4096)) * Math.min(this.blockSize, 4096);
     const lengths: number[] = [];
@@ -211,6 +225,19 @@ export class DiskGuest extends DeviceGuest {
       left -= length;
     }
     return lengths;
+  }
+
+  /** Ranges that mostly make sense. */
+  private chooseRanges(operation: number): Range[] {
+    const { random } = this.context;
+    const unit = random.below(8) === 0 ? 1 : Math.min(this.blockSize, 4096) / SECTOR_BYTES;
+    return Array.from({ length: 1 + random.below(4) }, () => {
+      const sector = unit * random.below(Math.ceil(this.disk.sectors / unit));
+      const left = random.below(16) === 0 ? 2 ** 31 : this.disk.sectors - sector;
+      const sectors = unit * (1 + random.below(Math.max(Math.floor(left / unit), 1)));
+      const flags = operation === WRITE_ZEROES && random.below(2) === 0 ? 1 : 0;
+      return { sector: BigInt(sector), num_sectors: sectors, flags };
+    });
   }
 
   /** Submits requests, each in one buffer. Returns how many were accepted, or the negative result. */
@@ -230,12 +257,14 @@ export class DiskGuest extends DeviceGuest {
         });
         pages += Math.ceil(request.bytes / 4096) + lengths.length;
         segmentCount += lengths.length;
+        const { ranges = [] } = request;
+        const list = segments.length === 0 ? 0 : module.pass(SegmentLayout, segments);
         return {
           token: tokens[index] ?? 0n,
           sector: BigInt(request.sector),
           operation: request.operation,
-          segments: segments.length === 0 ? 0 : module.pass(SegmentLayout, segments),
-          segment_count: segments.length,
+          segments: ranges.length === 0 ? list : module.pass(BlockRangeLayout, ranges),
+          segment_count: segments.length + ranges.length,
           result: UNTOUCHED,
         };
       }),
@@ -263,17 +292,20 @@ export class DiskGuest extends DeviceGuest {
     const [operation, ...segments] = pick<[number, ...{ pointer: number; length: number }[]]>(random, [
       [99, sector],
       [0xffff_ffff],
-      [BlockOperation.READ],
-      [BlockOperation.READ, { ...sector, length: 0 }, sector],
-      [BlockOperation.READ, { ...sector, length: 0xffff_ffff }, { ...sector, length: 0xffff_ffff }],
-      [BlockOperation.READ, { ...sector, length: 1 }],
+      [READ],
+      [READ, { ...sector, length: 0 }, sector],
+      [READ, { ...sector, length: 0xffff_ffff }, { ...sector, length: 0xffff_ffff }],
+      [READ, { ...sector, length: 1 }],
       // Not lent: nobody's, and the page behind a buffer's last.
-      [BlockOperation.READ, { pointer: 4096, length: SECTOR_BYTES }],
-      [BlockOperation.WRITE, sector, { pointer: end, length: SECTOR_BYTES }],
-      [BlockOperation.WRITE, { pointer: 0xffff_f000, length: 2 * SECTOR_BYTES }],
-      [BlockOperation.FLUSH, sector],
-      [BlockOperation.FLUSH, { ...sector, length: 0xffff_ffff }],
-      [BlockOperation.GET_ID, { ...sector, length: ID_BYTES + 1 }],
+      [READ, { pointer: 4096, length: SECTOR_BYTES }],
+      [WRITE, sector, { pointer: end, length: SECTOR_BYTES }],
+      [WRITE, { pointer: 0xffff_f000, length: 2 * SECTOR_BYTES }],
+      [FLUSH, sector],
+      [DISCARD],
+      [SECURE_ERASE, { pointer: 0, length: 0 }],
+      [GET_LIFETIME, { ...sector, length: LIFETIME_BYTES - 1 }],
+      [FLUSH, { ...sector, length: 0xffff_ffff }],
+      [GET_ID, { ...sector, length: ID_BYTES + 1 }],
     ]);
     const { isPastRecords, array } = this.passNonsense(operation, segments);
     const bound = bounds.submitImports(this.place.costs, this.ring, 1, 2 ** 20, segments.length);
@@ -334,7 +366,7 @@ export class DiskGuest extends DeviceGuest {
       const isDone = (this.disk.touched[sector + index] ?? 0) > (touched[index] ?? 0);
       expect(isDone, "what succeeds was performed", () => `sector ${sector + index}`);
     }
-    if (operation === BlockOperation.READ) {
+    if (operation === READ) {
       const isSame = Buffer.compare(machine.readBuffer(buffer, bytes), sectorsOf(sector, bytes, version)) === 0;
       expect(isSame, "a read that succeeds gives what is on the disk", () => `sector ${sector}`);
     }
@@ -345,9 +377,9 @@ export class DiskGuest extends DeviceGuest {
     const { machine } = this.context;
     const buffer = this.freeBuffers.pop();
     expect(buffer !== undefined, "buffers come back", () => "");
-    const bytes = operation === BlockOperation.FLUSH ? 0 : 8 * SECTOR_BYTES;
+    const bytes = operation === FLUSH ? 0 : 8 * SECTOR_BYTES;
     const data = sectorsOf(sector, bytes, version);
-    machine.writeBuffer(buffer, operation === BlockOperation.WRITE ? data : new Uint8Array(bytes));
+    machine.writeBuffer(buffer, operation === WRITE ? data : new Uint8Array(bytes));
     const request = { operation, sector, bytes, buffer, version, touched: new Uint32Array(0) };
     const lengths = bytes === 0 ? [] : [SECTOR_BYTES, bytes - SECTOR_BYTES];
     const name = `operation ${operation}`;
@@ -355,7 +387,7 @@ export class DiskGuest extends DeviceGuest {
     const { completedOk } = this;
     this.waitFor(name, () => this.poll(1) === 1);
     expect(this.completedOk === completedOk + 1, "a request to a device that keeps the rules succeeds", () => name);
-    if (operation !== BlockOperation.READ) return;
+    if (operation !== READ) return;
     const isSame = Buffer.compare(machine.readBuffer(buffer, bytes), data) === 0;
     expect(isSame, "what was written is read back", () => `sector ${sector}, version ${version}`);
   }

@@ -1,7 +1,8 @@
 /**
  * One input of the campaign: a machine, its devices, what they do and what their guests do, all of it from one seed.
  */
-import { BlockDevice } from "../../kernel-shim/emulated-pc/block/device.js";
+import { BlockDevice, type BlockDeviceOptions } from "../../kernel-shim/emulated-pc/block/device.js";
+import type { RangeLimits } from "../../kernel-shim/emulated-pc/block/ranges.js";
 import type { Completion } from "../../kernel-shim/emulated-pc/completion.js";
 import { EntropyDevice } from "../../kernel-shim/emulated-pc/entropy/device.js";
 import { hostileControlFaults, hostileReceiveFaults } from "../../kernel-shim/emulated-pc/hostile/hostile-device.js";
@@ -84,6 +85,17 @@ function memoryOfMapped(): WebAssembly.Memory {
   return mappedMemory;
 }
 
+/** What a disk takes of operations on ranges, if it has any. */
+function chooseCommands(random: Random): Partial<BlockDeviceOptions> {
+  if (random.below(4) === 0) return {};
+  const limits = (): RangeLimits => ({
+    sectors: pick(random, [0, 1, 8, 64, 0xffff_ffff]),
+    ranges: pick(random, [0, 1, 2, 40]),
+    alignment: pick(random, [0, 1, 7, 8, 64]),
+  });
+  return { discard: limits(), writeZeroes: limits(), secureErase: limits(), lifetime: [1, 2, 3] };
+}
+
 /** Runs one input. Never throws because of the stack. */
 export function runScenario(options: ScenarioOptions): Outcome {
   const { build, seed, only } = options;
@@ -92,7 +104,7 @@ export function runScenario(options: ScenarioOptions): Outcome {
   const profile = chooseProfile(random);
   const disk = new TracedDisk(DISK_SECTORS);
   const network = new TracedNetwork();
-  const block = new BlockDevice({ backEnd: disk, serial: "a serial of 20 chars" });
+  const block = new BlockDevice({ backEnd: disk, serial: "a serial of 20 chars", ...chooseCommands(random) });
   const net = new NetDevice({
     backend: network,
     receiveFaults: hostileReceiveFaults(mutations),

@@ -43,8 +43,17 @@ export class TracedDisk implements BlockBackEnd {
   }
 
   write(sector: number, source: Uint8Array): void {
+    // Zeroes, which no data begins with: what is read stays what can be told.
+    if (source[0] === 0) {
+      this.touch(sector, source.length);
+      return;
+    }
     this.bytes.set(source, sector * SECTOR_BYTES);
     this.touch(sector, source.length);
+  }
+
+  discard(sector: number, sectors: number): void {
+    this.touch(sector, sectors * SECTOR_BYTES);
   }
 
   flush(): void {

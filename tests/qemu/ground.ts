@@ -56,6 +56,7 @@ const EXPECTED_WARNING = /warning: hub \d+ is not connected to host network$/;
 
 const CANNOT: ReadonlyMap<Capability, string> = new Map([
   ["segment limits", "QEMU derives seg_max from the queue and has no size_max"],
+  ["further disk commands", "QEMU takes one range at once, and has neither SECURE_ERASE nor LIFETIME"],
   ["small network rings", "QEMU's receive rings have 256 entries at least, its transmit rings always"],
   ["card without address", "QEMU gives every card an address"],
   ["scattered memory", "pointers are physical addresses here"],
@@ -178,6 +179,7 @@ function fillDisk(file: string, { sectors = DEFAULT_SECTORS, content }: DiskDesc
 
 function diskDevice(file: string, index: number, description: DiskDescription): BlockDevice {
   const { readOnly = false, serial, blockSize, queueSize, failingSectors, offers, bridges = 0 } = description;
+  const { discard, writeZeroes } = description;
   const image = { driver: "file", filename: file, "read-only": readOnly };
   const failing = failingSectors && {
     source: `json:${JSON.stringify({
@@ -196,12 +198,15 @@ function diskDevice(file: string, index: number, description: DiskDescription): 
     id: `disk${index}`,
     ...(failing ?? { file }),
     readOnly,
+    driveProperties: { discard: "unmap" },
     ...(serial === undefined ? {} : { serial }),
     // Slot 0 of a bridge's bus is for its hot-plug controller.
     ...(bridges === 0 ? {} : { bus: `bridge${bridges}`, address: (2 + index).toString(16) }),
     properties: {
       ...(blockSize === undefined ? {} : { logical_block_size: blockSize, physical_block_size: blockSize }),
       ...(queueSize === undefined ? {} : { "queue-size": queueSize }),
+      ...(discard === undefined ? {} : { "max-discard-sectors": discard.sectors }),
+      ...(writeZeroes === undefined ? {} : { "max-write-zeroes-sectors": writeZeroes.sectors }),
       // Merged into one, requests would share each other's errors.
       ...(failingSectors === undefined ? {} : { "request-merging": false }),
       ...featureProperties(offers),

@@ -19,7 +19,7 @@ const MEMORY_BYTES = 4 * 1024 * 1024;
 const ARENA_BYTES = 160 * 1024;
 const RECORD_BYTES = 64 * 1024;
 const GUARD_BYTES = 4096;
-const PORTS = 64;
+const PORTS = 128;
 
 export interface RawGroundOptions {
   readonly build: Build;

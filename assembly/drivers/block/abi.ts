@@ -17,7 +17,10 @@ export class BlockOptions {
   queue_size_max: u32;
 }
 
-/** Operations of a `BlockRequest`. [virtio-1.2 §5.2.6] */
+/**
+ * Operations of a `BlockRequest`. All but the first four, and flags and priority, are of the extra `block-commands`.
+ * [virtio-1.2 §5.2.6]
+ */
 export const enum BlockOperation {
   /** VIRTIO_BLK_T_IN: read sectors into the segments. */
   READ = 0,
@@ -27,6 +30,14 @@ export const enum BlockOperation {
   FLUSH = 4,
   /** VIRTIO_BLK_T_GET_ID: the serial number into exactly one segment of 20 bytes. */
   GET_ID = 8,
+  /** VIRTIO_BLK_T_GET_LIFETIME: how worn the storage is, a `BlockLifetime` into exactly one segment of 6 bytes. */
+  GET_LIFETIME = 10,
+  /** VIRTIO_BLK_T_DISCARD: the contents of ranges are not needed any more; what they read as afterwards is unknown. */
+  DISCARD = 11,
+  /** VIRTIO_BLK_T_WRITE_ZEROES: ranges read as zeroes. */
+  WRITE_ZEROES = 13,
+  /** VIRTIO_BLK_T_SECURE_ERASE: nobody can get back what was in ranges. */
+  SECURE_ERASE = 14,
 }
 
 /** One request to a disk. */
@@ -37,12 +48,51 @@ export class BlockRequest {
   /** First sector of 512 bytes, whatever the block size; READ and WRITE only. */
   sector: u64;
   /** One of `BlockOperation`. */
-  operation: u32;
-  /** Address in linear memory of an array of `Segment`, read during the call only. */
+  operation: u8;
+  /** 0. */
+  flags: u8;
+  /** 0. */
+  priority: u16;
+  /**
+   * Address in linear memory of an array of `Segment`, read during the call only. DISCARD, WRITE_ZEROES and SECURE_ERASE
+   * have an array of `BlockRange` there.
+   */
   segments: u32;
+  /** How many of them there are. */
   segment_count: u32;
   /** Written by the stack: OK when accepted, otherwise why the request was refused. */
   result: i32;
+}
+
+/** Bits of `BlockRange.flags`. */
+export const enum BlockRangeFlag {
+  /** WRITE_ZEROES only: the device may give up the storage, too, as long as the range reads as zeroes. */
+  UNMAP = 1,
+}
+
+/**
+ * Sectors that a request names without moving data: whole blocks within the capacity. The stack splits ranges that are
+ * longer than the device takes, at multiples of the alignment where it states one, and requests of more ranges.
+ */
+@unmanaged
+export class BlockRange {
+  /** First sector of 512 bytes, whatever the block size. */
+  sector: u64;
+  /** At least 1. */
+  num_sectors: u32;
+  /** Bits of `BlockRangeFlag`. */
+  flags: u32;
+}
+
+/** What GET_LIFETIME reads. A device may write anything there. [virtio-1.2 §5.2.6] */
+@unmanaged
+export class BlockLifetime {
+  /** How many of the reserved blocks are used up: 0 unknown, 1 less than 80 %, 2 from 80 %, 3 from 90 % on. */
+  pre_eol_info: u16;
+  /** Wear of SLC cells: 0 unknown, 1 to 10 up to so many tenths, 11 beyond what was expected. */
+  device_lifetime_est_typ_a: u16;
+  /** Wear of MLC cells, likewise. */
+  device_lifetime_est_typ_b: u16;
 }
 
 /**
@@ -88,12 +138,29 @@ export class BlockInformation {
    * that was found writing through stays so.
    */
   writeback: u32;
+  /**
+   * Most sectors of a DISCARD that the device takes at once, and ranges; the stack splits larger requests. 0xffffffff: no
+   * limit; 0: it has no such operation, or the build leaves it out.
+   */
+  max_discard_sectors: u32;
+  max_discard_seg: u32;
+  /** Sectors: where ranges are best cut. 1 where the device states nothing. */
+  discard_sector_alignment: u32;
+  /** The same for WRITE_ZEROES. */
+  max_write_zeroes_sectors: u32;
+  max_write_zeroes_seg: u32;
+  /** 1: UNMAP may give up storage. As the device said last. */
+  write_zeroes_may_unmap: u32;
+  /** The same for SECURE_ERASE. */
+  max_secure_erase_sectors: u32;
+  max_secure_erase_seg: u32;
+  secure_erase_sector_alignment: u32;
 }
 
 /** Counters of a disk since it was opened; a reset keeps them. */
 @unmanaged
 export class BlockStatistics {
-  /** Requests completed with OK, by operation (GET_ID counts nowhere else than in `requests`). */
+  /** Requests completed with OK, by operation; other operations count nowhere else than in `requests`. */
   reads: u64;
   writes: u64;
   flushes: u64;

@@ -6,10 +6,18 @@ import { BlockDevice } from "./device";
 import {
   BLK_SIZE,
   CAPACITY,
+  DISCARD_SECTOR_ALIGNMENT,
   GEOMETRY_CYLINDERS,
   GEOMETRY_HEADS,
   GEOMETRY_SECTORS,
+  MAX_DISCARD_SECTORS,
+  MAX_DISCARD_SEG,
+  MAX_SECURE_ERASE_SECTORS,
+  MAX_SECURE_ERASE_SEG,
+  MAX_WRITE_ZEROES_SECTORS,
+  MAX_WRITE_ZEROES_SEG,
   SECTOR_BYTES,
+  SECURE_ERASE_SECTOR_ALIGNMENT,
   SEG_MAX,
   SIZE_MAX,
   TOPOLOGY_ALIGNMENT_OFFSET,
@@ -18,12 +26,16 @@ import {
   TOPOLOGY_PHYSICAL_BLOCK_EXP,
   VIRTIO_BLK_F_BLK_SIZE,
   VIRTIO_BLK_F_CONFIG_WCE,
+  VIRTIO_BLK_F_DISCARD,
   VIRTIO_BLK_F_FLUSH,
   VIRTIO_BLK_F_GEOMETRY,
   VIRTIO_BLK_F_RO,
+  VIRTIO_BLK_F_SECURE_ERASE,
   VIRTIO_BLK_F_SEG_MAX,
   VIRTIO_BLK_F_SIZE_MAX,
   VIRTIO_BLK_F_TOPOLOGY,
+  VIRTIO_BLK_F_WRITE_ZEROES,
+  WRITE_ZEROES_MAY_UNMAP,
   WRITEBACK,
 } from "./wire";
 
@@ -97,6 +109,40 @@ export function updateCapacity(device: BlockDevice): void {
   device.raise(Event.CAPACITY);
 }
 
+/**
+ * After a configuration interrupt: whether UNMAP may give up storage can change while the disk is in use.
+ * [virtio-1.2 §5.2.6.2]
+ */
+export function updateUnmap(device: BlockDevice): void {
+  const feature = VIRTIO_BLK_F_WRITE_ZEROES;
+  const exists = device.accepted(feature) && hasConfiguration(device, WRITE_ZEROES_MAY_UNMAP, 1);
+  device.information.write_zeroes_may_unmap = exists && configuration8(device, WRITE_ZEROES_MAY_UNMAP) != 0 ? 1 : 0;
+}
+
+/** Writes down what the device takes of operations on ranges, which `ranges.ts` goes by, too. */
+function describeRanges(device: BlockDevice): void {
+  const information = device.information;
+  const discard = VIRTIO_BLK_F_DISCARD;
+  information.max_discard_sectors = limit32(device, discard, MAX_DISCARD_SECTORS, UNLIMITED);
+  information.max_discard_seg = limit32(device, discard, MAX_DISCARD_SEG, 1);
+  information.discard_sector_alignment = limit32(device, discard, DISCARD_SECTOR_ALIGNMENT, 1);
+  const zeroes = VIRTIO_BLK_F_WRITE_ZEROES;
+  information.max_write_zeroes_sectors = limit32(device, zeroes, MAX_WRITE_ZEROES_SECTORS, UNLIMITED);
+  information.max_write_zeroes_seg = limit32(device, zeroes, MAX_WRITE_ZEROES_SEG, 1);
+  updateUnmap(device);
+  const erase = VIRTIO_BLK_F_SECURE_ERASE;
+  information.max_secure_erase_sectors = limit32(device, erase, MAX_SECURE_ERASE_SECTORS, UNLIMITED);
+  information.max_secure_erase_seg = limit32(device, erase, MAX_SECURE_ERASE_SEG, 1);
+  information.secure_erase_sector_alignment = limit32(device, erase, SECURE_ERASE_SECTOR_ALIGNMENT, 1);
+}
+
+/** A 32-bit limit that exists with `feature`, 0 without; where the device says 0, or nothing, it is `otherwise`. */
+function limit32(device: BlockDevice, feature: u64, offset: u32, otherwise: u32): u32 {
+  if (!device.accepted(feature)) return 0;
+  const value = field32(device, feature, offset, 0);
+  return value == 0 ? otherwise : value;
+}
+
 /** Writes down what `block_information` tells, so that it costs no access to the device, and needs none. */
 function describeDisk(device: BlockDevice): void {
   const information = device.information;
@@ -116,4 +162,5 @@ function describeDisk(device: BlockDevice): void {
   information.alignment_offset = topology ? <u8>configuration8(device, TOPOLOGY_ALIGNMENT_OFFSET) : 0;
   information.min_io_size = topology ? <u16>configuration16(device, TOPOLOGY_MIN_IO_SIZE) : 0;
   information.opt_io_size = topology ? configuration32(device, TOPOLOGY_OPT_IO_SIZE) : 0;
+  if (!isDefined(WITHOUT_BLOCK_COMMANDS)) describeRanges(device);
 }

@@ -1,4 +1,5 @@
 /** A disk's private state: what the driver knows of its device and of the requests in flight. */
+import { Result } from "../../abi/results";
 import { BlockInformation, BlockStatistics } from "./abi";
 import { Device } from "../../virtio/device";
 import { ChainState } from "../../virtio/queue/chain-state";
@@ -35,6 +36,29 @@ export class RequestQueue extends Virtqueue {
   @inline
   request(head: u32): RequestState {
     return changetype<RequestState>(this.state(head));
+  }
+
+  /** Notes of the chain that begins at `head` that it is a part of the request whose first part begins at `first`. */
+  @inline
+  notePart(head: u32, first: u32): void {
+    const part = this.request(head);
+    part.first = <u16>first;
+    part.parts = 1;
+  }
+
+  /**
+   * Notes what is to be known of a request whose parts have been noted.
+   *
+   * @param bytes of payload
+   */
+  @inline
+  noteRequest(first: u32, parts: u32, operation: u32, token: u64, bytes: u32): void {
+    const request = this.request(first);
+    request.token = token;
+    request.bytes = bytes;
+    request.result = Result.OK;
+    request.operation = <u16>operation;
+    request.parts = parts == 1 ? 0 : <u16>parts;
   }
 }
 

@@ -5,26 +5,35 @@ import {
   VIRTIO_F_EVENT_IDX,
   VIRTIO_F_INDIRECT_DESC,
 } from "../../virtio/features";
-import { readConfiguration, updateCapacity, withoutCacheChange } from "./configuration";
+import { readConfiguration, updateCapacity, updateUnmap, withoutCacheChange } from "./configuration";
 import { BlockDevice } from "./device";
 import { prepareLimits } from "./limits";
-import { CHAIN_MIN } from "./requests";
 import {
+  CHAIN_MIN,
   FRAMING_BYTES,
   REQUEST_QUEUE,
   VIRTIO_BLK_F_BLK_SIZE,
   VIRTIO_BLK_F_CONFIG_WCE,
+  VIRTIO_BLK_F_DISCARD,
   VIRTIO_BLK_F_FLUSH,
   VIRTIO_BLK_F_GEOMETRY,
+  VIRTIO_BLK_F_LIFETIME,
   VIRTIO_BLK_F_RO,
+  VIRTIO_BLK_F_SECURE_ERASE,
   VIRTIO_BLK_F_SEG_MAX,
   VIRTIO_BLK_F_SIZE_MAX,
   VIRTIO_BLK_F_TOPOLOGY,
+  VIRTIO_BLK_F_WRITE_ZEROES,
 } from "./wire";
+
+/** What only the extra `block-commands` uses. */
+const COMMANDS: u64 =
+  VIRTIO_BLK_F_DISCARD | VIRTIO_BLK_F_WRITE_ZEROES | VIRTIO_BLK_F_LIFETIME | VIRTIO_BLK_F_SECURE_ERASE;
 
 /** The driver needs nothing beyond reading and writing. */
 export const MINIMAL: u64 = 0;
 export const OPTIONAL: u64 =
+  (isDefined(WITHOUT_BLOCK_COMMANDS) ? 0 : COMMANDS) |
   VIRTIO_BLK_F_SIZE_MAX |
   VIRTIO_BLK_F_SEG_MAX |
   VIRTIO_BLK_F_GEOMETRY |
@@ -81,6 +90,7 @@ export class BlockDriver extends BlockDevice {
 
   configurationChanged(): void {
     updateCapacity(this);
+    if (!isDefined(WITHOUT_BLOCK_COMMANDS)) updateUnmap(this);
   }
 
   interrupted(): void {}

@@ -25,12 +25,17 @@ import {
 } from "../../memory/walker";
 import { VIRTQ_DESC_F_WRITE } from "../../virtio/queue/layout";
 import { BlockDevice, RequestQueue } from "./device";
+import { addRanges, hasRanges } from "./ranges";
 import {
   BLOCK_HEADER_BYTES,
+  FRAMING_DESCRIPTORS,
+  isOnDisk,
+  LIFETIME_BYTES,
   SECTOR_SHIFT,
   STATUS_BYTES,
   STATUS_OFFSET,
   VIRTIO_BLK_F_FLUSH,
+  VIRTIO_BLK_F_LIFETIME,
   VIRTIO_BLK_ID_BYTES,
   VIRTIO_BLK_S_IOERR,
   VIRTIO_BLK_S_OK,
@@ -41,11 +46,11 @@ import {
 /** Most bytes of a request: the largest multiple of every block size that a completion's length can state. */
 export const REQUEST_BYTES_MAX: u32 = 0xff00_0000;
 
-/** Descriptors of a part beside its data: header and status. */
-export const FRAMING_DESCRIPTORS: u32 = 2;
-
-/** Descriptors of the smallest request that carries data. */
-export const CHAIN_MIN: u32 = FRAMING_DESCRIPTORS + 1;
+/** Operation, flags and priority of a BlockRequest, the operation lowest: read together, and once. */
+@inline
+export function operationWord(request: u32): u32 {
+  return load<u32>(request, offsetof<BlockRequest>("operation"));
+}
 
 /** Why a request of so many segments must not reach the device, or OK. */
 function validate(device: BlockDevice, operation: u32, segmentCount: u32): i32 {
@@ -61,24 +66,23 @@ function validate(device: BlockDevice, operation: u32, segmentCount: u32): i32 {
     case BlockOperation.GET_ID:
       return segmentCount == 1 ? Result.OK : Result.E_SEGMENTS;
     default:
-      return Result.E_ARGUMENT;
+      if (isDefined(WITHOUT_BLOCK_COMMANDS) || operation != BlockOperation.GET_LIFETIME) return Result.E_ARGUMENT;
+      if (!device.accepted(VIRTIO_BLK_F_LIFETIME)) return Result.E_UNSUPPORTED;
+      return segmentCount == 1 ? Result.OK : Result.E_SEGMENTS;
   }
 }
 
 /** Why the operation must not have so many bytes, or not from there on, or OK. */
 function validateBytes(device: BlockDevice, operation: u32, sector: u64, bytes: u64): i32 {
   if (operation > <u32>BlockOperation.WRITE) {
+    if (!isDefined(WITHOUT_BLOCK_COMMANDS) && operation == BlockOperation.GET_LIFETIME) {
+      return bytes == LIFETIME_BYTES ? Result.OK : Result.E_SEGMENTS;
+    }
     return operation != BlockOperation.GET_ID || bytes == VIRTIO_BLK_ID_BYTES ? Result.OK : Result.E_SEGMENTS;
   }
   if (bytes > REQUEST_BYTES_MAX) return Result.E_SEGMENTS;
   if (((sector << SECTOR_SHIFT) | bytes) & (device.blockSize - 1)) return Result.E_ALIGNMENT;
   return isOnDisk(device.capacity, sector, bytes >> SECTOR_SHIFT) ? Result.OK : Result.E_RANGE;
-}
-
-/** Whether so many sectors from there on lie within the capacity. */
-@inline
-export function isOnDisk(capacity: u64, sector: u64, sectors: u64): bool {
-  return sectors <= capacity && sector <= capacity - sectors;
 }
 
 /**
@@ -89,23 +93,29 @@ export function isOnDisk(capacity: u64, sector: u64, sectors: u64): bool {
 export function addRequest(device: BlockDevice, queue: RequestQueue, request: BlockRequest): i32 {
   const segments = request.segments;
   const segmentCount = request.segment_count;
+  // The same for ranges, which are larger, and checked once more.
   if (segmentCount != 0 && !recordsFit(segments, segmentCount, offsetof<Segment>())) return Result.E_ARGUMENT;
-  const operation = request.operation;
-  const refusal = validate(device, operation, segmentCount);
+  const operation = operationWord(changetype<u32>(request));
+  const isOfRanges = !isDefined(WITHOUT_BLOCK_COMMANDS) && hasRanges(operation);
+  const refusal = isOfRanges ? <i32>Result.OK : validate(device, operation, segmentCount);
   if (refusal != Result.OK) return refusal;
   const sector = operation > <u32>BlockOperation.WRITE ? 0 : request.sector;
   const before = queue.room;
   beginWalk(segments, segmentCount);
-  const result = addParts(device, queue, operation, sector, request.token);
+  const result = isOfRanges
+    ? addRanges(device, queue, operation, segments, segmentCount, request.token)
+    : addParts(device, queue, operation, sector, request.token);
   if (result == Result.OK) {
     queue.inFlight++;
     return result;
   }
   queue.undo(before);
   if (result != Result.E_FULL) return result;
-  // Of a request that will never be accepted, the caller hears at once.
-  const reason = validateBytes(device, operation, sector, segmentBytes(segments, segmentCount));
-  if (reason != Result.OK) return reason;
+  if (!isOfRanges) {
+    // Of a request that will never be accepted, the caller hears at once.
+    const reason = validateBytes(device, operation, sector, segmentBytes(segments, segmentCount));
+    if (reason != Result.OK) return reason;
+  }
   // With an empty ring there will never be more room than now.
   return queue.outstanding == 0 ? Result.E_SEGMENTS : Result.E_FULL;
 }
@@ -121,19 +131,12 @@ function addParts(device: BlockDevice, queue: RequestQueue, operation: u32, sect
     const head = queue.nextHead;
     const result = addPart(device, queue, operation, sector + (bytes >> SECTOR_SHIFT));
     if (result != Result.OK) return result;
-    const part = queue.request(head);
-    bytes += part.bytes;
+    bytes += queue.request(head).bytes;
     if (parts == 0) first = head;
-    part.first = <u16>first;
-    part.parts = 1;
+    queue.notePart(head, first);
     parts++;
   } while (!walkIsOver());
-  const request = queue.request(first);
-  request.token = token;
-  request.bytes = <u32>bytes;
-  request.result = Result.OK;
-  request.operation = <u16>operation;
-  request.parts = parts == 1 ? 0 : <u16>parts;
+  queue.noteRequest(first, parts, operation, token, <u32>bytes);
   return validateBytes(device, operation, sector, bytes);
 }
 

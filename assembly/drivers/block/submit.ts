@@ -19,8 +19,16 @@ import {
 } from "../../virtio/queue/layout";
 import { freeAt, stateAt } from "../../virtio/queue/run";
 import { BlockDevice, RequestQueue, RequestState } from "./device";
-import { isOnDisk, REQUEST_BYTES_MAX } from "./requests";
-import { FRAMING_BYTES, BLOCK_HEADER_BYTES, SECTOR_SHIFT, STATUS_BYTES, STATUS_OFFSET, writeHeader } from "./wire";
+import { operationWord, REQUEST_BYTES_MAX } from "./requests";
+import {
+  FRAMING_BYTES,
+  BLOCK_HEADER_BYTES,
+  isOnDisk,
+  SECTOR_SHIFT,
+  STATUS_BYTES,
+  STATUS_OFFSET,
+  writeHeader,
+} from "./wire";
 
 /** The upper half of a data descriptor's last eight bytes: flags, and in the upper 16 bits the index of the next. */
 const WRITE_LINK: u32 = VIRTQ_DESC_F_NEXT;
@@ -50,7 +58,7 @@ export function submitRun(device: BlockDevice, queue: RequestQueue, requests: u3
   let at = requests;
   for (; at != end; at += offsetof<BlockRequest>()) {
     const request = changetype<BlockRequest>(at);
-    const operation = request.operation;
+    const operation = operationWord(at);
     let segment = request.segments;
     const segmentCount = request.segment_count;
     if (operation > operationMax) break;

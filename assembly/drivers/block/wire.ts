@@ -1,5 +1,5 @@
 /** Virtio-block as it goes over the wire: features, configuration, request header and status. [virtio-1.2 §5.2] */
-import { write32, write64 } from "../../memory/shared";
+import { write32, write32Pair, write64 } from "../../memory/shared";
 
 /** Virtio device type. [virtio-1.2 §5] */
 export const VIRTIO_ID_BLOCK: u32 = 2;
@@ -16,6 +16,10 @@ export const VIRTIO_BLK_F_BLK_SIZE: u64 = 1 << 6;
 export const VIRTIO_BLK_F_FLUSH: u64 = 1 << 9;
 export const VIRTIO_BLK_F_TOPOLOGY: u64 = 1 << 10;
 export const VIRTIO_BLK_F_CONFIG_WCE: u64 = 1 << 11;
+export const VIRTIO_BLK_F_DISCARD: u64 = 1 << 13;
+export const VIRTIO_BLK_F_WRITE_ZEROES: u64 = 1 << 14;
+export const VIRTIO_BLK_F_LIFETIME: u64 = 1 << 15;
+export const VIRTIO_BLK_F_SECURE_ERASE: u64 = 1 << 16;
 
 // Offsets in the device configuration. [virtio-1.2 §5.2.4]
 export const CAPACITY: u32 = 0;
@@ -30,13 +34,35 @@ export const TOPOLOGY_ALIGNMENT_OFFSET: u32 = 25;
 export const TOPOLOGY_MIN_IO_SIZE: u32 = 26;
 export const TOPOLOGY_OPT_IO_SIZE: u32 = 28;
 export const WRITEBACK: u32 = 32;
+export const MAX_DISCARD_SECTORS: u32 = 36;
+export const MAX_DISCARD_SEG: u32 = 40;
+export const DISCARD_SECTOR_ALIGNMENT: u32 = 44;
+export const MAX_WRITE_ZEROES_SECTORS: u32 = 48;
+export const MAX_WRITE_ZEROES_SEG: u32 = 52;
+export const WRITE_ZEROES_MAY_UNMAP: u32 = 56;
+export const MAX_SECURE_ERASE_SECTORS: u32 = 60;
+export const MAX_SECURE_ERASE_SEG: u32 = 64;
+export const SECURE_ERASE_SECTOR_ALIGNMENT: u32 = 68;
 
 /** Unit of capacity and of sector numbers, whatever the block size. */
 export const SECTOR_BYTES: u32 = 512;
 export const SECTOR_SHIFT: u32 = 9;
 
-/** Bytes of the serial number. [virtio-1.2 §5.2.6] */
+/** Whether so many sectors from there on lie within the capacity. */
+@inline
+export function isOnDisk(capacity: u64, sector: u64, sectors: u64): bool {
+  return sectors <= capacity && sector <= capacity - sectors;
+}
+
+/** Descriptors of a part beside its data: header and status. */
+export const FRAMING_DESCRIPTORS: u32 = 2;
+
+/** Descriptors of the smallest request that carries data. */
+export const CHAIN_MIN: u32 = FRAMING_DESCRIPTORS + 1;
+
+/** Bytes of the serial number, and of `virtio_blk_lifetime`. [virtio-1.2 §5.2.6] */
 export const VIRTIO_BLK_ID_BYTES: u32 = 20;
+export const LIFETIME_BYTES: u32 = 6;
 
 // Status byte. [virtio-1.2 §5.2.6]
 export const VIRTIO_BLK_S_OK: u32 = 0;
@@ -62,4 +88,13 @@ export function writeHeader(header: u32, type: u32, sector: u64): void {
   write64(header, type);
   write64(header + 8, sector);
   write32(header + STATUS_OFFSET, 0xff);
+}
+
+/** Bytes of `virtio_blk_discard_write_zeroes`. [virtio-1.2 §5.2.6] */
+export const RANGE_BYTES: u32 = 16;
+
+/** Writes one of these at `pointer`, a multiple of 16. */
+export function writeRange(pointer: u32, sector: u64, sectors: u32, flags: u32): void {
+  write64(pointer, sector);
+  write32Pair(pointer + 8, sectors, flags);
 }

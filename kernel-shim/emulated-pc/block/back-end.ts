@@ -10,6 +10,8 @@ export interface BlockBackEnd {
   read(sector: number, target: Uint8Array): void;
   /** Stores `source`, whole sectors within the disk, from `sector` on. Throws when that fails. */
   write(sector: number, source: Uint8Array): void;
+  /** What `sectors` sectors within the disk hold from `sector` on is not needed any more, and may change. */
+  discard(sector: number, sectors: number): void;
   /** Returns when everything written is on stable storage. Throws when that fails. */
   flush(): void;
   /** Changes the size; new sectors are zero. Throws where that is impossible. */

@@ -40,6 +40,11 @@ export class CachingDisk implements BlockBackEnd {
     }
   }
 
+  discard(sector: number, sectors: number): void {
+    for (let index = 0; index < sectors; index++) this.cache.delete(sector + index);
+    this.stable.discard(sector, sectors);
+  }
+
   flush(): void {
     for (const [sector, bytes] of this.cache) this.stable.write(sector, bytes);
     this.cache.clear();

@@ -9,11 +9,19 @@ export const VIRTIO_BLK_F_BLK_SIZE = 2 ** 6;
 export const VIRTIO_BLK_F_FLUSH = 2 ** 9;
 export const VIRTIO_BLK_F_TOPOLOGY = 2 ** 10;
 export const VIRTIO_BLK_F_CONFIG_WCE = 2 ** 11;
+export const VIRTIO_BLK_F_DISCARD = 2 ** 13;
+export const VIRTIO_BLK_F_WRITE_ZEROES = 2 ** 14;
+export const VIRTIO_BLK_F_LIFETIME = 2 ** 15;
+export const VIRTIO_BLK_F_SECURE_ERASE = 2 ** 16;
 
 export const VIRTIO_BLK_T_IN = 0;
 export const VIRTIO_BLK_T_OUT = 1;
 export const VIRTIO_BLK_T_FLUSH = 4;
 export const VIRTIO_BLK_T_GET_ID = 8;
+export const VIRTIO_BLK_T_GET_LIFETIME = 10;
+export const VIRTIO_BLK_T_DISCARD = 11;
+export const VIRTIO_BLK_T_WRITE_ZEROES = 13;
+export const VIRTIO_BLK_T_SECURE_ERASE = 14;
 
 export const VIRTIO_BLK_S_OK = 0;
 export const VIRTIO_BLK_S_IOERR = 1;
@@ -23,6 +31,12 @@ export const VIRTIO_BLK_S_UNSUPP = 2;
 export const HEADER_BYTES = 16;
 /** Bytes of the identifier that GET_ID reads. */
 export const ID_BYTES = 20;
+/** Bytes of `virtio_blk_lifetime`. */
+export const LIFETIME_BYTES = 6;
+/** Bytes of `virtio_blk_discard_write_zeroes`. */
+export const RANGE_BYTES = 16;
+/** The flag of a range with which WRITE_ZEROES may give up storage. */
+export const UNMAP = 1;
 
 export const BLOCK_CONFIGURATION: readonly ConfigurationField[] = [
   { name: "capacity", offset: 0, bytes: 8, feature: 0 },
@@ -45,4 +59,13 @@ export const BLOCK_CONFIGURATION: readonly ConfigurationField[] = [
     // [virtio-1.2 §5.2.5.3]
     isWritableEarly: true,
   },
+  { name: "max_discard_sectors", offset: 36, bytes: 4, feature: VIRTIO_BLK_F_DISCARD },
+  { name: "max_discard_seg", offset: 40, bytes: 4, feature: VIRTIO_BLK_F_DISCARD },
+  { name: "discard_sector_alignment", offset: 44, bytes: 4, feature: VIRTIO_BLK_F_DISCARD },
+  { name: "max_write_zeroes_sectors", offset: 48, bytes: 4, feature: VIRTIO_BLK_F_WRITE_ZEROES },
+  { name: "max_write_zeroes_seg", offset: 52, bytes: 4, feature: VIRTIO_BLK_F_WRITE_ZEROES },
+  { name: "write_zeroes_may_unmap", offset: 56, bytes: 1, feature: VIRTIO_BLK_F_WRITE_ZEROES },
+  { name: "max_secure_erase_sectors", offset: 60, bytes: 4, feature: VIRTIO_BLK_F_SECURE_ERASE },
+  { name: "max_secure_erase_seg", offset: 64, bytes: 4, feature: VIRTIO_BLK_F_SECURE_ERASE },
+  { name: "secure_erase_sector_alignment", offset: 68, bytes: 4, feature: VIRTIO_BLK_F_SECURE_ERASE },
 ];

@@ -9,6 +9,7 @@ import type { DeviceQueue } from "../virtio/queue.js";
 import { type BlockBackEnd, SECTOR_BYTES } from "./back-end.js";
 import * as constants from "./constants.js";
 import { isStrictlyFramed, measureData, type ParsedRequest, parseRequest } from "./request.js";
+import { type RangeLimits, type RangeOperation, rangeOperations, readRanges } from "./ranges.js";
 import * as rules from "./rules.js";
 
 /** What a test makes of one request. */
@@ -38,13 +39,28 @@ export interface BlockDeviceOptions extends VirtioDeviceOptions {
    * one, hosts whose driver cannot switch it on (no CONFIG_WCE) offer no FLUSH.
    */
   writeCache?: boolean;
+  /** Offers DISCARD with these limits. */
+  discard?: RangeLimits;
+  /** Offers WRITE_ZEROES with these limits; UNMAP gives up storage unless it is told not to. */
+  writeZeroes?: RangeLimits & { mayUnmap?: boolean };
+  /** Offers SECURE_ERASE with these limits. */
+  secureErase?: RangeLimits;
+  /** Offers LIFETIME with these three numbers. */
+  lifetime?: Lifetime;
   /** Decides about every well-formed request before it is performed; undefined: as usual. */
   onRequest?: (request: ParsedRequest) => RequestFate | undefined;
 }
 
+/** What GET_LIFETIME reads: `pre_eol_info`, and the estimates of type A and type B. */
+export type Lifetime = readonly [preEndOfLife: number, typeA: number, typeB: number];
+
 const GEOMETRY_HEADS = 16;
 const GEOMETRY_SECTORS = 63;
 const CLASS_STORAGE_SCSI = 0x01_00_00;
+/** As QEMU has it: everything at once, in one range. */
+const USUAL_LIMITS: RangeLimits = { sectors: 4_194_303, ranges: 1, alignment: 1 };
+/** Sectors that are zeroed at once. */
+const ZEROED_TOGETHER = 128;
 
 export class BlockDevice extends VirtioDevice {
   readonly type = VIRTIO_ID_BLOCK;
@@ -92,6 +108,7 @@ export class BlockDevice extends VirtioDevice {
 
   protected describe(profile: Profile): DeviceOffer {
     const { sizeMax, segMax, blockSize, topology, writeCache = true } = this.blockOptions;
+    const { discard, writeZeroes, secureErase, lifetime } = this.blockOptions;
     this.host = profile.block;
     this.hasStrictFraming = profile.hasStrictFraming;
     this.sizeMax = sizeMax ?? profile.block.sizeMax;
@@ -102,6 +119,10 @@ export class BlockDevice extends VirtioDevice {
     if (blockSize !== undefined) features |= constants.VIRTIO_BLK_F_BLK_SIZE;
     if (topology !== undefined) features |= constants.VIRTIO_BLK_F_TOPOLOGY;
     if (this.backEnd.isReadOnly) features |= constants.VIRTIO_BLK_F_RO;
+    if (discard !== undefined) features |= constants.VIRTIO_BLK_F_DISCARD;
+    if (writeZeroes !== undefined) features |= constants.VIRTIO_BLK_F_WRITE_ZEROES;
+    if (secureErase !== undefined) features |= constants.VIRTIO_BLK_F_SECURE_ERASE;
+    if (lifetime !== undefined) features |= constants.VIRTIO_BLK_F_LIFETIME;
     if (!writeCache && !hasFeature(featureSet(features), constants.VIRTIO_BLK_F_CONFIG_WCE)) {
       features &= ~constants.VIRTIO_BLK_F_FLUSH;
     }
@@ -167,7 +188,24 @@ export class BlockDevice extends VirtioDevice {
     configuration.set("min_io_size", topology?.minIoSize ?? 1);
     configuration.set("opt_io_size", topology?.optIoSize ?? 0);
     this.restoreWriteCache(configuration);
+    for (const [type, { sectorsField, rangesField, alignmentField }] of rangeOperations) {
+      const { sectors, ranges, alignment = 1 } = this.limitsOf(type);
+      configuration.set(sectorsField, sectors);
+      configuration.set(rangesField, ranges);
+      if (alignmentField !== undefined) configuration.set(alignmentField, alignment);
+    }
+    configuration.set("write_zeroes_may_unmap", (this.blockOptions.writeZeroes?.mayUnmap ?? true) ? 1 : 0);
     return configuration;
+  }
+
+  private limitsOf(type: number): RangeLimits {
+    const { discard, writeZeroes, secureErase } = this.blockOptions;
+    const given = new Map([
+      [constants.VIRTIO_BLK_T_DISCARD, discard],
+      [constants.VIRTIO_BLK_T_WRITE_ZEROES, writeZeroes],
+      [constants.VIRTIO_BLK_T_SECURE_ERASE, secureErase],
+    ]).get(type);
+    return given ?? USUAL_LIMITS;
   }
 
   /** Records what is wrong with the form of a request; null when that leaves nothing to perform. */
@@ -225,8 +263,14 @@ export class BlockDevice extends VirtioDevice {
           return this.flush(request);
         case constants.VIRTIO_BLK_T_GET_ID:
           return this.getId(chain, request);
-        default:
-          return constants.VIRTIO_BLK_S_UNSUPP;
+        case constants.VIRTIO_BLK_T_GET_LIFETIME:
+          return this.getLifetime(chain, request);
+        default: {
+          const operation = rangeOperations.get(request.type);
+          return operation === undefined
+            ? constants.VIRTIO_BLK_S_UNSUPP
+            : this.performOnRanges(chain, request, operation);
+        }
       }
     } catch {
       // The back end failed, whatever the reason: an input or output error is all that a disk can say.
@@ -276,6 +320,77 @@ export class BlockDevice extends VirtioDevice {
     id.set(new TextEncoder().encode(this.blockOptions.serial ?? "").subarray(0, constants.ID_BYTES));
     chain.write(0, id, 0, Math.min(request.writableBytes, constants.ID_BYTES));
     return constants.VIRTIO_BLK_S_OK;
+  }
+
+  private getLifetime(chain: Chain, request: ParsedRequest): number {
+    if (!this.mayUse(request, "GET_LIFETIME", constants.VIRTIO_BLK_F_LIFETIME)) return constants.VIRTIO_BLK_S_UNSUPP;
+    this.checkDirection(request, request.readableBytes);
+    if (request.writableBytes !== constants.LIFETIME_BYTES) {
+      this.record(rules.BLOCK_DATA_LENGTH, `${request.writableBytes} bytes for GET_LIFETIME`);
+      return constants.VIRTIO_BLK_S_IOERR;
+    }
+    const numbers = this.blockOptions.lifetime ?? [0, 0, 0];
+    const bytes = Uint8Array.from(numbers.flatMap((number) => [number & 0xff, number >> 8]));
+    chain.write(0, bytes, 0, constants.LIFETIME_BYTES);
+    return constants.VIRTIO_BLK_S_OK;
+  }
+
+  /** Performs all ranges, or, when anything is wrong with any, none. */
+  private performOnRanges(chain: Chain, request: ParsedRequest, operation: RangeOperation): number {
+    const { name } = operation;
+    if (!this.mayUse(request, name, operation.feature)) return constants.VIRTIO_BLK_S_UNSUPP;
+    this.checkDirection(request, request.writableBytes);
+    if (this.backEnd.isReadOnly) {
+      this.record(rules.BLOCK_READ_ONLY, name);
+      return constants.VIRTIO_BLK_S_IOERR;
+    }
+    if (request.readableBytes === 0 || request.readableBytes % constants.RANGE_BYTES !== 0) {
+      this.record(rules.BLOCK_DATA_LENGTH, `${request.readableBytes} bytes for ${name}`);
+      return constants.VIRTIO_BLK_S_IOERR;
+    }
+    const ranges = readRanges(chain, request.readableBytes);
+    const limits = this.limitsOf(request.type);
+    if (ranges.some(({ flags }) => (flags & ~operation.flags) !== 0)) {
+      this.record(rules.BLOCK_RANGE_FLAGS, `${name}, flags ${ranges.map(({ flags }) => flags).join(", ")}`);
+      return constants.VIRTIO_BLK_S_UNSUPP;
+    }
+    if (limits.ranges !== 0 && ranges.length > limits.ranges) {
+      this.record(rules.BLOCK_RANGE_COUNT, `${name}, ${ranges.length} ranges of ${limits.ranges}`);
+      return constants.VIRTIO_BLK_S_UNSUPP;
+    }
+    const sectors = ranges.reduce((sum, range) => sum + range.sectors, 0);
+    if (limits.sectors !== 0 && sectors > limits.sectors) {
+      this.record(rules.BLOCK_RANGE_SECTORS, `${name}, ${sectors} sectors of ${limits.sectors}`);
+      return constants.VIRTIO_BLK_S_IOERR;
+    }
+    for (const range of ranges) {
+      if (range.sector + range.sectors <= this.backEnd.sectors) continue;
+      this.record(rules.BLOCK_CAPACITY, `${name}, ${range.sectors} sectors from ${range.sector} on`);
+      return constants.VIRTIO_BLK_S_IOERR;
+    }
+    const blockSectors = (this.blockOptions.blockSize ?? SECTOR_BYTES) / SECTOR_BYTES;
+    const isOfBlocks = ranges.every((range) => (range.sector | range.sectors) % blockSectors === 0);
+    if (!isOfBlocks) return constants.VIRTIO_BLK_S_IOERR;
+    for (const range of ranges) {
+      if (request.type === constants.VIRTIO_BLK_T_DISCARD) this.backEnd.discard(range.sector, range.sectors);
+      else this.zero(range.sector, range.sectors);
+    }
+    if (!this.isWriteBack) this.backEnd.flush();
+    return constants.VIRTIO_BLK_S_OK;
+  }
+
+  private zero(sector: number, sectors: number): void {
+    for (let done = 0; done < sectors; done += ZEROED_TOGETHER) {
+      this.backEnd.write(sector + done, new Uint8Array(Math.min(sectors - done, ZEROED_TOGETHER) * SECTOR_BYTES));
+    }
+  }
+
+  /** Whether an operation was negotiated that has no sector of its own. */
+  private mayUse(request: ParsedRequest, name: string, feature: number): boolean {
+    if (request.sector !== 0) this.record(rules.BLOCK_SECTOR_UNUSED, `${name}, sector ${request.sector}`);
+    if (this.hasNegotiated(feature)) return true;
+    this.record(rules.BLOCK_NOT_NEGOTIATED, name);
+    return false;
   }
 
   private checkDirection(request: ParsedRequest, wrongBytes: number): void {

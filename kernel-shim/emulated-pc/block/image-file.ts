@@ -46,6 +46,10 @@ export class ImageFile implements BlockBackEnd {
     }
   }
 
+  discard(): void {
+    // Files cannot be given holes from here.
+  }
+
   flush(): void {
     fsyncSync(this.descriptor);
   }

@@ -1,6 +1,9 @@
 /** A disk in memory. */
 import { type BlockBackEnd, SECTOR_BYTES } from "./back-end.js";
 
+/** What discarded sectors are filled with, so that nobody gets used to zeroes, or to what was there. */
+const DISCARDED = 0xdc;
+
 export class MemoryDisk implements BlockBackEnd {
   /** The disk's contents, for tests to look at and to change. */
   bytes: Uint8Array;
@@ -32,6 +35,10 @@ export class MemoryDisk implements BlockBackEnd {
 
   write(sector: number, source: Uint8Array): void {
     this.bytes.set(source, sector * SECTOR_BYTES);
+  }
+
+  discard(sector: number, sectors: number): void {
+    this.bytes.fill(DISCARDED, sector * SECTOR_BYTES, (sector + sectors) * SECTOR_BYTES);
   }
 
   flush(): void {

@@ -19,7 +19,7 @@ export const BLOCK_DATA_DIRECTION = rule(
 export const BLOCK_DATA_LENGTH = rule(
   "block-data-length",
   "5.2.6.1",
-  "data is a multiple of 512 bytes, 20 bytes for GET_ID, none for FLUSH",
+  "data is a multiple of 512 bytes, 20 bytes for GET_ID, 6 for GET_LIFETIME, whole ranges of 16, none for FLUSH",
 );
 export const BLOCK_CAPACITY = rule("block-capacity", "5.2.6.1", "requests stay within the capacity");
 export const BLOCK_READ_ONLY = rule("block-read-only", "5.2.6.2", "a read-only disk is not written");
@@ -31,3 +31,28 @@ export const BLOCK_FLUSH_NOT_NEGOTIATED = rule(
 export const BLOCK_FLUSH_SECTOR = rule("block-flush-sector", "5.2.6.1", "the sector of a FLUSH request is 0");
 export const BLOCK_SIZE_MAX = rule("block-size-max", "5.2.3", "no segment of data is longer than size_max");
 export const BLOCK_SEG_MAX = rule("block-seg-max", "5.2.3", "a request has at most seg_max segments of data");
+export const BLOCK_NOT_NEGOTIATED = rule(
+  "block-not-negotiated",
+  "5.2.3",
+  "DISCARD, WRITE_ZEROES, SECURE_ERASE and GET_LIFETIME are used only when they were negotiated",
+);
+export const BLOCK_SECTOR_UNUSED = rule(
+  "block-sector-unused",
+  "5.2.6",
+  "the sector of a request that neither reads nor writes is 0",
+);
+export const BLOCK_RANGE_COUNT = rule(
+  "block-range-count",
+  "5.2.6.1",
+  "a request has at most as many ranges as its operation's max_..._seg",
+);
+export const BLOCK_RANGE_SECTORS = rule(
+  "block-range-sectors",
+  "5.2.5",
+  "the ranges of a request have at most as many sectors as its operation's max_..._sectors",
+);
+export const BLOCK_RANGE_FLAGS = rule(
+  "block-range-flags",
+  "5.2.6.1",
+  "no flag of a range is set but unmap, and that for WRITE_ZEROES only",
+);

@@ -32,7 +32,9 @@ export const qemu: Profile = {
       bits.BLOCK_BLK_SIZE +
       bits.BLOCK_FLUSH +
       bits.BLOCK_TOPOLOGY +
-      bits.BLOCK_CONFIG_WCE,
+      bits.BLOCK_CONFIG_WCE +
+      bits.BLOCK_DISCARD +
+      bits.BLOCK_WRITE_ZEROES,
     sizeMax: bits.NO_LIMIT,
     segMax: 254,
     usedLength: "written",

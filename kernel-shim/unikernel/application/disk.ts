@@ -40,7 +40,7 @@ export class Disk {
     const request = this.request;
     request.token = token;
     request.sector = sector;
-    request.operation = operation;
+    request.operation = <u8>operation;
     request.segments = segments;
     request.segment_count = segmentCount;
     return block_submit(this.handle, changetype<u32>(request), 1) == 1;

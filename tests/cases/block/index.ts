@@ -8,6 +8,7 @@ import { information } from "./information.js";
 import { lifetime } from "./lifetime.js";
 import { notifications } from "./notifications.js";
 import { randomRequests } from "./random.js";
+import { ranges } from "./ranges.js";
 import { ring, ringWrap } from "./ring.js";
 import { segments } from "./segments.js";
 import { several } from "./several.js";
@@ -24,6 +25,7 @@ export const blockCases: CaseGroups = {
   "block: transfers": transfers,
   "block: boundaries": boundaries,
   "block: scatter-gather": segments,
+  "block: discard, zeroes, erase": ranges,
   "block: ring": ring,
   "block: notifications and interrupts": notifications,
   "block: errors": errors,

@@ -37,6 +37,10 @@ export const information: readonly Case[] = [
         features.VIRTIO_BLK_F_FLUSH |
         features.VIRTIO_BLK_F_TOPOLOGY |
         features.VIRTIO_BLK_F_CONFIG_WCE |
+        features.VIRTIO_BLK_F_DISCARD |
+        features.VIRTIO_BLK_F_WRITE_ZEROES |
+        features.VIRTIO_BLK_F_LIFETIME |
+        features.VIRTIO_BLK_F_SECURE_ERASE |
         features.VIRTIO_F_ANY_LAYOUT |
         features.VIRTIO_F_INDIRECT_DESC |
         features.VIRTIO_F_EVENT_IDX |

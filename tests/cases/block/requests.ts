@@ -6,6 +6,7 @@ import {
   Result,
   resultName,
   type BlockDevice,
+  type BlockRange,
   type BlockRequest,
   type Completion,
   type Segment,
@@ -44,6 +45,11 @@ export function sectorWrites(
   return Array.from({ length: count }, (_, index) =>
     writeRequest(first + index, [segment(buffer + index * SECTOR_BYTES, SECTOR_BYTES)], firstToken + index),
   );
+}
+
+/** A request that names ranges and moves nothing. */
+export function rangesRequest(operation: BlockOperation, ranges: readonly BlockRange[], token = 0): BlockRequest {
+  return { token, operation, segments: [], ranges };
 }
 
 export function flushRequest(token = 0): BlockRequest {

@@ -84,7 +84,7 @@ test("a grant that is used up is an error, and open devices go on", () => {
   const emulated = filledDisk(0);
   const machine = new EmulatedPc({ completion: "deferred", devices: [emulated] });
   const grant = machine.pciGrant;
-  grant.ioEnd = grant.ioBase + 64;
+  grant.ioEnd = grant.ioBase + 128;
   const stack = loadStack(machine);
   const disk = stack.openBlock(machine.addressOf(emulated));
   machine.addDevice(filledDisk(1));

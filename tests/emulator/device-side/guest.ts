@@ -271,6 +271,9 @@ export class GuestQueue {
   }
 }
 
+/** OUT, DISCARD, WRITE_ZEROES and SECURE_ERASE: requests whose data the device reads. */
+const DEVICE_READS: readonly number[] = [1, 11, 13, 14];
+
 /** A block request laid out with header, data and status in descriptors of their own. */
 export class BlockRequest {
   readonly header: number;
@@ -307,7 +310,7 @@ export class BlockRequest {
   descriptors(type: number): Descriptor[] {
     return [
       { pointer: this.header, length: 16 },
-      ...this.segments(type === 1 ? 0 : WRITE),
+      ...this.segments(DEVICE_READS.includes(type) ? 0 : WRITE),
       { pointer: this.status, length: 1, flags: WRITE },
     ];
   }

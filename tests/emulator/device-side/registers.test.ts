@@ -159,8 +159,8 @@ describe("configuration", () => {
 
   it("ends where its fields end", () => {
     const { pc, guest } = blockGuest();
-    assert.equal(guest.read(20 + 40, 1), 0xff);
-    guest.write(20 + 40, 1, 0);
+    assert.equal(guest.read(20 + 72, 1), 0xff);
+    guest.write(20 + 72, 1, 0);
     assertViolations(pc, ["configuration-outside", "configuration-outside"]);
   });
 

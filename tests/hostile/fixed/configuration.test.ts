@@ -200,6 +200,73 @@ describe("the segment limits", () => {
   }
 });
 
+describe("the limits of ranges", () => {
+  const fields = [
+    { operation: BlockOperation.DISCARD, sectors: 36, ranges: 40, alignment: 44 },
+    { operation: BlockOperation.WRITE_ZEROES, sectors: 48, ranges: 52, alignment: undefined },
+    { operation: BlockOperation.SECURE_ERASE, sectors: 60, ranges: 64, alignment: 68 },
+  ] as const;
+
+  /** A disk with all operations on ranges that tells these numbers of each. */
+  function newDiskWith(build: Build, sectors: number, ranges: number, alignment: number): DiskGround {
+    const limits = { sectors: 0, ranges: 0 };
+    const ground = new DiskGround(build, { discard: limits, writeZeroes: limits, secureErase: limits });
+    for (const { sectors: first, ranges: second, alignment: third } of fields) {
+      tell(ground, CONFIG + first, sectors);
+      tell(ground, CONFIG + second, ranges);
+      if (third !== undefined) tell(ground, CONFIG + third, alignment);
+    }
+    return ground;
+  }
+
+  const numbers = [0, 1, 3, 511, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff];
+  for (const sectors of numbers) {
+    onBothBuilds(`of ${sectors} sectors end in a request that is whole, or refused, whatever else is told`, (build) => {
+      for (const ranges of numbers) {
+        for (const alignment of numbers) {
+          const ground = newDiskWith(build, sectors, ranges, alignment);
+          const { disk } = ground;
+          for (const { operation } of fields) {
+            const list = [
+              { sector: 5, sectors: 300 },
+              { sector: 0, sectors: 512 },
+              { sector: 511, sectors: 1 },
+            ];
+            const { accepted, refusal } = disk.submit([{ token: operation, operation, segments: [], ranges: list }]);
+            assert.equal(accepted, sectors === 1 || sectors === 3 ? 0 : 1);
+            assert.equal(refusal, accepted === 1 ? 0 : Result.E_SEGMENTS, "more parts than there is room for");
+            ground.wait();
+            assert.equal(disk.poll().length, accepted);
+          }
+          disk.close();
+          ground.checkMemory();
+        }
+      }
+      newDiskWith(build, sectors, 1, 1).recovers();
+    });
+  }
+
+  onBothBuilds("that change at every reading are those of one", (build) => {
+    const ground = newDiskWith(build, 8, 1, 1);
+    for (const { sectors } of fields) tell(ground, CONFIG + sectors, (reading) => (reading === 0 ? 100 : 0));
+    const found = ground.disk.information();
+    assert.equal(found.max_discard_sectors, 100);
+    assert.equal(found.max_write_zeroes_sectors, 100);
+    assert.equal(found.max_secure_erase_sectors, 100);
+    ground.recovers();
+  });
+
+  onBothBuilds("smaller than a block refuse what has to be cut", (build) => {
+    const limits = { sectors: 7, ranges: 1 };
+    const ground = new DiskGround(build, { discard: limits, blockSize: 4096, segMax: 1 });
+    const ranges = [{ sector: 0, sectors: 8 }];
+    const { disk } = ground;
+    const refused = disk.submit([{ token: 1, operation: BlockOperation.DISCARD, segments: [], ranges }]);
+    assert.deepEqual(refused, { accepted: 0, refusal: Result.E_SEGMENTS });
+    ground.checkMemory();
+  });
+});
+
 describe("the MAC address", () => {
   for (const first of [0x01, 0xff, 0x33]) {
     onBothBuilds(`beginning with 0x${first.toString(16)} is a group's, and replaced`, (build) => {

@@ -11,7 +11,14 @@ import {
   PciRanges,
   Segment,
 } from "../../../assembly/abi/records";
-import { BlockInformation, BlockOptions, BlockRequest, BlockStatistics } from "../../../assembly/drivers/block/abi";
+import {
+  BlockInformation,
+  BlockLifetime,
+  BlockOptions,
+  BlockRange,
+  BlockRequest,
+  BlockStatistics,
+} from "../../../assembly/drivers/block/abi";
 import {
   NetInformation,
   NetOptions,
@@ -32,7 +39,9 @@ describe("records", () => {
     expect(offsetof<DeviceOptions>()).toBe(40);
     expect(offsetof<BlockOptions>()).toBe(40);
     expect(offsetof<BlockRequest>()).toBe(32);
-    expect(offsetof<BlockInformation>()).toBe(68);
+    expect(offsetof<BlockInformation>()).toBe(104);
+    expect(offsetof<BlockRange>()).toBe(16);
+    expect(offsetof<BlockLifetime>()).toBe(6);
     expect(offsetof<BlockStatistics>()).toBe(88);
     expect(offsetof<NetOptions>()).toBe(56);
     expect(offsetof<TransmitFrame>()).toBe(32);

@@ -57,7 +57,7 @@ function transfer(handle: u32, operation: u32, buffer: u32): u32 {
       segment.length = REQUEST_BYTES;
       const request = changetype<BlockRequest>(requests + index * offsetof<BlockRequest>());
       request.token = submitted + index;
-      request.operation = operation;
+      request.operation = <u8>operation;
       request.sector = (submitted + index) * REQUEST_SECTORS;
       request.segments = changetype<u32>(segment);
       request.segment_count = 1;

@@ -92,6 +92,8 @@ const END: u32 = (<u32>memory.size()) << 16;
 const ARENA: u32 = 2 * 1024 * 1024 - 16;
 const CONFIG_WCE: u32 = 1 << 11;
 const FIELDS: u64 = 0xe56;
+/** DISCARD, WRITE_ZEROES, LIFETIME, SECURE_ERASE. */
+const COMMANDS: u64 = 0x1_e000;
 
 /** A device completes one part of another ring than the one the test began with. */
 function completePartOf(now: Ring, head: u32, status: u64): void {
@@ -152,7 +154,7 @@ describe("block_open", () => {
     configure(20, 4, 512);
     expect(openDisk()).toBeGreaterThan(0);
     expect(askInformation().features_offered).toBe(0xffff_ffff);
-    expect(askInformation().features_accepted).toBe(FIELDS | RO | ANY_LAYOUT | INDIRECT_DESC | EVENT_IDX);
+    expect(askInformation().features_accepted).toBe(FIELDS | COMMANDS | RO | ANY_LAYOUT | INDIRECT_DESC | EVENT_IDX);
     expect(device_accepted(disk)).toBe(<u32>askInformation().features_accepted);
   });
 

@@ -43,9 +43,9 @@ const records: u32 = <u32>memory.data(16384, 8);
 
 export const options = changetype<BlockOptions>(records);
 export const information = changetype<BlockInformation>(records + 64);
-export const statistics = changetype<BlockStatistics>(records + 160);
+export const statistics = changetype<BlockStatistics>(records + 192);
 /** Addresses of arrays: 64 requests, 128 completions, 512 segments. */
-export const requests: u32 = records + 256;
+export const requests: u32 = records + 384;
 export const completions: u32 = requests + 64 * 32;
 export const segments: u32 = completions + 128 * 16;
 
@@ -102,7 +102,9 @@ export function prepare(index: u32, token: u64, operation: u32, sector: u64): vo
   if (index == 0) nextSegment = 0;
   const record = request(index);
   record.token = token;
-  record.operation = operation;
+  record.operation = <u8>operation;
+  record.flags = 0;
+  record.priority = 0;
   record.sector = sector;
   record.segments = segments + nextSegment * offsetof<Segment>();
   record.segment_count = 0;

@@ -1,12 +1,16 @@
 /** Virtio-block on the wire: features, and the header of a request. */
 import {
   VIRTIO_BLK_F_BLK_SIZE,
+  VIRTIO_BLK_F_DISCARD,
   VIRTIO_BLK_F_FLUSH,
   VIRTIO_BLK_F_GEOMETRY,
+  VIRTIO_BLK_F_LIFETIME,
   VIRTIO_BLK_F_RO,
+  VIRTIO_BLK_F_SECURE_ERASE,
   VIRTIO_BLK_F_SEG_MAX,
   VIRTIO_BLK_F_SIZE_MAX,
   VIRTIO_BLK_F_TOPOLOGY,
+  VIRTIO_BLK_F_WRITE_ZEROES,
   writeHeader,
 } from "../../../../assembly/drivers/block/wire";
 import { memory_lend, memory_read32, memory_read8, memory_write32, script_clear } from "../../scripted/script";
@@ -20,6 +24,10 @@ describe("features", () => {
     expect(VIRTIO_BLK_F_BLK_SIZE).toBe(0x40);
     expect(VIRTIO_BLK_F_FLUSH).toBe(0x200);
     expect(VIRTIO_BLK_F_TOPOLOGY).toBe(0x400);
+    expect(VIRTIO_BLK_F_DISCARD).toBe(0x2000);
+    expect(VIRTIO_BLK_F_WRITE_ZEROES).toBe(0x4000);
+    expect(VIRTIO_BLK_F_LIFETIME).toBe(0x8000);
+    expect(VIRTIO_BLK_F_SECURE_ERASE).toBe(0x1_0000);
   });
 });
 

@@ -67,7 +67,7 @@ function measurePoint(
   count: u32,
 ): bool {
   for (let index: u32 = 0; index < depth; index++) {
-    recordAt<BlockRequest>(requests, index).operation = operation;
+    recordAt<BlockRequest>(requests, index).operation = <u8>operation;
     recordAt<Segment>(segments, index).length = bytes;
   }
   const what = operation == BlockOperation.READ ? "read " : "write ";
