@@ -152,6 +152,14 @@ export class BlockDevice extends Device {
     check("flush", this.execute({ operation: BlockOperation.FLUSH, segments: NO_SEGMENTS }));
   }
 
+  /**
+   * Says whether the disk may keep in a cache what is written, until `flush`. Kept over `reset` and `resume`. What was
+   * written before a change to `false` may still be in the cache: flush it.
+   */
+  setWriteback(writeback: boolean): void {
+    check("block_set_writeback", this.context.exports.block_set_writeback(this.handle, writeback ? 1 : 0));
+  }
+
   /** Tells the disk that what these ranges hold is not needed any more, and waits for it. */
   discard(ranges: readonly BlockRange[]): void {
     const operation = BlockOperation.DISCARD;

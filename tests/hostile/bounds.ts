@@ -54,8 +54,8 @@ function resetImports({ access }: RegisterCosts, relaxTime: number): number {
 const UNSTABLE_FIELD = 16 * 7 + 1;
 /** Registers of one queue: its size, whether it is in use, where it is notified of, its addresses and vectors. */
 const QUEUE_SETUP = 32;
-/** Status bits, features, the fields that are read once, and the queues. */
-const NEGOTIATION = 2 * 6 + 10 + UNSTABLE_FIELD + 16 + QUEUES * QUEUE_SETUP;
+/** Status bits, features, the fields that are read once, one that is written, and the queues. */
+const NEGOTIATION = 2 * 6 + 10 + UNSTABLE_FIELD + 26 + QUEUES * QUEUE_SETUP;
 
 /** Functions of the largest machine there can be. */
 const FUNCTIONS = 65_536;
@@ -134,9 +134,9 @@ export function releaseImports(costs: RegisterCosts, count: number, lentBytes: n
   return batch(costs) + 12 * count + lastOfClosed(lentBytes);
 }
 
-/** The reasons, the status; at most one field that will not stand still; suppression of both rings. */
+/** The reasons, the status; at most one field that will not stand still, and one more; suppression of both rings. */
 export function interruptImports({ access }: RegisterCosts): number {
-  return (3 + UNSTABLE_FIELD) * access + 16;
+  return (4 + UNSTABLE_FIELD) * access + 16;
 }
 
 /** So many fields that will not stand still, and whether the device is there at all. */
@@ -153,6 +153,11 @@ const COMMAND_TURN = 4;
 export function commandImports({ access }: RegisterCosts, relaxTime: number): number {
   const turns = 2 * (Math.ceil(1e9 / relaxTime) + 2);
   return COMMAND_WRITES + COMMAND_TURN * turns + 3 * access + 16 + 12 * access;
+}
+
+/** A field that is written and read, and whether the device is there at all. */
+export function writebackImports({ access }: RegisterCosts): number {
+  return 4 * access + 4;
 }
 
 export const SWITCH_INTERRUPTS_IMPORTS = 16;

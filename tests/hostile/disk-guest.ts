@@ -61,6 +61,8 @@ const REFUSALS: readonly number[] = [
   Result.E_SEGMENTS,
 ];
 
+const WRITEBACK_RESULTS: readonly number[] = [Result.OK, Result.E_UNSUPPORTED, Result.E_REFUSED];
+
 /** For requests that no disk can do. */
 const NONSENSE: readonly number[] = [Result.E_ARGUMENT, Result.E_ADDRESS];
 
@@ -100,7 +102,10 @@ export class DiskGuest extends DeviceGuest {
   }
 
   step(): void {
-    switch (this.context.random.below(17)) {
+    switch (this.context.random.below(18)) {
+      case 17:
+        this.setWriteback();
+        return;
       case 16:
         this.callOnHandle("block_await_all", bounds.SWITCH_INTERRUPTS_IMPORTS, UNUSABLE);
         return;
@@ -179,6 +184,15 @@ export class DiskGuest extends DeviceGuest {
       BlockStatisticsLayout,
     );
     expect(result === Result.OK, "block_statistics counts for an open disk", () => `${result}`);
+  }
+
+  private setWriteback(): void {
+    const { module, random } = this.context;
+    const wanted = random.below(2);
+    const bound = bounds.writebackImports(this.place.costs);
+    const result = module.call("block_set_writeback", bound, this.handle, wanted);
+    expectResult("block_set_writeback", result, [...UNUSABLE, ...WRITEBACK_RESULTS]);
+    if (result === Result.OK) this.inform(false);
   }
 
   private submitSome(): void {

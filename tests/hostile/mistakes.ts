@@ -29,6 +29,7 @@ const onHandle: readonly CheckedCall[] = [
   "resume",
   "close",
   "block_await_all",
+  "block_set_writeback",
   "net_acknowledge_announcement",
 ];
 

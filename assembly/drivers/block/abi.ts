@@ -135,7 +135,7 @@ export class BlockInformation {
   request_segments_max: u32;
   /**
    * 1: the disk may keep in a cache what was written, until FLUSH; 0: what has completed is on stable storage. A disk
-   * that was found writing through stays so.
+   * that was found writing through stays so, unless `block_set_writeback` says otherwise.
    */
   writeback: u32;
   /**

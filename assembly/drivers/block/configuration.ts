@@ -1,7 +1,14 @@
 /** Reads a disk's configuration, and refuses what no disk can mean. [virtio-1.2 §5.2.4, §5.2.5] */
 import { Event, Result } from "../../abi/results";
 import { configuration64 } from "../../virtio/configuration-fields";
-import { configuration16, configuration32, configuration8, hasConfiguration } from "../../virtio/transport/transport";
+import {
+  configuration16,
+  configuration32,
+  configuration8,
+  deviceIsGone,
+  hasConfiguration,
+  writeConfiguration,
+} from "../../virtio/transport/transport";
 import { BlockDevice } from "./device";
 import {
   BLK_SIZE,
@@ -70,6 +77,10 @@ export function readConfiguration(device: BlockDevice): i32 {
   device.blockSize = blockSize;
   const isBlockSize = blockSize >= SECTOR_BYTES && blockSize <= BLOCK_SIZE_MAX && (blockSize & (blockSize - 1)) == 0;
   if (!isBlockSize) return Result.E_CONFIGURATION;
+  // After a reset the device has the mode that it began with.
+  if (!isDefined(WITHOUT_BLOCK_COMMANDS) && device.writebackSet) {
+    writeConfiguration(device, WRITEBACK, 1, device.writebackWanted);
+  }
   describeDisk(device);
   return Result.OK;
 }
@@ -91,6 +102,25 @@ export function withoutCacheChange(device: BlockDevice, features: u64): u64 {
 function isWriteback(device: BlockDevice): bool {
   if (device.accepted(VIRTIO_BLK_F_CONFIG_WCE)) return configuration8(device, WRITEBACK) != 0;
   return device.accepted(VIRTIO_BLK_F_FLUSH);
+}
+
+/**
+ * Sets the mode of the cache, which must be the driver's to set, and looks whether it is set. [virtio-1.2 §5.2.6.1]
+ *
+ * @returns OK, E_REFUSED, E_GONE
+ */
+export function setWriteback(device: BlockDevice, writeback: u32): i32 {
+  writeConfiguration(device, WRITEBACK, 1, writeback);
+  const now = configuration8(device, WRITEBACK);
+  if (now != writeback && deviceIsGone(device)) {
+    device.vanish();
+    return Result.E_GONE;
+  }
+  device.information.writeback = now != 0;
+  if (device.information.writeback != writeback) return Result.E_REFUSED;
+  device.writebackSet = true;
+  device.writebackWanted = writeback != 0;
+  return Result.OK;
 }
 
 /** A 32-bit field that exists with `feature`, otherwise `absent`. */

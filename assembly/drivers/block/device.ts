@@ -74,6 +74,9 @@ export class BlockDevice extends Device {
   /** Most data segments of a part. */
   segMax: u32;
   readOnly: bool;
+  /** Whether the caller has set the mode of the cache, and whether to write-back. */
+  writebackSet: bool;
+  writebackWanted: bool;
 
 
   @inline

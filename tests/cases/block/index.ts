@@ -2,6 +2,7 @@
 
 import type { CaseGroups } from "../run.js";
 import { boundaries } from "./boundaries.js";
+import { cache } from "./cache.js";
 import { capacity } from "./capacity.js";
 import { errors } from "./errors.js";
 import { information } from "./information.js";
@@ -26,6 +27,7 @@ export const blockCases: CaseGroups = {
   "block: boundaries": boundaries,
   "block: scatter-gather": segments,
   "block: discard, zeroes, erase": ranges,
+  "block: cache mode": cache,
   "block: ring": ring,
   "block: notifications and interrupts": notifications,
   "block: errors": errors,

@@ -109,6 +109,11 @@ export const diskCalls: Readonly<Record<string, CallStates>> = {
     answers: answers(0, "E_BROKEN", "E_GONE", 3, 3, 3),
     ports: [],
   },
+  block_set_writeback: {
+    call: ({ exports }, handle) => exports.block_set_writeback(handle, 1),
+    answers: answers("OK", "E_BROKEN", "E_GONE", "E_GONE", "E_HANDLE", "E_SUSPENDED"),
+    ports: ["open"],
+  },
   block_await_all: {
     call: ({ exports }, handle) => exports.block_await_all(handle),
     answers: answers(0, "E_BROKEN", "E_GONE", "E_GONE", "E_HANDLE", "E_SUSPENDED"),

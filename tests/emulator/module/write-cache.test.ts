@@ -102,6 +102,55 @@ describe("a disk that offers FLUSH and CONFIG_WCE", () => {
     assert.equal(disk.toldWriteback, 1);
   });
 
+  onBothBuilds("writes through from when the caller says so", (build) => {
+    const disk = new Disk(build, FLUSH + CONFIG_WCE, 1).open();
+    assertResult(disk.request(BlockOperation.WRITE), Result.OK);
+    assert.equal(disk.contents.flushes, 0);
+    assertResult(disk.module.exports.block_set_writeback(disk.handle, 0), Result.OK);
+    assert.equal(disk.toldWriteback, 0);
+    assertResult(disk.request(BlockOperation.WRITE), Result.OK);
+    assert.equal(disk.contents.flushes, 1);
+    disk.module.assertNoComplaints();
+  });
+
+  onBothBuilds("has the mode that the caller set again before it takes requests after a reset", (build) => {
+    const disk = new Disk(build, FLUSH + CONFIG_WCE, 1).open();
+    assertResult(disk.module.exports.block_set_writeback(disk.handle, 0), Result.OK);
+    disk.module.watch();
+    assertResult(disk.module.exports.reset(disk.handle), Result.OK);
+    assert.equal(disk.toldWriteback, 0);
+    assert.equal(disk.device.isWriteBack, false);
+    const { base } = disk.module.portsOf(disk.device);
+    const written = disk.module.registerAccesses.filter(({ direction }) => direction === "out");
+    const mode = written.findIndex(({ port }) => port === base + CONFIGURATION + WRITEBACK);
+    assert.ok(mode > 0 && mode < written.length - 1, "DRIVER_OK and more come later");
+    assertResult(disk.request(BlockOperation.WRITE), Result.OK);
+    assert.equal(disk.contents.flushes, 1);
+    disk.module.assertNoComplaints();
+  });
+
+  for (const stays of [0, 1, 2]) {
+    onBothBuilds(`and keeps a mode of ${stays} whatever is written there, is told so, and asked no more`, (build) => {
+      const disk = new Disk(build, FLUSH + CONFIG_WCE, stays).open();
+      const { exports } = disk.module;
+      disk.device.faults.readRegister = (offset, _, right) => (offset === CONFIGURATION + WRITEBACK ? stays : right);
+      const other = stays === 0 ? 1 : 0;
+      assertResult(exports.block_set_writeback(disk.handle, other), Result.E_REFUSED);
+      assert.equal(disk.toldWriteback, 1 - other);
+      assertResult(exports.block_set_writeback(disk.handle, 1 - other), Result.OK);
+      assertResult(exports.reset(disk.handle), Result.OK);
+      assert.equal(disk.toldWriteback, 1 - other);
+      assertResult(disk.request(BlockOperation.WRITE), Result.OK);
+    });
+  }
+
+  onBothBuilds("and is gone, is noticed when its mode is set", (build) => {
+    const disk = new Disk(build, FLUSH + CONFIG_WCE, 1).open();
+    disk.device.faults.readRegister = (_, width) => 2 ** (8 * width) - 1;
+    assertResult(disk.module.exports.block_set_writeback(disk.handle, 0), Result.E_GONE);
+    assertResult(disk.module.exports.block_set_writeback(disk.handle, 0), Result.E_GONE);
+  });
+
   onBothBuilds("offered later, with FLUSH accepted before, is no reset at all: it would change the cache", (build) => {
     const disk = new Disk(build, FLUSH + CONFIG_WCE, 0);
     disk.device.faults.readRegister = (offset, _, right) => (offset === 0 ? right & ~CONFIG_WCE : right);
