@@ -3,10 +3,12 @@
  */
 
 import {
+  BlockFlag,
   BlockInformationLayout,
   BlockLifetimeLayout,
   BlockOperation,
   BlockRequestLayout,
+  BlockScsiResultLayout,
   BlockStatisticsLayout,
   Result,
   type BlockInformation,
@@ -34,8 +36,22 @@ export interface BlockRequest {
   operation: BlockOperation;
   /** Where the data lies or goes; none for `FLUSH`, one of 20 bytes for `GET_ID`, one of 6 for `GET_LIFETIME`. */
   segments: readonly Segment[];
+  /** What comes before completes before it, and what comes behind begins behind it; legacy disks with BARRIER only. */
+  barrier?: boolean;
+  /** A hint to legacy disks, from 0 to 65,535: higher numbers are more important. */
+  priority?: number;
+  /** `SCSI_CMD` only: the disk reads the data, instead of writing them. */
+  dataOut?: boolean;
   /** In the place of segments, for `DISCARD`, `WRITE_ZEROES` and `SECURE_ERASE`. */
   ranges?: readonly BlockRange[];
+}
+
+/** What became of a SCSI command: `errors` 0 is success. */
+export interface ScsiOutcome {
+  errors: number;
+  /** What the disk wrote, if the command reads. */
+  data: Uint8Array;
+  sense: Uint8Array;
 }
 
 /** What became of a batch: the first `accepted` are under way. */
@@ -54,6 +70,11 @@ const TRANSFER_BYTES = 256 * 1024;
 const ID_BYTES = 20;
 const REQUESTS = 256;
 const LIFETIME_BYTES = 6;
+/** A SCSI command's sense data, and where they and what follows lie in the conveniences' memory. */
+const SENSE_BYTES = 96;
+const SENSE_OFFSET = 256;
+const RESULT_OFFSET = SENSE_OFFSET + SENSE_BYTES;
+const DATA_OFFSET = 4096;
 const NO_SEGMENTS: readonly Segment[] = [];
 
 const { token, sector, operation, flags, priority, segments, segment_count, result } = BlockRequestLayout.fields;
@@ -178,6 +199,37 @@ export class BlockDevice extends Device {
     check("secureErase", this.execute({ operation, segments: NO_SEGMENTS, ranges }));
   }
 
+  /**
+   * Has a legacy disk perform a SCSI command of up to 256 bytes, and waits for it.
+   *
+   * @param data what the command writes, or how many bytes it reads
+   */
+  scsi(command: Uint8Array, data: Uint8Array | number = 0): ScsiOutcome {
+    const { machine } = this.context;
+    const dataOut = typeof data !== "number";
+    const length = dataOut ? data.length : data;
+    const pointer = this.buffer(DATA_OFFSET + length);
+    machine.writeBuffer(pointer, new Uint8Array(DATA_OFFSET));
+    machine.writeBuffer(pointer, command);
+    machine.writeBuffer(pointer + DATA_OFFSET, dataOut ? data : new Uint8Array(length));
+    const list = [
+      { pointer, length: command.length },
+      ...(length === 0 ? [] : [{ pointer: pointer + DATA_OFFSET, length }]),
+      { pointer: pointer + SENSE_OFFSET, length: SENSE_BYTES },
+      { pointer: pointer + RESULT_OFFSET, length: BlockScsiResultLayout.size },
+    ];
+    check("scsi", this.execute({ operation: BlockOperation.SCSI_CMD, segments: list, dataOut }));
+    const bytes = machine.readBuffer(pointer + SENSE_OFFSET, SENSE_BYTES + BlockScsiResultLayout.size);
+    const found = readRecord(new DataView(bytes.buffer, bytes.byteOffset), BlockScsiResultLayout, SENSE_BYTES);
+    return {
+      errors: found.errors,
+      data: dataOut
+        ? new Uint8Array(0)
+        : machine.readBuffer(pointer + DATA_OFFSET, length - Math.min(found.residual, length)),
+      sense: bytes.subarray(0, Math.min(found.sense_len, SENSE_BYTES)),
+    };
+  }
+
   /** How worn the storage is. */
   lifetime(): BlockLifetime {
     const bytes = this.executeInto("lifetime", BlockOperation.GET_LIFETIME, LIFETIME_BYTES);
@@ -215,8 +267,9 @@ export class BlockDevice extends Device {
     writeUint64(view, record + sector.offset, request.sector ?? 0);
     const { ranges } = request;
     view.setUint8(record + operation.offset, request.operation);
-    view.setUint8(record + flags.offset, 0);
-    view.setUint16(record + priority.offset, 0, true);
+    const barrierFlag = request.barrier === true ? BlockFlag.BARRIER : 0;
+    view.setUint8(record + flags.offset, request.dataOut === true ? barrierFlag | BlockFlag.DATA_OUT : barrierFlag);
+    view.setUint16(record + priority.offset, request.priority ?? 0, true);
     const list = ranges === undefined ? this.segmentLists.add(request.segments) : this.rangeLists.add(ranges);
     view.setUint32(record + segments.offset, list, true);
     view.setUint32(record + segment_count.offset, (ranges ?? request.segments).length, true);

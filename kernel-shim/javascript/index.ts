@@ -7,7 +7,7 @@
 
 export * from "./abi.js";
 export { BlockDevice, SECTOR_BYTES } from "./block-device.js";
-export type { BlockRequest, Submitted } from "./block-device.js";
+export type { BlockRequest, ScsiOutcome, Submitted } from "./block-device.js";
 export type { Completion } from "./completions.js";
 export { Device, DeviceTimeout } from "./device.js";
 export type { ServicedDevice } from "./device.js";

@@ -21,7 +21,7 @@ import type { OfferedFeatures } from "./features.js";
 export type Capability =
   /** Devices with a SIZE_MAX or SEG_MAX of the case's choice. */
   | "segment limits"
-  /** Disks that take several ranges at once or want them aligned, or have SECURE_ERASE or LIFETIME. */
+  /** Disks that take several ranges at once or want them aligned, or have SECURE_ERASE, LIFETIME, BARRIER or SCSI. */
   | "further disk commands"
   /** Network cards whose transmit ring has a size of the case's choice, or a receive ring of fewer than 256 entries. */
   | "small network rings"
@@ -73,6 +73,13 @@ export interface DiskDescription {
   secureErase?: RangeLimits;
   /** Offers LIFETIME with these numbers: needs "further disk commands". */
   lifetime?: readonly [preEndOfLife: number, typeA: number, typeB: number];
+  /** Offers BARRIER to legacy drivers: needs "further disk commands". */
+  barrier?: boolean;
+  /**
+   * Offers SCSI to legacy drivers, with two commands: 0x12 reads 36 bytes that count from 0, and 0x3b writes; any other fails
+   * with errors 2 and 18 bytes of sense data that begin with 0x70. Needs "further disk commands".
+   */
+  scsi?: boolean;
   offers?: OfferedFeatures;
   /** How many bridges lead from the root bus to the disk, one behind the other; 0 to 2, 0 when left out. */
   bridges?: number;

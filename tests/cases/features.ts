@@ -23,11 +23,13 @@ export const CONTROL_COMMANDS =
   VIRTIO_NET_F_CTRL_MAC_ADDR;
 export const VIRTIO_NET_F_SPEED_DUPLEX = 1n << 63n;
 
+export const VIRTIO_BLK_F_BARRIER = 1n << 0n;
 export const VIRTIO_BLK_F_SIZE_MAX = 1n << 1n;
 export const VIRTIO_BLK_F_SEG_MAX = 1n << 2n;
 export const VIRTIO_BLK_F_GEOMETRY = 1n << 4n;
 export const VIRTIO_BLK_F_RO = 1n << 5n;
 export const VIRTIO_BLK_F_BLK_SIZE = 1n << 6n;
+export const VIRTIO_BLK_F_SCSI = 1n << 7n;
 export const VIRTIO_BLK_F_FLUSH = 1n << 9n;
 export const VIRTIO_BLK_F_TOPOLOGY = 1n << 10n;
 export const VIRTIO_BLK_F_CONFIG_WCE = 1n << 11n;

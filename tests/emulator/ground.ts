@@ -2,7 +2,7 @@
 
 import { describeViolation } from "../../kernel-shim/emulated-pc/violations.js";
 import type { BlockBackEnd } from "../../kernel-shim/emulated-pc/block/back-end.js";
-import { BlockDevice } from "../../kernel-shim/emulated-pc/block/device.js";
+import { BlockDevice, type ScsiAnswer, type ScsiCommand } from "../../kernel-shim/emulated-pc/block/device.js";
 import { MemoryDisk } from "../../kernel-shim/emulated-pc/block/memory-disk.js";
 import { EntropyDevice } from "../../kernel-shim/emulated-pc/entropy/device.js";
 import type { Completion } from "../../kernel-shim/emulated-pc/completion.js";
@@ -141,6 +141,13 @@ function openOptionsOf(
   return { transport: TransportWanted.MMIO, mmio_base: base, mmio_bytes: bytes };
 }
 
+/** The SCSI commands that cases know. */
+function performScsi({ command, dataOut }: ScsiCommand): ScsiAnswer {
+  if (command[0] === 0x12) return { errors: 0, dataIn: Uint8Array.from({ length: 36 }, (_, index) => index) };
+  if (command[0] === 0x3b && dataOut.length > 0) return { errors: 0 };
+  return { errors: 2, sense: new Uint8Array(18).fill(0x70, 0, 1) };
+}
+
 class EmulatedDisk implements TestDisk {
   readonly device: BlockDevice;
   private readonly backEnd: BlockBackEnd;
@@ -153,6 +160,7 @@ class EmulatedDisk implements TestDisk {
   ) {
     const { sectors = DEFAULT_SECTORS, content, readOnly = false, serial, offers, queueSize } = description;
     const { blockSize, segMax, sizeMax, failingSectors, discard, writeZeroes, secureErase, lifetime } = description;
+    const { barrier = false, scsi = false } = description;
     this.backEnd = content === "zeros" ? new SparseDisk(sectors) : new MemoryDisk(initialSectors(0, sectors), readOnly);
     const also =
       (readOnly ? bits.VIRTIO_BLK_F_RO : 0n) |
@@ -162,7 +170,9 @@ class EmulatedDisk implements TestDisk {
       (discard === undefined ? 0n : bits.VIRTIO_BLK_F_DISCARD) |
       (writeZeroes === undefined ? 0n : bits.VIRTIO_BLK_F_WRITE_ZEROES) |
       (secureErase === undefined ? 0n : bits.VIRTIO_BLK_F_SECURE_ERASE) |
-      (lifetime === undefined ? 0n : bits.VIRTIO_BLK_F_LIFETIME);
+      (lifetime === undefined ? 0n : bits.VIRTIO_BLK_F_LIFETIME) |
+      (barrier ? bits.VIRTIO_BLK_F_BARRIER : 0n) |
+      (scsi ? bits.VIRTIO_BLK_F_SCSI : 0n);
     const common: VirtioDeviceOptions = {
       features: offered(profile.block.features + profile.ringFeatures, offers, also),
       ...(queueSize === undefined ? {} : { queueSizes: [queueSize] }),
@@ -178,6 +188,7 @@ class EmulatedDisk implements TestDisk {
       ...(writeZeroes === undefined ? {} : { writeZeroes: { ranges: 1, ...writeZeroes } }),
       ...(secureErase === undefined ? {} : { secureErase: { ranges: 1, ...secureErase } }),
       ...(lifetime === undefined ? {} : { lifetime }),
+      ...(scsi ? { scsi: performScsi } : {}),
     });
     if (failingSectors !== undefined) {
       const IOERR = 1;

@@ -1,5 +1,6 @@
 /** A guest that reads and writes a disk at random, and checks what it is told. */
 import {
+  BlockFlag,
   BlockInformationLayout,
   BlockOperation,
   BlockOptionsLayout,
@@ -41,6 +42,8 @@ interface DiskRequest {
   /** How often its sectors had been touched when it was submitted. */
   readonly touched: Uint32Array;
   readonly ranges?: readonly Range[];
+  readonly flags?: number;
+  readonly priority?: number;
 }
 
 type Range = Partial<RecordOf<typeof BlockRangeLayout>>;
@@ -216,10 +219,10 @@ export class DiskGuest extends DeviceGuest {
         this.context.machine.writeBuffer(buffer, sectorsOf(aligned, bytes, 0));
       }
       const ranges = ON_RANGES.includes(operation) ? { ranges: this.chooseRanges(operation) } : {};
-      requests.push({
-        request: { operation, sector: aligned, bytes, buffer, version: 0, touched, ...ranges },
-        lengths,
-      });
+      const flags = random.below(32) === 0 ? BlockFlag.BARRIER : 0;
+      const priority = random.below(8) === 0 ? random.below(0x1_0000) : 0;
+      const request = { operation, sector: aligned, bytes, buffer, version: 0, touched, flags, priority, ...ranges };
+      requests.push({ request, lengths });
     }
     this.submit(requests);
   }
@@ -277,6 +280,8 @@ export class DiskGuest extends DeviceGuest {
           token: tokens[index] ?? 0n,
           sector: BigInt(request.sector),
           operation: request.operation,
+          flags: request.flags ?? 0,
+          priority: request.priority ?? 0,
           segments: ranges.length === 0 ? list : module.pass(BlockRangeLayout, ranges),
           segment_count: segments.length + ranges.length,
           result: UNTOUCHED,

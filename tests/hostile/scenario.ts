@@ -93,7 +93,7 @@ function chooseCommands(random: Random): Partial<BlockDeviceOptions> {
     ranges: pick(random, [0, 1, 2, 40]),
     alignment: pick(random, [0, 1, 7, 8, 64]),
   });
-  return { discard: limits(), writeZeroes: limits(), secureErase: limits(), lifetime: [1, 2, 3] };
+  return { discard: limits(), writeZeroes: limits(), secureErase: limits(), lifetime: [1, 2, 3], barrier: true };
 }
 
 /** Runs one input. Never throws because of the stack. */

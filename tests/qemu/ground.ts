@@ -56,7 +56,10 @@ const EXPECTED_WARNING = /warning: hub \d+ is not connected to host network$/;
 
 const CANNOT: ReadonlyMap<Capability, string> = new Map([
   ["segment limits", "QEMU derives seg_max from the queue and has no size_max"],
-  ["further disk commands", "QEMU takes one range at once, and has neither SECURE_ERASE nor LIFETIME"],
+  [
+    "further disk commands",
+    "QEMU takes one range at once, has no SECURE_ERASE, LIFETIME or BARRIER, and needs a device of the host's for SCSI",
+  ],
   ["small network rings", "QEMU's receive rings have 256 entries at least, its transmit rings always"],
   ["card without address", "QEMU gives every card an address"],
   ["scattered memory", "pointers are physical addresses here"],

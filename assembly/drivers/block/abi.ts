@@ -18,14 +18,20 @@ export class BlockOptions {
 }
 
 /**
- * Operations of a `BlockRequest`. All but the first four, and flags and priority, are of the extra `block-commands`.
- * [virtio-1.2 §5.2.6]
+ * Operations of a `BlockRequest`. All but READ, WRITE, FLUSH and GET_ID are of the extra `block-commands`, as are flags and
+ * priorities. [virtio-1.2 §5.2.6]
  */
 export const enum BlockOperation {
   /** VIRTIO_BLK_T_IN: read sectors into the segments. */
   READ = 0,
   /** VIRTIO_BLK_T_OUT: write the segments to sectors. */
   WRITE = 1,
+  /**
+   * VIRTIO_BLK_T_SCSI_CMD: a SCSI command, legacy disks only. Segments: the command; data, if it has any, which the device
+   * writes, or reads with DATA_OUT; 96 bytes of sense; a `BlockScsiResult`. All but the data are physically contiguous. OK
+   * says that the device performed it, not that it succeeded.
+   */
+  SCSI_CMD = 2,
   /** VIRTIO_BLK_T_FLUSH: what was completed before reaches stable storage. No segments. */
   FLUSH = 4,
   /** VIRTIO_BLK_T_GET_ID: the serial number into exactly one segment of 20 bytes. */
@@ -40,6 +46,17 @@ export const enum BlockOperation {
   SECURE_ERASE = 14,
 }
 
+/** Bits of `BlockRequest.flags`. */
+export const enum BlockFlag {
+  /**
+   * The device completes all requests before this one first, and begins none behind it before it is complete. Legacy disks
+   * with the feature BARRIER only. It orders, and flushes nothing.
+   */
+  BARRIER = 1,
+  /** SCSI_CMD only: the device reads the data. */
+  DATA_OUT = 2,
+}
+
 /** One request to a disk. */
 @unmanaged
 export class BlockRequest {
@@ -49,9 +66,9 @@ export class BlockRequest {
   sector: u64;
   /** One of `BlockOperation`. */
   operation: u8;
-  /** 0. */
+  /** Bits of `BlockFlag`; 0: nothing special. */
   flags: u8;
-  /** 0. */
+  /** A hint: higher numbers are more important. Legacy disks only; others do not hear of it. */
   priority: u16;
   /**
    * Address in linear memory of an array of `Segment`, read during the call only. DISCARD, WRITE_ZEROES and SECURE_ERASE
@@ -82,6 +99,19 @@ export class BlockRange {
   num_sectors: u32;
   /** Bits of `BlockRangeFlag`. */
   flags: u32;
+}
+
+/** What the device writes into the last segment of SCSI_CMD. A device may write anything there. [virtio-1.2 §5.2.6.3] */
+@unmanaged
+export class BlockScsiResult {
+  /** SCSI status, and what became of the command on its way; 0: success. */
+  errors: u32;
+  /** Of no use. */
+  data_len: u32;
+  /** Bytes of sense data. */
+  sense_len: u32;
+  /** Bytes of data that were not moved. */
+  residual: u32;
 }
 
 /** What GET_LIFETIME reads. A device may write anything there. [virtio-1.2 §5.2.6] */

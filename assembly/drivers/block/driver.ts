@@ -5,6 +5,7 @@ import {
   VIRTIO_F_EVENT_IDX,
   VIRTIO_F_INDIRECT_DESC,
 } from "../../virtio/features";
+import { isModern } from "../../virtio/transport/transport";
 import { readConfiguration, updateCapacity, updateUnmap, withoutCacheChange } from "./configuration";
 import { BlockDevice } from "./device";
 import { prepareLimits } from "./limits";
@@ -12,6 +13,7 @@ import {
   CHAIN_MIN,
   FRAMING_BYTES,
   REQUEST_QUEUE,
+  VIRTIO_BLK_F_BARRIER,
   VIRTIO_BLK_F_BLK_SIZE,
   VIRTIO_BLK_F_CONFIG_WCE,
   VIRTIO_BLK_F_DISCARD,
@@ -19,6 +21,7 @@ import {
   VIRTIO_BLK_F_GEOMETRY,
   VIRTIO_BLK_F_LIFETIME,
   VIRTIO_BLK_F_RO,
+  VIRTIO_BLK_F_SCSI,
   VIRTIO_BLK_F_SECURE_ERASE,
   VIRTIO_BLK_F_SEG_MAX,
   VIRTIO_BLK_F_SIZE_MAX,
@@ -26,9 +29,16 @@ import {
   VIRTIO_BLK_F_WRITE_ZEROES,
 } from "./wire";
 
+/** What is something else, or nothing, where a device has VERSION_1. [virtio-1.2 §5.2.3.1] */
+const LEGACY_COMMANDS: u64 = VIRTIO_BLK_F_BARRIER | VIRTIO_BLK_F_SCSI;
+
 /** What only the extra `block-commands` uses. */
 const COMMANDS: u64 =
-  VIRTIO_BLK_F_DISCARD | VIRTIO_BLK_F_WRITE_ZEROES | VIRTIO_BLK_F_LIFETIME | VIRTIO_BLK_F_SECURE_ERASE;
+  LEGACY_COMMANDS |
+  VIRTIO_BLK_F_DISCARD |
+  VIRTIO_BLK_F_WRITE_ZEROES |
+  VIRTIO_BLK_F_LIFETIME |
+  VIRTIO_BLK_F_SECURE_ERASE;
 
 /** The driver needs nothing beyond reading and writing. */
 export const MINIMAL: u64 = 0;
@@ -57,6 +67,7 @@ const TABLE_ENTRIES: u32 = 32;
 @unmanaged
 export class BlockDriver extends BlockDevice {
   acceptable(features: u64): u64 {
+    if (!isDefined(WITHOUT_BLOCK_COMMANDS) && isModern(this)) features &= ~LEGACY_COMMANDS;
     return withoutCacheChange(this, features);
   }
 

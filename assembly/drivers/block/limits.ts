@@ -1,7 +1,6 @@
 /** How much of a request fits one chain, and what the largest request is. [virtio-1.2 §5.2.4, §5.2.6] */
 import { BlockDevice, RequestQueue } from "./device";
-import { REQUEST_BYTES_MAX } from "./requests";
-import { FRAMING_DESCRIPTORS } from "./wire";
+import { FRAMING_DESCRIPTORS, REQUEST_BYTES_MAX } from "./wire";
 
 /** Works out what fits one chain, once the queue has its size. */
 export function prepareLimits(device: BlockDevice, queue: RequestQueue): void {

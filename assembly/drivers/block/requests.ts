@@ -24,13 +24,14 @@ import {
   walkIsOver,
 } from "../../memory/walker";
 import { VIRTQ_DESC_F_WRITE } from "../../virtio/queue/layout";
+import { addCommand, checkFlags, isCommand, writeHints } from "./commands";
 import { BlockDevice, RequestQueue } from "./device";
-import { addRanges, hasRanges } from "./ranges";
 import {
   BLOCK_HEADER_BYTES,
   FRAMING_DESCRIPTORS,
   isOnDisk,
   LIFETIME_BYTES,
+  REQUEST_BYTES_MAX,
   SECTOR_SHIFT,
   STATUS_BYTES,
   STATUS_OFFSET,
@@ -43,13 +44,16 @@ import {
   writeHeader,
 } from "./wire";
 
-/** Most bytes of a request: the largest multiple of every block size that a completion's length can state. */
-export const REQUEST_BYTES_MAX: u32 = 0xff00_0000;
-
 /** Operation, flags and priority of a BlockRequest, the operation lowest: read together, and once. */
 @inline
 export function operationWord(request: u32): u32 {
   return load<u32>(request, offsetof<BlockRequest>("operation"));
+}
+
+/** The operation alone; a build without others makes no difference between what is beside it and an unknown one. */
+@inline
+function operationOf(word: u32): u32 {
+  return isDefined(WITHOUT_BLOCK_COMMANDS) ? word : word & 0xff;
 }
 
 /** Why a request of so many segments must not reach the device, or OK. */
@@ -93,25 +97,28 @@ function validateBytes(device: BlockDevice, operation: u32, sector: u64, bytes: 
 export function addRequest(device: BlockDevice, queue: RequestQueue, request: BlockRequest): i32 {
   const segments = request.segments;
   const segmentCount = request.segment_count;
-  // The same for ranges, which are larger, and checked once more.
+  // The same for ranges, which are larger and checked once more.
   if (segmentCount != 0 && !recordsFit(segments, segmentCount, offsetof<Segment>())) return Result.E_ARGUMENT;
-  const operation = operationWord(changetype<u32>(request));
-  const isOfRanges = !isDefined(WITHOUT_BLOCK_COMMANDS) && hasRanges(operation);
-  const refusal = isOfRanges ? <i32>Result.OK : validate(device, operation, segmentCount);
+  const word = operationWord(changetype<u32>(request));
+  const operation = operationOf(word);
+  const isOther = !isDefined(WITHOUT_BLOCK_COMMANDS) && isCommand(operation);
+  let refusal = isDefined(WITHOUT_BLOCK_COMMANDS) ? <i32>Result.OK : checkFlags(device, word);
+  if (refusal == Result.OK && !isOther) refusal = validate(device, operation, segmentCount);
   if (refusal != Result.OK) return refusal;
   const sector = operation > <u32>BlockOperation.WRITE ? 0 : request.sector;
   const before = queue.room;
   beginWalk(segments, segmentCount);
-  const result = isOfRanges
-    ? addRanges(device, queue, operation, segments, segmentCount, request.token)
+  const result = isOther
+    ? addCommand(device, queue, word, segments, segmentCount, request.token)
     : addParts(device, queue, operation, sector, request.token);
   if (result == Result.OK) {
+    if (!isDefined(WITHOUT_BLOCK_COMMANDS) && word != operation) writeHints(device, queue, before, word);
     queue.inFlight++;
     return result;
   }
   queue.undo(before);
   if (result != Result.E_FULL) return result;
-  if (!isOfRanges) {
+  if (!isOther) {
     // Of a request that will never be accepted, the caller hears at once.
     const reason = validateBytes(device, operation, sector, segmentBytes(segments, segmentCount));
     if (reason != Result.OK) return reason;

@@ -19,11 +19,12 @@ import {
 } from "../../virtio/queue/layout";
 import { freeAt, stateAt } from "../../virtio/queue/run";
 import { BlockDevice, RequestQueue, RequestState } from "./device";
-import { operationWord, REQUEST_BYTES_MAX } from "./requests";
+import { operationWord } from "./requests";
 import {
   FRAMING_BYTES,
   BLOCK_HEADER_BYTES,
   isOnDisk,
+  REQUEST_BYTES_MAX,
   SECTOR_SHIFT,
   STATUS_BYTES,
   STATUS_OFFSET,

@@ -7,12 +7,14 @@ export const VIRTIO_ID_BLOCK: u32 = 2;
 /** The only queue. [virtio-1.2 §5.2.2] */
 export const REQUEST_QUEUE: u32 = 0;
 
-// Feature bits. [virtio-1.2 §5.2.3]
+// Feature bits; the first and SCSI are legacy devices' only. [virtio-1.2 §5.2.3, §5.2.3.1]
+export const VIRTIO_BLK_F_BARRIER: u64 = 1 << 0;
 export const VIRTIO_BLK_F_SIZE_MAX: u64 = 1 << 1;
 export const VIRTIO_BLK_F_SEG_MAX: u64 = 1 << 2;
 export const VIRTIO_BLK_F_GEOMETRY: u64 = 1 << 4;
 export const VIRTIO_BLK_F_RO: u64 = 1 << 5;
 export const VIRTIO_BLK_F_BLK_SIZE: u64 = 1 << 6;
+export const VIRTIO_BLK_F_SCSI: u64 = 1 << 7;
 export const VIRTIO_BLK_F_FLUSH: u64 = 1 << 9;
 export const VIRTIO_BLK_F_TOPOLOGY: u64 = 1 << 10;
 export const VIRTIO_BLK_F_CONFIG_WCE: u64 = 1 << 11;
@@ -59,6 +61,15 @@ export const FRAMING_DESCRIPTORS: u32 = 2;
 
 /** Descriptors of the smallest request that carries data. */
 export const CHAIN_MIN: u32 = FRAMING_DESCRIPTORS + 1;
+
+/** The bit of a request's type that makes it a barrier. [virtio-1.2 §5.2.6.3] */
+export const VIRTIO_BLK_T_BARRIER: u32 = 0x8000_0000;
+
+/** Bytes of sense data that SCSI commands have room for. [virtio-1.2 §5.2.6.3] */
+export const SCSI_SENSE_BUFFERSIZE: u32 = 96;
+
+/** Most bytes of a request: the largest multiple of every block size that a completion's length can state. */
+export const REQUEST_BYTES_MAX: u32 = 0xff00_0000;
 
 /** Bytes of the serial number, and of `virtio_blk_lifetime`. [virtio-1.2 §5.2.6] */
 export const VIRTIO_BLK_ID_BYTES: u32 = 20;

@@ -1,11 +1,13 @@
 /** Numbers of the block device, by the names of the specification. [virtio-1.2 §5.2.3, §5.2.4, §5.2.6] */
 import type { ConfigurationField } from "../virtio/configuration.js";
 
+export const VIRTIO_BLK_F_BARRIER = 2 ** 0;
 export const VIRTIO_BLK_F_SIZE_MAX = 2 ** 1;
 export const VIRTIO_BLK_F_SEG_MAX = 2 ** 2;
 export const VIRTIO_BLK_F_GEOMETRY = 2 ** 4;
 export const VIRTIO_BLK_F_RO = 2 ** 5;
 export const VIRTIO_BLK_F_BLK_SIZE = 2 ** 6;
+export const VIRTIO_BLK_F_SCSI = 2 ** 7;
 export const VIRTIO_BLK_F_FLUSH = 2 ** 9;
 export const VIRTIO_BLK_F_TOPOLOGY = 2 ** 10;
 export const VIRTIO_BLK_F_CONFIG_WCE = 2 ** 11;
@@ -16,6 +18,7 @@ export const VIRTIO_BLK_F_SECURE_ERASE = 2 ** 16;
 
 export const VIRTIO_BLK_T_IN = 0;
 export const VIRTIO_BLK_T_OUT = 1;
+export const VIRTIO_BLK_T_SCSI_CMD = 2;
 export const VIRTIO_BLK_T_FLUSH = 4;
 export const VIRTIO_BLK_T_GET_ID = 8;
 export const VIRTIO_BLK_T_GET_LIFETIME = 10;
@@ -31,6 +34,11 @@ export const VIRTIO_BLK_S_UNSUPP = 2;
 export const HEADER_BYTES = 16;
 /** Bytes of the identifier that GET_ID reads. */
 export const ID_BYTES = 20;
+/** The bit of a legacy request's type that makes it a barrier. */
+export const VIRTIO_BLK_T_BARRIER = 0x8000_0000;
+/** Bytes of sense data, and of errors, data_len, sense_len and residual, in a SCSI request. */
+export const SENSE_BYTES = 96;
+export const SCSI_RESULT_BYTES = 16;
 /** Bytes of `virtio_blk_lifetime`. */
 export const LIFETIME_BYTES = 6;
 /** Bytes of `virtio_blk_discard_write_zeroes`. */

@@ -7,8 +7,9 @@ import { type DeviceOffer, type FeatureDependency, VirtioDevice, type VirtioDevi
 import { featureSet, hasFeature } from "../virtio/feature-sets.js";
 import type { DeviceQueue } from "../virtio/queue.js";
 import { type BlockBackEnd, SECTOR_BYTES } from "./back-end.js";
+import { Barriers } from "./barriers.js";
 import * as constants from "./constants.js";
-import { isStrictlyFramed, measureData, type ParsedRequest, parseRequest } from "./request.js";
+import { isScsiFramed, isStrictlyFramed, measureData, type ParsedRequest, parseRequest } from "./request.js";
 import { type RangeLimits, type RangeOperation, rangeOperations, readRanges } from "./ranges.js";
 import * as rules from "./rules.js";
 
@@ -47,8 +48,28 @@ export interface BlockDeviceOptions extends VirtioDeviceOptions {
   secureErase?: RangeLimits;
   /** Offers LIFETIME with these three numbers. */
   lifetime?: Lifetime;
+  /** Offers BARRIER, to legacy drivers. */
+  barrier?: boolean;
+  /** Offers SCSI, to legacy drivers, and performs the commands. Throws when it cannot. */
+  scsi?: (command: ScsiCommand) => ScsiAnswer;
   /** Decides about every well-formed request before it is performed; undefined: as usual. */
   onRequest?: (request: ParsedRequest) => RequestFate | undefined;
+}
+
+/** A SCSI command as it reaches the device. */
+export interface ScsiCommand {
+  readonly command: Uint8Array;
+  /** Data from the driver. */
+  readonly dataOut: Uint8Array;
+  /** Bytes of data that the driver has room for. */
+  readonly dataInBytes: number;
+}
+
+/** What became of it: `errors` 0 is success, and sense data are up to 96 bytes. */
+export interface ScsiAnswer {
+  readonly errors: number;
+  readonly dataIn?: Uint8Array;
+  readonly sense?: Uint8Array;
 }
 
 /** What GET_LIFETIME reads: `pre_eol_info`, and the estimates of type A and type B. */
@@ -69,11 +90,13 @@ export class BlockDevice extends VirtioDevice {
   /** May be set or changed at any time. */
   onRequest: ((request: ParsedRequest) => RequestFate | undefined) | undefined;
   protected readonly featureDependencies: readonly FeatureDependency[] = [];
+  protected override readonly legacyFeatures = constants.VIRTIO_BLK_F_BARRIER | constants.VIRTIO_BLK_F_SCSI;
   private readonly backEnd: BlockBackEnd;
   private host: BlockProfile | null = null;
   private hasStrictFraming = false;
   private sizeMax = 0;
   private segMax = 0;
+  private readonly barriers = new Barriers();
   private scratch = new Uint8Array(64 * SECTOR_BYTES);
 
   constructor(private readonly blockOptions: BlockDeviceOptions) {
@@ -108,7 +131,7 @@ export class BlockDevice extends VirtioDevice {
 
   protected describe(profile: Profile): DeviceOffer {
     const { sizeMax, segMax, blockSize, topology, writeCache = true } = this.blockOptions;
-    const { discard, writeZeroes, secureErase, lifetime } = this.blockOptions;
+    const { discard, writeZeroes, secureErase, lifetime, barrier = false, scsi } = this.blockOptions;
     this.host = profile.block;
     this.hasStrictFraming = profile.hasStrictFraming;
     this.sizeMax = sizeMax ?? profile.block.sizeMax;
@@ -123,6 +146,8 @@ export class BlockDevice extends VirtioDevice {
     if (writeZeroes !== undefined) features |= constants.VIRTIO_BLK_F_WRITE_ZEROES;
     if (secureErase !== undefined) features |= constants.VIRTIO_BLK_F_SECURE_ERASE;
     if (lifetime !== undefined) features |= constants.VIRTIO_BLK_F_LIFETIME;
+    if (barrier) features |= constants.VIRTIO_BLK_F_BARRIER;
+    if (scsi !== undefined) features |= constants.VIRTIO_BLK_F_SCSI;
     if (!writeCache && !hasFeature(featureSet(features), constants.VIRTIO_BLK_F_CONFIG_WCE)) {
       features &= ~constants.VIRTIO_BLK_F_FLUSH;
     }
@@ -138,7 +163,18 @@ export class BlockDevice extends VirtioDevice {
     for (let chain = queue.next(); chain !== null; chain = queue.next()) {
       const request = this.check(queue, chain);
       if (request === null) return;
-      requests.push({ chain, request, fate: this.onRequest?.(request) });
+      const fate = this.onRequest?.(request);
+      if (!request.isBarrier && this.barriers.areNone) {
+        this.barriers.began();
+        requests.push({ chain, request, fate });
+        continue;
+      }
+      this.barriers.add(request.isBarrier, () => {
+        this.later(fate?.delay ?? this.environment.completion.requestDelay(), () => {
+          this.finish(queue, chain, request, fate);
+          queue.signal();
+        });
+      });
     }
     const { completion } = this.environment;
     const together = requests.filter(({ fate }) => !completion.isOneByOne && fate?.delay === undefined);
@@ -159,7 +195,12 @@ export class BlockDevice extends VirtioDevice {
 
   /** Whatever was in flight is dropped together with what was given to `later`. */
   protected wasReset(): void {
+    this.barriers.clear();
     this.restoreWriteCache();
+  }
+
+  protected override queueWasReset(): void {
+    this.barriers.clear();
   }
 
   /** A driver that cannot say which mode it wants gets the one that it can handle. [virtio-1.2 §5.2.5.3, §5.2.6.2] */
@@ -223,7 +264,13 @@ export class BlockDevice extends VirtioDevice {
       queue.break(rules.BLOCK_HEADER, at);
       return null;
     }
-    this.checkSegments(chain);
+    if (request.type !== constants.VIRTIO_BLK_T_SCSI_CMD) this.checkSegments(chain);
+    if (request.isBarrier && !this.hasNegotiated(constants.VIRTIO_BLK_F_BARRIER)) {
+      this.record(rules.BLOCK_NOT_NEGOTIATED, "a barrier");
+    }
+    if (request.priority !== 0 && this.hasNegotiated(VIRTIO_F_VERSION_1)) {
+      this.record(rules.BLOCK_RESERVED, `${request.priority}`);
+    }
     return request;
   }
 
@@ -244,6 +291,7 @@ export class BlockDevice extends VirtioDevice {
     chain.write(chain.writableBytes - 1, this.scratch, 0, 1);
     const hasData = status === constants.VIRTIO_BLK_S_OK && request.type !== constants.VIRTIO_BLK_T_OUT;
     queue.complete(chain, this.usedLength(hasData ? request.writableBytes + 1 : 1));
+    this.barriers.completed();
   }
 
   private usedLength(written: number): number {
@@ -259,6 +307,8 @@ export class BlockDevice extends VirtioDevice {
           return this.read(chain, request);
         case constants.VIRTIO_BLK_T_OUT:
           return this.write(chain, request);
+        case constants.VIRTIO_BLK_T_SCSI_CMD:
+          return this.performScsi(chain, request);
         case constants.VIRTIO_BLK_T_FLUSH:
           return this.flush(request);
         case constants.VIRTIO_BLK_T_GET_ID:
@@ -319,6 +369,38 @@ export class BlockDevice extends VirtioDevice {
     const id = new Uint8Array(constants.ID_BYTES);
     id.set(new TextEncoder().encode(this.blockOptions.serial ?? "").subarray(0, constants.ID_BYTES));
     chain.write(0, id, 0, Math.min(request.writableBytes, constants.ID_BYTES));
+    return constants.VIRTIO_BLK_S_OK;
+  }
+
+  private performScsi(chain: Chain, request: ParsedRequest): number {
+    if (!this.mayUse(request, "SCSI_CMD", constants.VIRTIO_BLK_F_SCSI)) return constants.VIRTIO_BLK_S_UNSUPP;
+    if (!isScsiFramed(chain)) {
+      this.record(rules.BLOCK_SCSI_FRAMING, `head ${chain.head}`);
+      return constants.VIRTIO_BLK_S_IOERR;
+    }
+    const commandBytes = chain.readable[1]?.length ?? 0;
+    const command = new Uint8Array(commandBytes);
+    const dataOut = new Uint8Array(request.readableBytes - commandBytes);
+    chain.read(constants.HEADER_BYTES, command, 0, command.length);
+    chain.read(constants.HEADER_BYTES + commandBytes, dataOut, 0, dataOut.length);
+    const dataInBytes = request.writableBytes - constants.SENSE_BYTES - constants.SCSI_RESULT_BYTES;
+    const perform = this.blockOptions.scsi;
+    if (perform === undefined) return constants.VIRTIO_BLK_S_UNSUPP;
+    const {
+      errors,
+      dataIn = new Uint8Array(0),
+      sense = new Uint8Array(0),
+    } = perform({ command, dataOut, dataInBytes });
+    const moved = Math.min(dataIn.length, dataInBytes);
+    chain.write(0, dataIn, 0, moved);
+    chain.write(dataInBytes, sense, 0, Math.min(sense.length, constants.SENSE_BYTES));
+    const result = new DataView(new ArrayBuffer(constants.SCSI_RESULT_BYTES));
+    result.setUint32(0, errors, true);
+    result.setUint32(4, dataInBytes + dataOut.length, true);
+    result.setUint32(8, sense.length, true);
+    result.setUint32(12, dataInBytes - moved, true);
+    const resultAt = dataInBytes + constants.SENSE_BYTES;
+    chain.write(resultAt, new Uint8Array(result.buffer), 0, constants.SCSI_RESULT_BYTES);
     return constants.VIRTIO_BLK_S_OK;
   }
 

@@ -1,9 +1,13 @@
 /** A block request as the device finds it in a chain. [virtio-1.2 §5.2.6] */
 import type { Chain, ChainSegment } from "../virtio/chain.js";
-import { HEADER_BYTES } from "./constants.js";
+import { HEADER_BYTES, SCSI_RESULT_BYTES, SENSE_BYTES, VIRTIO_BLK_T_BARRIER } from "./constants.js";
 
 export interface ParsedRequest {
+  /** Without the bit of a barrier. */
   readonly type: number;
+  readonly isBarrier: boolean;
+  /** Of legacy requests: higher numbers are more important. */
+  readonly priority: number;
   readonly sector: number;
   /** Bytes that the device reads, header not counted. */
   readonly readableBytes: number;
@@ -18,9 +22,11 @@ const headerView = new DataView(header.buffer);
 export function parseRequest(chain: Chain): ParsedRequest | null {
   if (chain.readableBytes < HEADER_BYTES || chain.writableBytes < 1) return null;
   chain.read(0, header, 0, HEADER_BYTES);
+  const type = headerView.getUint32(0, true);
   return {
-    type: headerView.getUint32(0, true),
-    // What lies between is a priority in legacy requests, and nothing is wrong with any. [virtio-1.2 §5.2.6.3]
+    type: type % VIRTIO_BLK_T_BARRIER,
+    isBarrier: type >= VIRTIO_BLK_T_BARRIER,
+    priority: headerView.getUint32(4, true),
     // Sectors above 2^53 are beyond every disk, whatever is lost of them here.
     sector: headerView.getUint32(12, true) * 0x1_0000_0000 + headerView.getUint32(8, true),
     readableBytes: chain.readableBytes - HEADER_BYTES,
@@ -31,6 +37,17 @@ export function parseRequest(chain: Chain): ParsedRequest | null {
 /** Whether header and status have a descriptor each, of exactly their size. */
 export function isStrictlyFramed(chain: Chain): boolean {
   return chain.readable[0]?.length === HEADER_BYTES && chain.writable.at(-1)?.length === 1;
+}
+
+/** Whether command, sense and result of a SCSI request have a descriptor each, too. [virtio-1.2 §5.2.6.3, §5.2.6.4] */
+export function isScsiFramed(chain: Chain): boolean {
+  const { readable, writable } = chain;
+  return (
+    isStrictlyFramed(chain) &&
+    readable.length >= 2 &&
+    writable.at(-3)?.length === SENSE_BYTES &&
+    writable.at(-2)?.length === SCSI_RESULT_BYTES
+  );
 }
 
 /** How many segments carry data, and how long the longest is. Header and status are not data. */

@@ -34,7 +34,7 @@ export const BLOCK_SEG_MAX = rule("block-seg-max", "5.2.3", "a request has at mo
 export const BLOCK_NOT_NEGOTIATED = rule(
   "block-not-negotiated",
   "5.2.3",
-  "DISCARD, WRITE_ZEROES, SECURE_ERASE and GET_LIFETIME are used only when they were negotiated",
+  "barriers, SCSI_CMD, DISCARD, WRITE_ZEROES, SECURE_ERASE and GET_LIFETIME are used only when they were negotiated",
 );
 export const BLOCK_SECTOR_UNUSED = rule(
   "block-sector-unused",
@@ -56,3 +56,9 @@ export const BLOCK_RANGE_FLAGS = rule(
   "5.2.6.1",
   "no flag of a range is set but unmap, and that for WRITE_ZEROES only",
 );
+export const BLOCK_SCSI_FRAMING = rule(
+  "block-scsi-framing",
+  "5.2.6.4",
+  "command, 96 bytes of sense and 16 of result of a SCSI request have a descriptor each",
+);
+export const BLOCK_RESERVED = rule("block-reserved", "5.2.6", "what was a priority in legacy requests is 0 in others");

@@ -117,6 +117,9 @@ export abstract class VirtioDevice implements QueueOwner {
   /** What this kind offers on a host of the given profile. Called once, when the device is plugged in. */
   protected abstract describe(profile: Profile): DeviceOffer;
 
+  /** Features of this kind that only legacy drivers are offered. */
+  protected readonly legacyFeatures: number = 0;
+
   /** Which features need which others. */
   protected abstract readonly featureDependencies: readonly FeatureDependency[];
 
@@ -188,7 +191,7 @@ export abstract class VirtioDevice implements QueueOwner {
     const features = featureSet(this.offer.features);
     if (this.interfaceInUse === "legacy") return features;
     const modern = this.options.modernFeatures ?? VIRTIO_F_VERSION_1 + this.environment.profile.modernFeatures;
-    return union(without(features, featureSet(LEGACY_FEATURES)), featureSet(modern));
+    return union(without(features, featureSet(LEGACY_FEATURES + this.legacyFeatures)), featureSet(modern));
   }
 
   /** The accepted features; none when the driver wrote none. */

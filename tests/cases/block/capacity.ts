@@ -4,7 +4,17 @@ import assert from "node:assert/strict";
 import { Event, Interrupt, Result, type BlockDevice } from "../../../kernel-shim/javascript/index.js";
 import type { Case, CaseContext } from "../context.js";
 import { pattern } from "../pattern.js";
-import { assertRefused, PAGE_BYTES, performWell, readRequest, SECTOR_BYTES, segment } from "./requests.js";
+import { assertResult } from "../results.js";
+import {
+  assertRefused,
+  PAGE_BYTES,
+  performWell,
+  readRequest,
+  SECTOR_BYTES,
+  segment,
+  submitAll,
+  takeCompletions,
+} from "./requests.js";
 
 /** Serves interrupts until the disk has heard of its new capacity. */
 function hear(context: CaseContext, disk: BlockDevice): void {
@@ -60,6 +70,59 @@ export const capacity: readonly Case[] = [
       );
       assert.equal(disk.events(), Event.CAPACITY);
       assert.equal(disk.information().capacity, 3072n);
+    },
+  },
+  {
+    name: "a disk that grows while requests are in flight completes them, and takes new ones behind its old end",
+    disks: [{ sectors: 2048, queueSize: 64 }],
+    run(context) {
+      const disk = context.openDisk();
+      const buffer = context.allocate(16 * PAGE_BYTES);
+      const requests = (first: number, token: number) =>
+        Array.from({ length: 8 }, (_, index) =>
+          readRequest(first + index, [segment(buffer + (token + index) * SECTOR_BYTES, SECTOR_BYTES)], token + index),
+        );
+      submitAll(disk, requests(2040, 0));
+      context.disk().resize(4096);
+      const before = takeCompletions(context, disk, 8);
+      for (const { result } of before) assertResult(result, Result.OK);
+      hear(context, disk);
+      assert.equal(disk.events(), Event.CAPACITY);
+      submitAll(disk, requests(4088, 8));
+      for (const { result, length } of takeCompletions(context, disk, 8)) {
+        assertResult(result, Result.OK);
+        assert.equal(length, SECTOR_BYTES);
+      }
+    },
+  },
+  {
+    name: "a disk that shrinks while requests are in flight completes each once, done or as an error",
+    disks: [{ sectors: 2048, queueSize: 64 }],
+    run(context) {
+      const disk = context.openDisk();
+      const buffer = context.allocate(16 * PAGE_BYTES);
+      const read = (sector: number, token: number) =>
+        readRequest(sector, [segment(buffer + token * SECTOR_BYTES, SECTOR_BYTES)], token);
+      submitAll(
+        disk,
+        Array.from({ length: 16 }, (_, token) => read(token % 2 === 0 ? token : 2032 + token, token)),
+      );
+      context.disk().resize(1024);
+      const completions = takeCompletions(context, disk, 16).sort((left, right) => left.token - right.token);
+      completions.forEach(({ token, result }, index) => {
+        assert.equal(token, index);
+        if (token % 2 === 0 || result !== Result.E_IO) assertResult(result, Result.OK, `request ${token}`);
+      });
+      hear(context, disk);
+      assert.equal(disk.events(), Event.CAPACITY);
+      assertRefused(disk, read(1024, 0), Result.E_RANGE);
+      performWell(context, disk, read(1023, 0));
+      // The device may have met requests behind its end, which were within when they were made.
+      const isOfTheEnd = (complaint: string): boolean => complaint.includes("stay within the capacity");
+      assert.deepEqual(
+        context.takeComplaints().filter((complaint) => !isOfTheEnd(complaint)),
+        [],
+      );
     },
   },
   {

@@ -6,6 +6,7 @@ import { cache } from "./cache.js";
 import { capacity } from "./capacity.js";
 import { errors } from "./errors.js";
 import { information } from "./information.js";
+import { legacy } from "./legacy.js";
 import { lifetime } from "./lifetime.js";
 import { notifications } from "./notifications.js";
 import { randomRequests } from "./random.js";
@@ -28,6 +29,7 @@ export const blockCases: CaseGroups = {
   "block: scatter-gather": segments,
   "block: discard, zeroes, erase": ranges,
   "block: cache mode": cache,
+  "block: barriers, priorities, SCSI": legacy,
   "block: ring": ring,
   "block: notifications and interrupts": notifications,
   "block: errors": errors,

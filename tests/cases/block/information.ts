@@ -29,6 +29,8 @@ export const information: readonly Case[] = [
       const { features_offered, features_accepted } = context.openDisk().information();
       assert.equal(features_accepted & ~features_offered, 0n);
       const known =
+        features.VIRTIO_BLK_F_BARRIER |
+        features.VIRTIO_BLK_F_SCSI |
         features.VIRTIO_BLK_F_SIZE_MAX |
         features.VIRTIO_BLK_F_SEG_MAX |
         features.VIRTIO_BLK_F_GEOMETRY |

@@ -124,7 +124,7 @@ describe("block device", () => {
   it("records other mistakes in headers, where a legacy request's priority is none", () => {
     const { pc, guest } = blockGuest();
     const queue = guest.start(ANY_LAYOUT);
-    submit(guest, queue, { type: IN, reserved: 3 });
+    submit(guest, queue, { type: IN, reserved: 3, dataBytes: 512 });
     submit(guest, queue, { type: FLUSH_REQUEST, dataBytes: 0, sector: 9 });
     assertViolations(pc, ["block-flush-not-negotiated", "block-flush-sector"]);
   });

@@ -92,8 +92,8 @@ const END: u32 = (<u32>memory.size()) << 16;
 const ARENA: u32 = 2 * 1024 * 1024 - 16;
 const CONFIG_WCE: u32 = 1 << 11;
 const FIELDS: u64 = 0xe56;
-/** DISCARD, WRITE_ZEROES, LIFETIME, SECURE_ERASE. */
-const COMMANDS: u64 = 0x1_e000;
+/** BARRIER, SCSI, DISCARD, WRITE_ZEROES, LIFETIME, SECURE_ERASE. */
+const COMMANDS: u64 = 0x1_e081;
 
 /** A device completes one part of another ring than the one the test began with. */
 function completePartOf(now: Ring, head: u32, status: u64): void {
