@@ -45,7 +45,7 @@ export {
   block_poll,
   block_await_all,
 } from "./drivers/block/calls";
-export { block_set_writeback } from "./drivers/block/block-commands";
+export { block_set_writeback, block_execute } from "./drivers/block/block-commands";
 export { entropy_open, entropy_request, entropy_poll } from "./drivers/entropy/calls";
 export {
   generic_open,

@@ -10,6 +10,7 @@ import {
   BlockRequestLayout,
   BlockScsiResultLayout,
   BlockStatisticsLayout,
+  CompletionLayout,
   Result,
   type BlockInformation,
   type BlockLifetime,
@@ -85,6 +86,7 @@ export class BlockDevice extends Device {
   private readonly rangeLists: RangeLists;
   private readonly informationRecord: RecordArray;
   private readonly statisticsRecord: RecordArray;
+  private readonly completionRecord: RecordArray;
   /** Where the conveniences' data passes through; 0 until the first of them, and while a request that got lost has it. */
   private transferBuffer = 0;
   private transferBytes = 0;
@@ -97,6 +99,7 @@ export class BlockDevice extends Device {
     this.rangeLists = new RangeLists(view, privateMemory);
     this.informationRecord = new RecordArray(privateMemory, BlockInformationLayout.size, 1);
     this.statisticsRecord = new RecordArray(privateMemory, BlockStatisticsLayout.size, 1);
+    this.completionRecord = new RecordArray(privateMemory, CompletionLayout.size, 1);
   }
 
   information(): BlockInformation {
@@ -132,6 +135,27 @@ export class BlockDevice extends Device {
   /** Takes up to `max` completions, in the order the device finished them. */
   poll(max = Number.MAX_SAFE_INTEGER): Completion[] {
     return this.completions.poll(max);
+  }
+
+  /**
+   * Submits one request and waits for it without interrupts, at most so many milliseconds; undefined when they are over:
+   * then it comes back through `poll`. What else completes meanwhile is for `poll`.
+   */
+  perform(request: BlockRequest, timeoutMilliseconds = this.timeoutMilliseconds): Completion | undefined {
+    const { exports, view } = this.context;
+    this.segmentLists.begin([request]);
+    this.rangeLists.begin([request]);
+    const { pointer } = this.requests;
+    writeUint64(view, pointer + token.offset, request.token);
+    this.writeRequest(pointer, request);
+    const timeout = BigInt(Math.round(timeoutMilliseconds * 1e6));
+    const completion = this.completionRecord.pointer;
+    const isComplete = check("block_execute", exports.block_execute(this.handle, pointer, completion, timeout)) > 0;
+    if (!isComplete) {
+      return undefined;
+    }
+    const record = readRecord(view, CompletionLayout, completion);
+    return { token: Number(record.token), result: record.result, length: record.length };
   }
 
   /** As `poll`, but waits for the first completion; none when so much of the machine's time is over before. */
@@ -260,6 +284,7 @@ export class BlockDevice extends Device {
     this.rangeLists.dispose();
     this.informationRecord.dispose();
     this.statisticsRecord.dispose();
+    this.completionRecord.dispose();
   }
 
   private writeRequest(record: number, request: Omit<BlockRequest, "token">): void {

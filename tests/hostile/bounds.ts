@@ -115,6 +115,20 @@ export function submitImports(
   return batch(costs) + count * 2 * perChain + (perChain + perDescriptor) * ring.descriptors + 4 * (pages + segments);
 }
 
+/**
+ * Handing in one request and looking for it so many times, with every entry of the ring looked at once, and taken at the
+ * beginning and the end; at last, whether the device is there at all.
+ */
+export function executeImports(
+  costs: RegisterCosts,
+  ring: RingFacts,
+  pages: number,
+  segments: number,
+  turns: number,
+): number {
+  return submitImports(costs, ring, 1, pages, segments) + 5 * (turns + 2) + 3 * ring.entries + costs.access;
+}
+
 /** The last that comes back to a closed device gives back its memory, page by page. */
 function lastOfClosed(lentBytes: number): number {
   return Math.ceil(lentBytes / 4096);

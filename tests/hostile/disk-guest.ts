@@ -7,6 +7,7 @@ import {
   BlockRangeLayout,
   BlockRequestLayout,
   BlockStatisticsLayout,
+  CompletionLayout,
   Result,
   SegmentLayout,
 } from "../../kernel-shim/javascript/abi.js";
@@ -105,7 +106,10 @@ export class DiskGuest extends DeviceGuest {
   }
 
   step(): void {
-    switch (this.context.random.below(18)) {
+    switch (this.context.random.below(19)) {
+      case 18:
+        this.executeOne();
+        return;
       case 17:
         this.setWriteback();
         return;
@@ -257,12 +261,14 @@ export class DiskGuest extends DeviceGuest {
     });
   }
 
-  /** Submits requests, each in one buffer. Returns how many were accepted, or the negative result. */
-  private submit(requests: readonly { request: DiskRequest; lengths: readonly number[] }[]): number {
+  /** Puts requests, each in one buffer, where the module finds them. */
+  private passRequests(
+    requests: readonly { request: DiskRequest; lengths: readonly number[] }[],
+    tokens: readonly bigint[],
+  ): { array: number; pages: number; segmentCount: number } {
     const { module } = this.context;
     let pages = 0;
     let segmentCount = 0;
-    const tokens = requests.map(() => this.ledger.token());
     const array = module.pass(
       BlockRequestLayout,
       requests.map(({ request, lengths }, index) => {
@@ -289,6 +295,14 @@ export class DiskGuest extends DeviceGuest {
       }),
       "result",
     );
+    return { array, pages, segmentCount };
+  }
+
+  /** Submits requests. Returns how many were accepted, or the negative result. */
+  private submit(requests: readonly { request: DiskRequest; lengths: readonly number[] }[]): number {
+    const { module } = this.context;
+    const tokens = requests.map(() => this.ledger.token());
+    const { array, pages, segmentCount } = this.passRequests(requests, tokens);
     const bound = bounds.submitImports(this.place.costs, this.ring, requests.length, pages, segmentCount);
     const accepted = module.call("block_submit", bound, this.handle, array, requests.length);
     expectResult("block_submit", accepted, BATCH_RESULTS);
@@ -300,6 +314,37 @@ export class DiskGuest extends DeviceGuest {
     });
     module.records.reset();
     return accepted;
+  }
+
+  /** One read from the call to its completion, or to the end of the guest's patience. */
+  private executeOne(): void {
+    const { module, random, relaxTime } = this.context;
+    const buffer = this.freeBuffers.pop();
+    if (buffer === undefined) return;
+    const sector = 8 * random.below(this.disk.sectors / 8);
+    const bytes = 8 * SECTOR_BYTES;
+    const touched = this.disk.touched.slice(sector, sector + 8);
+    const request = { operation: READ, sector, bytes, buffer, version: 0, touched };
+    const token = this.ledger.token();
+    const { array, pages, segmentCount } = this.passRequests([{ request, lengths: [1, bytes - 1] }], [token]);
+    const place = module.passRoom(CompletionLayout, 1);
+    const turns = random.below(20);
+    const bound = bounds.executeImports(this.place.costs, this.ring, pages, segmentCount, turns);
+    const result = module.call("block_execute", bound, this.handle, array, place, BigInt(turns * relaxTime));
+    const record = readRecord(module.view, BlockRequestLayout, array);
+    const completion = readRecord(module.view, CompletionLayout, place);
+    module.records.reset();
+    expectResult("block_execute", result, [Result.E_HANDLE, ...UNUSABLE, ...REFUSALS]);
+    const isAccepted = record.result === Result.OK;
+    expect(isAccepted || result < 0, "what was not accepted is refused", () => `${result}, ${record.result}`);
+    if (!isAccepted) {
+      this.freeBuffers.push(buffer);
+      return;
+    }
+    this.ledger.accept(token, request);
+    if (result <= 0) return;
+    expect(completion.token === token, "the completion is the request's", () => `${completion.token}, not ${token}`);
+    this.complete(completion.token, completion.result, completion.length);
   }
 
   protected submitNonsense(): void {

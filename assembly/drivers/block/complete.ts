@@ -6,7 +6,7 @@ import { read32, read8 } from "../../memory/shared";
 import { usedElement } from "../../virtio/queue/layout";
 import { CHAIN_IS_OLD } from "../../virtio/queue/chain-state";
 import { releaseAt, stateAt } from "../../virtio/queue/run";
-import { BlockDevice, RequestQueue, RequestState } from "./device";
+import { BlockDevice, EXECUTED, RequestQueue, RequestState } from "./device";
 import { partResult } from "./requests";
 import { STATUS_OFFSET, VIRTIO_BLK_S_OK } from "./wire";
 
@@ -83,12 +83,20 @@ export function completeOne(device: BlockDevice, queue: RequestQueue, completion
   else if (count > 1) queue.release(part.next, count - 1);
   if (!completePart(device, queue, head, partResult(queue, head), completion)) return 0;
   queue.release(first, 1);
+  if (!isDefined(WITHOUT_BLOCK_COMMANDS) && queue.request(first).operation & EXECUTED) return 0;
   return 1;
 }
 
 /** Takes one chain of a queue that is being drained. Returns completions written, 0 or 1. */
 export function completeDrained(device: BlockDevice, queue: RequestQueue, completion: Completion): u32 {
-  return <u32>completePart(device, queue, queue.drain(), Result.E_RESET, completion);
+  const head = queue.drain();
+  const isComplete = completePart(device, queue, head, Result.E_RESET, completion);
+  if (!isDefined(WITHOUT_BLOCK_COMMANDS) && isComplete) {
+    const part = queue.request(head);
+    const request = part.parts == 0 ? part : queue.request(part.first);
+    if (request.operation & EXECUTED) return 0;
+  }
+  return <u32>isComplete;
 }
 
 /**
@@ -106,12 +114,15 @@ function completePart(device: BlockDevice, queue: RequestQueue, head: u32, resul
     request.parts--;
     return false;
   }
+  // Its completion has been handed over.
+  if (!isDefined(WITHOUT_BLOCK_COMMANDS) && request.operation & EXECUTED) return true;
   queue.inFlight--;
   writeCompletion(device, request, completion);
   return true;
 }
 
-function writeCompletion(device: BlockDevice, request: RequestState, completion: Completion): void {
+/** Says what became of a request, and counts it. */
+export function writeCompletion(device: BlockDevice, request: RequestState, completion: Completion): void {
   const statistics = device.statistics;
   const isOk = request.result == Result.OK;
   completion.token = request.token;

@@ -23,6 +23,11 @@ export class RequestState extends ChainState {
   first: u16;
 }
 
+/** Beside the operation of a part: `execute` has seen that the device has used it. */
+export const SEEN: u16 = 0x4000;
+/** Beside the operation of a request: its completion has been handed over, and its chains are taken in silence. */
+export const EXECUTED: u16 = 0x8000;
+
 /** A queue for requests. */
 @unmanaged
 export class RequestQueue extends Virtqueue {
@@ -44,6 +49,7 @@ export class RequestQueue extends Virtqueue {
     const part = this.request(head);
     part.first = <u16>first;
     part.parts = 1;
+    if (!isDefined(WITHOUT_BLOCK_COMMANDS)) part.operation = 0;
   }
 
   /**

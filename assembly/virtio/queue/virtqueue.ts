@@ -439,12 +439,18 @@ export class Virtqueue {
       this.refuse();
       return -1;
     }
+    this.takeHead(head);
+    return head;
+  }
+
+  /** The same for a caller that has read the ring, and knows that the next chain which the device has used began at `head`. */
+  @inline
+  takeHead(head: u32): void {
     const state = this.state(head);
     this.takenCount = state.count & ~CHAIN_IS_OLD;
     state.count = 0;
     this.used = (this.used + 1) & 0xffff;
     this.outstanding--;
-    return head;
   }
 
   /** What the device says it has used is not what it was given. */

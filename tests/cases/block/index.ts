@@ -5,6 +5,7 @@ import { boundaries } from "./boundaries.js";
 import { cache } from "./cache.js";
 import { capacity } from "./capacity.js";
 import { errors } from "./errors.js";
+import { execution } from "./execution.js";
 import { information } from "./information.js";
 import { legacy } from "./legacy.js";
 import { lifetime } from "./lifetime.js";
@@ -30,6 +31,7 @@ export const blockCases: CaseGroups = {
   "block: discard, zeroes, erase": ranges,
   "block: cache mode": cache,
   "block: barriers, priorities, SCSI": legacy,
+  "block: one request at a time": execution,
   "block: ring": ring,
   "block: notifications and interrupts": notifications,
   "block: errors": errors,

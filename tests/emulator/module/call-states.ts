@@ -114,6 +114,12 @@ export const diskCalls: Readonly<Record<string, CallStates>> = {
     answers: answers("OK", "E_BROKEN", "E_GONE", "E_GONE", "E_HANDLE", "E_SUSPENDED"),
     ports: ["open"],
   },
+  // With a request of address 0, which no open disk takes.
+  block_execute: {
+    call: ({ exports }, handle) => exports.block_execute(handle, 0, 0, 0n),
+    answers: answers("E_ARGUMENT", "E_BROKEN", "E_GONE", "E_GONE", "E_HANDLE", "E_SUSPENDED"),
+    ports: [],
+  },
   block_await_all: {
     call: ({ exports }, handle) => exports.block_await_all(handle),
     answers: answers(0, "E_BROKEN", "E_GONE", "E_GONE", "E_HANDLE", "E_SUSPENDED"),
