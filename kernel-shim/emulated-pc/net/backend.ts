@@ -6,6 +6,8 @@
  * was sent: neither side changes its bytes afterwards, so that it can be kept without a copy.
  */
 import type { VirtualTime } from "../time.js";
+import { finish } from "./offloads/finish.js";
+import type { UnfinishedFrame } from "./offloads/unfinished.js";
 
 /** The device's end, as a back end sees it. */
 export interface NetworkPort {
@@ -13,6 +15,11 @@ export interface NetworkPort {
   readonly time: VirtualTime | null;
   /** Takes in a frame from the network. What the device cannot store it drops and counts. */
   receive(frame: Uint8Array): void;
+  /**
+   * The same of a frame of which something is left to be done, for a driver that does without, or else for the device to do.
+   * Optional: the others are given finished frames.
+   */
+  receiveUnfinished?(frame: UnfinishedFrame): void;
   /** Plugs the cable in or out. */
   setLink(up: boolean): void;
 }
@@ -26,6 +33,8 @@ export interface NetworkBackend {
   attach(port: NetworkPort): void;
   /** Takes a frame that the device transmits while its link is up. What the back end has no use for it drops. */
   send(frame: Uint8Array): void;
+  /** Takes a frame of which something is left to be done. Optional: a device does it itself for other back ends. */
+  sendUnfinished?(frame: UnfinishedFrame): void;
   /** Lets go of files. Optional; a second call does nothing. */
   close?(): void;
 }
@@ -38,6 +47,17 @@ export function deliver(port: NetworkPort, frame: Uint8Array, delay: number): bo
   if (port.time === null) return false;
   if (delay === 0) port.receive(frame);
   else port.time.schedule(delay, () => port.receive(frame));
+  return true;
+}
+
+/** The same for a frame of which something is left to be done. */
+export function deliverUnfinished(port: NetworkPort, frame: UnfinishedFrame, delay: number): boolean {
+  if (port.receiveUnfinished === undefined) {
+    return finish(frame).every((finished) => deliver(port, finished, delay));
+  }
+  if (port.time === null) return false;
+  if (delay === 0) port.receiveUnfinished(frame);
+  else port.time.schedule(delay, () => port.receiveUnfinished?.(frame));
   return true;
 }
 

@@ -20,6 +20,9 @@ import {
   type ReceiveFilters,
 } from "./control.js";
 import * as features from "./features.js";
+import { isTakenUnfinished } from "./header.js";
+import { finish } from "./offloads/finish.js";
+import { VIRTIO_NET_HDR_GSO_NONE, type Todo, type UnfinishedFrame } from "./offloads/unfinished.js";
 import {
   DEFAULT_BACKLOG,
   ReceiveSide,
@@ -164,12 +167,24 @@ export class NetDevice extends VirtioDevice implements NetworkPort {
 
   /** A frame from the network. Dropped and counted if the card has no use for it. */
   receive(frame: Uint8Array): void {
+    this.takeIn(frame, null);
+  }
+
+  /** The same of a frame of which something is left to be done: the driver's matter where it agreed to that. */
+  receiveUnfinished(frame: UnfinishedFrame): void {
+    if (isTakenUnfinished(frame.todo, (feature) => this.hasNegotiated(feature))) this.takeIn(frame.bytes, frame.todo);
+    else for (const finished of finish(frame)) this.takeIn(finished, null);
+  }
+
+  private takeIn(frame: Uint8Array, todo: Todo | null): void {
+    const isLarge = todo !== null && todo.gsoType !== VIRTIO_NET_HDR_GSO_NONE;
+    const isTooLong = frame.length > this.mtu + OVERHEAD_BYTES && !isLarge;
     if (!this.linkIsUp) this.dropped.receivedWithoutLink += 1;
     else if (!this.isReady || !this.canReachMemory) this.dropped.receivedTooEarly += 1;
-    else if (this.hasNegotiated(features.VIRTIO_NET_F_MTU) && frame.length > this.mtu + OVERHEAD_BYTES) {
+    else if (this.hasNegotiated(features.VIRTIO_NET_F_MTU) && isTooLong) {
       this.dropped.receivedOverMtu += 1;
     } else if (!this.controlSide.accepts(frame)) this.dropped.filtered += 1;
-    else this.receiveSide.receive(frame);
+    else this.receiveSide.receive(frame, todo);
   }
 
   /** Plugs the cable in or out; the driver is told if STATUS is offered. */
@@ -277,9 +292,15 @@ export class NetDevice extends VirtioDevice implements NetworkPort {
     this.configuration.set("status", link | (this.wantsAnnouncement ? VIRTIO_NET_S_ANNOUNCE : 0));
   }
 
-  private send(frame: Uint8Array): void {
-    if (this.linkIsUp) this.backend.send(frame);
-    else this.dropped.transmittedWithoutLink += 1;
+  /** False if the frame is not what its segmentation says, so that nothing can be sent. */
+  private send(frame: Uint8Array, todo: Todo | null): boolean {
+    const finished = todo === null ? [frame] : finish({ bytes: frame, todo });
+    if (finished.length === 0) return false;
+    if (!this.linkIsUp) this.dropped.transmittedWithoutLink += 1;
+    else if (todo !== null && this.backend.sendUnfinished !== undefined) {
+      this.backend.sendUnfinished({ bytes: frame, todo });
+    } else for (const one of finished) this.backend.send(one);
+    return true;
   }
 
   private transmitContext(): TransmitContext {
@@ -291,7 +312,7 @@ export class NetDevice extends VirtioDevice implements NetworkPort {
       isOneByOne: () => this.environment.completion.isOneByOne,
       requestDelay: () => this.environment.completion.requestDelay(),
       later: (delay, work) => this.later(delay, work),
-      send: (frame) => this.send(frame),
+      send: (frame, todo) => this.send(frame, todo),
     };
   }
 

@@ -1,5 +1,6 @@
 /** A hub: a frame sent into one socket comes out of all others. It can lose frames, for tests of what happens then. */
-import { deliver, type NetworkBackend, type NetworkPort } from "./backend.js";
+import { deliver, deliverUnfinished, type NetworkBackend, type NetworkPort } from "./backend.js";
+import type { UnfinishedFrame } from "./offloads/unfinished.js";
 
 export interface HubOptions {
   /** Nanoseconds from socket to socket; 5 µs if not given. With 0 a frame arrives before `send` returns. */
@@ -55,10 +56,19 @@ export class Hub {
 
   /** Carries a frame from the socket of that number to all others. */
   carry(from: number, frame: Uint8Array): void {
+    this.carryBy(from, frame, (port) => deliver(port, frame, this.latency));
+  }
+
+  /** The same for a frame of which something is left to be done, which counts as one. */
+  carryUnfinished(from: number, frame: UnfinishedFrame): void {
+    this.carryBy(from, frame.bytes, (port) => deliverUnfinished(port, frame, this.latency));
+  }
+
+  private carryBy(from: number, frame: Uint8Array, delivers: (port: NetworkPort) => boolean): void {
     this.mutableCounters.sent += 1;
     for (const { number: to, port } of this.sockets) {
       if (to === from) continue;
-      const isDelivered = port !== null && !this.loses({ from, to, frame }) && deliver(port, frame, this.latency);
+      const isDelivered = port !== null && !this.loses({ from, to, frame }) && delivers(port);
       if (isDelivered) this.mutableCounters.delivered += 1;
       else this.mutableCounters.lost += 1;
     }
@@ -79,5 +89,9 @@ class HubSocket implements NetworkBackend {
 
   send(frame: Uint8Array): void {
     this.hub.carry(this.number, frame);
+  }
+
+  sendUnfinished(frame: UnfinishedFrame): void {
+    this.hub.carryUnfinished(this.number, frame);
   }
 }

@@ -6,8 +6,10 @@ import type { Chain } from "../virtio/chain.js";
 import { ANY_FRAMING, VIRTIO_F_EVENT_IDX } from "../virtio/constants.js";
 import type { DeviceQueue } from "../virtio/queue.js";
 import type { Rule } from "../violations.js";
-import { LARGE_RECEIVE_FEATURES, VIRTIO_NET_F_MRG_RXBUF } from "./features.js";
+import { LARGE_RECEIVE_FEATURES, VIRTIO_NET_F_GUEST_CSUM, VIRTIO_NET_F_MRG_RXBUF } from "./features.js";
 import { headerBytes, receiveHeader } from "./header.js";
+import { hasRightChecksum } from "./offloads/checksum.js";
+import type { Todo } from "./offloads/unfinished.js";
 import * as rules from "./rules.js";
 
 /** What the queue needs of the device. */
@@ -48,6 +50,12 @@ const SMALLEST_LARGE_BUFFER = 65_562;
 /** Frames that wait for buffers unless a test says otherwise. */
 export const DEFAULT_BACKLOG = 256;
 
+/** A frame on its way to the driver, and what is left to be done of it. */
+interface Arrived {
+  readonly frame: Uint8Array;
+  readonly todo: Todo | null;
+}
+
 export class ReceiveSide {
   readonly counters: ReceiveCounters = {
     frames: 0,
@@ -56,7 +64,7 @@ export class ReceiveSide {
     droppedTooLong: 0,
     delayed: 0,
   };
-  private backlog: Uint8Array[] = [];
+  private backlog: Arrived[] = [];
   /** Buffers taken from the queue and not filled yet: the first frame of the backlog needs more than these. */
   private held: Chain[] = [];
 
@@ -71,15 +79,16 @@ export class ReceiveSide {
     return this.backlog.length;
   }
 
-  /** Takes in a frame; the device is ready and wants it. */
-  receive(frame: Uint8Array): void {
+  /** Takes in a frame; the device is ready and wants it, and the driver takes it as it is. */
+  receive(frame: Uint8Array, todo: Todo | null = null): void {
     if (frame.length > LONGEST_RECEIVED) {
       this.counters.droppedTooLong += 1;
       return;
     }
-    this.backlog.push(frame);
+    const arrived = { frame, todo };
+    this.backlog.push(arrived);
     this.deliver();
-    if (this.backlog.at(-1) !== frame) return;
+    if (this.backlog.at(-1) !== arrived) return;
     if (this.backlog.length > this.longestBacklog) {
       this.backlog.pop();
       this.counters.droppedForLackOfBuffers += 1;
@@ -93,12 +102,12 @@ export class ReceiveSide {
     const queue = this.context.queue();
     if (queue === undefined) return;
     let delivered = false;
-    for (let frame = this.backlog[0]; frame !== undefined; frame = this.backlog[0]) {
-      const buffers = this.buffersFor(queue, frame);
+    for (let arrived = this.backlog[0]; arrived !== undefined; arrived = this.backlog[0]) {
+      const buffers = this.buffersFor(queue, arrived.frame);
       if (buffers === null) break;
       this.backlog.shift();
       if (buffers.length === 0) continue;
-      this.fill(queue, frame, buffers);
+      this.fill(queue, arrived, buffers);
       delivered = true;
     }
     if (delivered) queue.signal();
@@ -176,10 +185,11 @@ export class ReceiveSide {
     return first >= header;
   }
 
-  private fill(queue: DeviceQueue, frame: Uint8Array, buffers: readonly Chain[]): void {
+  private fill(queue: DeviceQueue, { frame, todo }: Arrived, buffers: readonly Chain[]): void {
     const isMergeable = this.context.hasNegotiated(VIRTIO_NET_F_MRG_RXBUF);
     const numBuffers = isMergeable ? buffers.length : this.context.numBuffersUnmerged();
-    const header = receiveHeader(this.header, numBuffers);
+    const isVerified = this.context.hasNegotiated(VIRTIO_NET_F_GUEST_CSUM) && hasRightChecksum(frame);
+    const header = receiveHeader(this.header, numBuffers, { todo, isVerified });
     this.faults.header?.(header);
     const returned = this.faults.buffersReturned?.(buffers.length) ?? buffers.length;
     const bytes = new Uint8Array(header.length + frame.length);

@@ -37,6 +37,21 @@ export const TRANSMIT_GSO = rule(
   "5.1.6.2.1",
   "gso_type names only a segmentation that was negotiated, and NEEDS_CSUM comes with it",
 );
+export const TRANSMIT_GSO_SIZE = rule(
+  "net-transmit-gso-size",
+  "5.1.6.2.1",
+  "a frame to be segmented says how many bytes each segment has",
+);
+export const TRANSMIT_CHECKSUM_PLACE = rule(
+  "net-transmit-checksum-place",
+  "5.1.6.2.1",
+  "csum_start and csum_offset lead to two bytes of the frame",
+);
+export const TRANSMIT_HEADER_LENGTH = rule(
+  "net-transmit-header-length",
+  "5.1.6.2.1",
+  "hdr_len is no more than the frame has",
+);
 export const TRANSMIT_UNUSED_FIELDS = rule(
   "net-transmit-unused-fields",
   "5.1.6.2",
@@ -50,7 +65,7 @@ export const TRANSMIT_NUM_BUFFERS = rule(
 export const TRANSMIT_MTU = rule(
   "net-transmit-mtu",
   "5.1.4.2",
-  "no frame is longer than the negotiated MTU and its Ethernet header",
+  "no frame but one to be segmented is longer than the negotiated MTU and its Ethernet header",
 );
 export const TRANSMIT_CHANGED = rule(
   "net-transmit-changed",

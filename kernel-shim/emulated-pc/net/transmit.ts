@@ -9,7 +9,8 @@ import { ANY_FRAMING } from "../virtio/constants.js";
 import type { DeviceQueue } from "../virtio/queue.js";
 import type { Rule } from "../violations.js";
 import { VIRTIO_NET_F_MTU } from "./features.js";
-import { asksForOffload, brokenRules, headerBytes } from "./header.js";
+import { asksForOffload, brokenRules, headerBytes, todoOf } from "./header.js";
+import { VIRTIO_NET_HDR_GSO_NONE, type Todo } from "./offloads/unfinished.js";
 import * as rules from "./rules.js";
 
 /** What the queue needs of the device. */
@@ -25,14 +26,14 @@ export interface TransmitContext {
   requestDelay(): number;
   /** Runs `work` after `delay` nanoseconds (at once if negative), never if the device is reset before. */
   later(delay: number, work: () => void): void;
-  /** Hands a frame to the network. */
-  send(frame: Uint8Array): void;
+  /** Hands a frame to the network, of which something may be left to be done. False if that is impossible. */
+  send(frame: Uint8Array, todo: Todo | null): boolean;
 }
 
 export interface TransmitCounters {
   frames: number;
   bytes: number;
-  /** Frames that could not be sent: too short, too long, or asking for what the device cannot do. */
+  /** Frames that could not be sent: too short, too long, or asking for what the device cannot do with them. */
   dropped: number;
 }
 
@@ -44,8 +45,8 @@ interface Sent {
 
 /** A VLAN tag does not count towards the MTU. */
 const VLAN_TAG_BYTES = 4;
-/** The most that any host takes: 64 KiB of payload behind an Ethernet header. */
-const LONGEST_FRAME = 65_550;
+/** The most that any host takes: 64 KiB of IPv6 payload, a VLAN tag in the Ethernet header. */
+const LONGEST_FRAME = 65_593;
 
 export class TransmitSide {
   readonly counters: TransmitCounters = { frames: 0, bytes: 0, dropped: 0 };
@@ -68,11 +69,14 @@ export class TransmitSide {
     const header = headerBytes((feature) => this.context.hasNegotiated(feature));
     const bytes = new Uint8Array(Math.min(chain.readableBytes, header + LONGEST_FRAME));
     chain.read(0, bytes, 0, bytes.length);
-    if (this.isSendable(chain, bytes, header)) {
-      const frame = bytes.slice(header);
+    const frame = bytes.slice(header);
+    const headerPart = bytes.subarray(0, header);
+    const isSent =
+      this.isSendable(chain, bytes, header) &&
+      this.context.send(frame, asksForOffload(headerPart) ? todoOf(headerPart) : null);
+    if (isSent) {
       this.counters.frames += 1;
       this.counters.bytes += frame.length;
-      this.context.send(frame);
     } else {
       this.counters.dropped += 1;
     }
@@ -92,16 +96,17 @@ export class TransmitSide {
       context.record(rules.TRANSMIT_FRAMING, `${detail}, ${first} in the first descriptor`);
     }
     const headerPart = bytes.subarray(0, header);
-    const broken = brokenRules(headerPart, (feature) => context.hasNegotiated(feature));
+    const frameBytes = chain.readableBytes - header;
+    const broken = brokenRules(headerPart, frameBytes, (feature) => context.hasNegotiated(feature));
     for (const rule of broken) context.record(rule, `${detail}, header ${toHex(headerPart)}`);
 
-    const frameBytes = chain.readableBytes - header;
     const longest = context.mtu() + ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES;
-    if (context.hasNegotiated(VIRTIO_NET_F_MTU) && frameBytes > longest) {
+    const isSegmented = todoOf(headerPart).gsoType !== VIRTIO_NET_HDR_GSO_NONE;
+    if (context.hasNegotiated(VIRTIO_NET_F_MTU) && frameBytes > longest && !isSegmented) {
       context.record(rules.TRANSMIT_MTU, `${detail}, MTU ${context.mtu()}`);
       return false;
     }
-    return frameBytes <= LONGEST_FRAME && !asksForOffload(headerPart);
+    return frameBytes <= LONGEST_FRAME && !(asksForOffload(headerPart) && broken.length > 0);
   }
 
   /** The buffers stay the device's until then, so they must still hold the same bytes. */

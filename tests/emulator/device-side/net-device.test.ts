@@ -240,6 +240,27 @@ describe("transmission", () => {
       true,
     ],
     [
+      "a checksum beyond the end of the frame",
+      ANY + features.VIRTIO_NET_F_CSUM,
+      [read(joined(hex("01 00 0000 0000 2200 1900"), frame(60)))],
+      "net-transmit-checksum-place",
+      false,
+    ],
+    [
+      "headers longer than the frame",
+      ANY + features.VIRTIO_NET_F_CSUM,
+      [read(joined(hex("01 00 3d00 0000 2200 1000"), frame(60)))],
+      "net-transmit-header-length",
+      false,
+    ],
+    [
+      "segmentation without a size",
+      ANY + features.VIRTIO_NET_F_CSUM + features.VIRTIO_NET_F_HOST_TSO4,
+      [read(joined(hex("01 01 3600 0000 2200 1000"), frame(60)))],
+      "net-transmit-gso-size",
+      false,
+    ],
+    [
       "num_buffers",
       ANY + MERGEABLE,
       [read(joined(hex("00 00 0000 0000 0000 0000 0100"), frame(60)))],
@@ -273,10 +294,10 @@ describe("transmission", () => {
     assert.deepEqual(guest.brokenRules, []);
 
     const other = setUp(ANY);
-    other.transmit.post(read(joined(zeros(10), frame(65_550))));
-    other.transmit.post(read(joined(zeros(10), frame(65_551))));
+    other.transmit.post(read(joined(zeros(10), frame(65_593))));
+    other.transmit.post(read(joined(zeros(10), frame(65_594))));
     other.transmit.kick();
-    assert.deepEqual(other.backend.sent, [frame(65_550)]);
+    assert.deepEqual(other.backend.sent, [frame(65_593)]);
     assert.equal(other.device.counters.transmitted.dropped, 1);
   });
 });
