@@ -67,7 +67,10 @@ export const enum Result {
   E_SEGMENTS = -24,
   /** A byte of a buffer is in memory that the kernel does not lend to devices. */
   E_ADDRESS = -25,
-  /** The frame is shorter than an Ethernet header (14 bytes), or longer than MTU + 18: the header and a VLAN tag. */
+  /**
+   * The frame is shorter than an Ethernet header (14 bytes), or longer than MTU + 18: the header and a VLAN tag; or, if it
+   * is to be segmented, longer than 65,593.
+   */
   E_FRAME_SIZE = -26,
   /** The receive buffer given back is not in the caller's hands. */
   E_BUFFER = -27,

@@ -45,6 +45,7 @@ const NET: Readonly<Record<number, string>> = {
   23: "VIRTIO_NET_F_CTRL_MAC_ADDR",
   52: "VIRTIO_NET_F_VQ_NOTF_COAL",
   53: "VIRTIO_NET_F_NOTF_COAL",
+  56: "VIRTIO_NET_F_HOST_USO",
   63: "VIRTIO_NET_F_SPEED_DUPLEX",
 };
 

@@ -24,5 +24,5 @@ export type { BlockRange } from "./ranges.js";
 export { RecordArray } from "./private-memory.js";
 export { readRecord, writeRecord } from "./records.js";
 export type { RecordOf } from "./records.js";
-export { VirtioStack } from "./stack.js";
+export { NET_FEATURES, VirtioStack } from "./stack.js";
 export type { StackOptions } from "./stack.js";

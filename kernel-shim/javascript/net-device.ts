@@ -25,11 +25,14 @@ import { RecordArray } from "./private-memory.js";
 import { readRecord, writeUint64 } from "./records.js";
 import { SegmentLists } from "./segments.js";
 
-/** Fields of the virtio-net header that go with a frame in either direction. [virtio-1.2 §5.1.6] */
+/**
+ * Fields of the virtio-net header that go with a frame in either direction; all are 0 for a frame that is as on the wire.
+ * `TransmitFrame` and `ReceivedBuffer` of the reference say what else they can be. [virtio-1.2 §5.1.6]
+ */
 export interface OffloadFields {
-  /** VIRTIO_NET_HDR_F_*. */
+  /** Bits of `NetHeaderFlag`. */
   flags: number;
-  /** VIRTIO_NET_HDR_GSO_*. */
+  /** One of `NetSegmentation`, with or without ECN. */
   gso_type: number;
   hdr_len: number;
   gso_size: number;
@@ -190,8 +193,12 @@ export class NetDevice extends Device {
     return count;
   }
 
-  /** Sends a copy of one frame. False when there is no room for it now. */
-  sendFrame(bytes: Uint8Array): boolean {
+  /**
+   * Sends a copy of one frame that fits the MTU. False when there is no room for it now.
+   *
+   * @param fields what the device shall do to it; nothing unless given
+   */
+  sendFrame(bytes: Uint8Array, fields: Partial<OffloadFields> = {}): boolean {
     const { machine } = this.context;
     this.pool ??= new FramePool(machine, this.information().mtu);
     const { pool } = this;
@@ -209,7 +216,7 @@ export class NetDevice extends Device {
       return check("sendFrame", Result.E_FRAME_SIZE) >= 0;
     }
     machine.writeBuffer(place, bytes);
-    const frame = { segments: [{ pointer: place, length: bytes.length }], header_room: pool.headerRoom };
+    const frame = { ...fields, segments: [{ pointer: place, length: bytes.length }], header_room: pool.headerRoom };
     const ownToken = this.completions.register(() => {
       pool.give(place);
     });
@@ -235,7 +242,10 @@ export class NetDevice extends Device {
     return refusal === 0;
   }
 
-  /** Copies of the frames received so far; their buffers go back to the card at once. */
+  /**
+   * Copies of the frames received so far; their buffers go back to the card at once. A card with a feature of
+   * `ReceiveOffload` needs `receive`, which says what is left to be done of a frame.
+   */
   receiveFrames(): Uint8Array[] {
     const { machine } = this.context;
     const copies: Uint8Array[] = [];

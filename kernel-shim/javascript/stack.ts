@@ -17,6 +17,7 @@ import {
   PciFunctionLayout,
   PciMsixLayout,
   PciRangesLayout,
+  ReceiveOffload,
   Result,
   TransportWanted,
   type BlockOptions,
@@ -62,6 +63,9 @@ const MEMORY_TYPE = 0x7;
 const MEMORY_64_BIT = 0x4;
 /** All but ACCESS_PLATFORM: a machine's `dma_address` answers physical addresses. */
 const ALL_FEATURES = 0xffff_fffd_ffff_ffffn;
+/** The same for a card whose received frames need no further work. */
+export const NET_FEATURES =
+  ALL_FEATURES & ~Object.values(ReceiveOffload).reduce((all, feature) => all | BigInt(feature), 0n);
 /** Those of rings and transports: all but the ones that belong to a device type. [virtio-1.2 §2.2] */
 const COMMON_FEATURES = ALL_FEATURES & 0x3_ffff_ff00_0000n;
 /** What tells which function it is, and where. */
@@ -214,7 +218,11 @@ export class VirtioStack implements StackContext<Device> {
     );
   }
 
-  /** Opens a network card, as `openBlock` a disk. Interrupts are off at first. */
+  /**
+   * Opens a network card, as `openBlock` a disk. Interrupts are off at first.
+   *
+   * @param options `features` is `NET_FEATURES` unless given: a bit of `ReceiveOffload` is accepted only if it is added
+   */
   openNet(address: number, options?: Partial<NetOptions>): NetDevice {
     const { exports } = this;
     return this.open(
@@ -223,7 +231,7 @@ export class VirtioStack implements StackContext<Device> {
       options,
       (pciFunction, handle) => new NetDevice(this, pciFunction, handle),
       () => {
-        const given = options && { features: ALL_FEATURES, ...options };
+        const given = options && { features: NET_FEATURES, ...options };
         return this.withOptions("net_open", NetOptionsLayout, given, (pointer) => exports.net_open(address, pointer));
       },
     );

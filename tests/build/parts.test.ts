@@ -111,7 +111,7 @@ suite("npm run build -- --output FILE", () => {
     [
       "an unknown extra",
       ["--extras", "nonsense"],
-      /^there is no extra "nonsense"; there are assign, block-commands, msix, net-control, net-debug, suspend\n/,
+      /^there is no extra "nonsense"; there are assign, block-commands, msix, net-control, net-debug, net-offloads, suspend\n/,
     ],
     ["no driver", ["--drivers", ","], /^a build needs a driver: one or more of /],
     ["no transport", ["--transports", ""], /^a build needs a transport: one or more of /],

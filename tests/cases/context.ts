@@ -27,6 +27,8 @@ export type Capability =
   | "small network rings"
   /** A card without a MAC address of its own. */
   | "card without address"
+  /** Cards that finish frames which are sent, and hand over frames that are not finished. */
+  | "offloads"
   /** Memory whose pages are physically apart although their pointers are consecutive. */
   | "scattered memory"
   /** Devices that are PCI functions. */
@@ -96,6 +98,8 @@ export interface CardDescription {
   /** Entries that both rings have at least, up to 256. */
   queueSizeMin?: number;
   offers?: OfferedFeatures;
+  /** Offers CSUM, HOST_TSO4, HOST_TSO6, HOST_ECN, HOST_UFO, and the same of GUEST: needs "offloads". */
+  offloads?: boolean;
   /** Cards with the same name are linked to each other, and not to a peer of the case's. */
   network?: string;
 }

@@ -3,8 +3,18 @@
  * [virtio-1.2 §5.1.3, §5.2.3, §6]
  */
 
+export const VIRTIO_NET_F_CSUM = 1n << 0n;
+export const VIRTIO_NET_F_GUEST_CSUM = 1n << 1n;
 export const VIRTIO_NET_F_MTU = 1n << 3n;
 export const VIRTIO_NET_F_MAC = 1n << 5n;
+export const VIRTIO_NET_F_GUEST_TSO4 = 1n << 7n;
+export const VIRTIO_NET_F_GUEST_TSO6 = 1n << 8n;
+export const VIRTIO_NET_F_GUEST_ECN = 1n << 9n;
+export const VIRTIO_NET_F_GUEST_UFO = 1n << 10n;
+export const VIRTIO_NET_F_HOST_TSO4 = 1n << 11n;
+export const VIRTIO_NET_F_HOST_TSO6 = 1n << 12n;
+export const VIRTIO_NET_F_HOST_ECN = 1n << 13n;
+export const VIRTIO_NET_F_HOST_UFO = 1n << 14n;
 export const VIRTIO_NET_F_MRG_RXBUF = 1n << 15n;
 export const VIRTIO_NET_F_STATUS = 1n << 16n;
 
@@ -45,8 +55,21 @@ export const VIRTIO_F_EVENT_IDX = 1n << 29n;
 /** Without it a device is a legacy one. The driver must accept it. */
 export const VIRTIO_F_VERSION_1 = 1n << 32n;
 
+/** What a card finishes of frames that are sent. */
+export const TRANSMIT_OFFLOADS =
+  VIRTIO_NET_F_CSUM | VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_HOST_TSO6 | VIRTIO_NET_F_HOST_ECN | VIRTIO_NET_F_HOST_UFO;
+/** What it hands over unfinished. */
+export const RECEIVE_OFFLOADS =
+  VIRTIO_NET_F_GUEST_CSUM |
+  VIRTIO_NET_F_GUEST_TSO4 |
+  VIRTIO_NET_F_GUEST_TSO6 |
+  VIRTIO_NET_F_GUEST_ECN |
+  VIRTIO_NET_F_GUEST_UFO;
+
 /** All that a driver can be allowed whose addresses are physical ones. */
 export const ALL_FEATURES = 0xffff_fffd_ffff_ffffn;
+/** The same for a card whose frames come in finished. */
+export const ALL_OF_PLAIN_CARDS = ALL_FEATURES & ~RECEIVE_OFFLOADS;
 
 /** Accepted features without the one that is not the driver's choice. */
 export function chosen(accepted: bigint): bigint {

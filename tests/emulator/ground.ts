@@ -255,11 +255,14 @@ class EmulatedCard implements TestCard {
     index: number,
     private readonly vectors: number | undefined,
   ) {
-    const { mac, mtu, queueSize, queueSizeMin = 0, offers } = description;
+    const { mac, mtu, queueSize, queueSizeMin = 0, offers, offloads = false } = description;
     const { net } = profile;
     const receiveQueueSize = queueSize ?? Math.max(net.receiveQueueSize, queueSizeMin);
     const transmitQueueSize = queueSize ?? Math.max(net.transmitQueueSize, queueSizeMin);
-    let features = offered(net.features + profile.ringFeatures, offers, mtu === undefined ? 0n : bits.VIRTIO_NET_F_MTU);
+    const also =
+      (mtu === undefined ? 0n : bits.VIRTIO_NET_F_MTU) |
+      (offloads ? bits.TRANSMIT_OFFLOADS | bits.RECEIVE_OFFLOADS : 0n);
+    let features = offered(net.features + profile.ringFeatures, offers, also);
     if (mac === null) features = Number(BigInt(features) & ~bits.VIRTIO_NET_F_MAC);
     if (typeof mac === "string") features = Number(BigInt(features) | bits.VIRTIO_NET_F_MAC);
     this.device = new NetDevice({

@@ -62,6 +62,7 @@ const CANNOT: ReadonlyMap<Capability, string> = new Map([
   ],
   ["small network rings", "QEMU's receive rings have 256 entries at least, its transmit rings always"],
   ["card without address", "QEMU gives every card an address"],
+  ["offloads", "QEMU's hubs carry finished frames"],
   ["scattered memory", "pointers are physical addresses here"],
 ]);
 

@@ -20,6 +20,7 @@ const DEFAULT_MAC = "52:54:00:12:34:56";
 const CANNOT: ReadonlyMap<Capability, string> = new Map([
   ["small network rings", "v86's rings have 1024 entries"],
   ["card without address", "v86 gives its card an address"],
+  ["offloads", "v86's card has none"],
   ["scattered memory", "pointers are physical addresses here"],
   ["legacy devices", "v86's devices offer VERSION_1"],
   ["power cycle", "v86's devices are reset with its processor, which does not run here"],

@@ -13,8 +13,16 @@ import { entryFile, projectFolder, type Parts } from "./project.js";
 const sourceFolder = "assembly";
 const driversFolder = "assembly/drivers";
 const transportsFolder = "assembly/virtio/transport";
-/** What any build can do without beside drivers and transports: a file of that name each, with calls of its own. */
-const extraParts: readonly string[] = ["assign", "block-commands", "msix", "net-control", "net-debug", "suspend"];
+/** What any build can do without beside drivers and transports; calls of its own are in a file of its name. */
+const extraParts: readonly string[] = [
+  "assign",
+  "block-commands",
+  "msix",
+  "net-control",
+  "net-debug",
+  "net-offloads",
+  "suspend",
+];
 
 /** The driver that an extra belongs to, whose name its own begins with; undefined of others. */
 function driverOf(extra: string): string | undefined {

@@ -1,9 +1,12 @@
 /** The records of virtio-net. `abi/records.ts` says how records lie in memory. */
 
-/** How to open a network card. A null pointer in its place means all features and defaults. */
+/** How to open a network card. A null pointer in its place means all features but those of `ReceiveOffload`, and defaults. */
 @unmanaged
 export class NetOptions {
-  /** These are the fields of `DeviceOptions`. The optional features that may be accepted; others are refused if offered. */
+  /**
+   * These are the fields of `DeviceOptions`. The optional features that may be accepted; others are refused if offered.
+   * Those of `ReceiveOffload` change what `net_receive` hands out: a caller that does not expect it leaves them out.
+   */
   features: u64;
   /**
    * Nanoseconds that sending a frame may take. When one takes longer, at most twice as long, and `net_reclaim` finds
@@ -18,9 +21,13 @@ export class NetOptions {
   /**
    * How many receive buffers to post; 0: as many as the ring holds. With MRG_RXBUF, all of them together must hold the
    * largest frame that hosts deliver, 69,632 bytes and its header: a device without room for a frame waits for ever.
+   * Where each must hold an unsegmented frame, 0 means 32 at most.
    */
   receive_buffers: u32;
-  /** Bytes of each, virtio-net header included, a multiple of 64; 0: 2048, or as much as the MTU and the above require. */
+  /**
+   * Bytes of each, virtio-net header included, a multiple of 64; 0: 2048, or as much as the MTU and the above require.
+   * Without MRG_RXBUF, and with a feature of `ReceiveOffload` beside GUEST_CSUM, at least 65,664.
+   */
   receive_buffer_bytes: u32;
   /** 1: put aside what `net_debug_transmit` and `net_debug_receive` need; 0: they are E_UNSUPPORTED. */
   debug: u32;
@@ -28,7 +35,55 @@ export class NetOptions {
   padding: u32;
 }
 
-/** One Ethernet frame to send: header fields of the wire format and where the frame lies. [virtio-1.2 §5.1.6] */
+/** Bits of `flags` in the virtio-net header. [virtio-1.2 §5.1.6] */
+export const enum NetHeaderFlag {
+  /**
+   * The checksum field holds the sum of the pseudo header. Whoever sends the frame on adds everything from csum_start to
+   * the end, and stores the complement at csum_start + csum_offset. A received frame is intact: do not verify it.
+   */
+  NEEDS_CSUM = 1,
+  /** Received frames only: the device has verified the checksum. */
+  DATA_VALID = 2,
+}
+
+/** `gso_type` in the virtio-net header: into what a large frame is cut. [virtio-1.2 §5.1.6] */
+export const enum NetSegmentation {
+  NONE = 0,
+  TCPV4 = 1,
+  /** Fragments of IP. */
+  UDP = 3,
+  TCPV6 = 4,
+  /** Datagrams; frames to send only. */
+  UDP_L4 = 5,
+  /** Added to TCPV4 and TCPV6: the sender reports congestion (CWR), which only the first segment shall say. */
+  ECN = 128,
+}
+
+/**
+ * Features that change what `net_receive` hands out, and are accepted only if `NetOptions.features` names them. All but
+ * GUEST_CSUM need that one, too, and GUEST_ECN one of GUEST_TSO4 and GUEST_TSO6. [virtio-1.2 §5.1.3.1]
+ */
+export const enum ReceiveOffload {
+  /** Frames may come with DATA_VALID or NEEDS_CSUM. */
+  GUEST_CSUM = 2,
+  /** Unsegmented TCPV4 frames of up to 64 KiB may come. */
+  GUEST_TSO4 = 128,
+  GUEST_TSO6 = 256,
+  GUEST_ECN = 512,
+  GUEST_UFO = 1024,
+}
+
+/**
+ * One Ethernet frame to send: header fields of the wire format and where the frame lies. [virtio-1.2 §5.1.6]
+ *
+ * The header fields are 0 in a frame that the device shall send as it is. Otherwise:
+ *
+ * - E_UNSUPPORTED refuses a flag or segmentation whose feature was not accepted: CSUM for NEEDS_CSUM, HOST_TSO4, HOST_TSO6,
+ *   HOST_UFO, HOST_USO for segmentation, HOST_ECN for ECN
+ * - E_ARGUMENT refuses fields that contradict each other or the frame: any without NEEDS_CSUM; a checksum beyond the frame's
+ *   end; hdr_len beyond it; gso_size without segmentation, and segmentation without gso_size
+ * - a frame to be segmented may have up to 65,593 bytes, whatever the MTU
+ */
 @unmanaged
 export class TransmitFrame {
   /** Comes back in the completion. */
@@ -36,13 +91,17 @@ export class TransmitFrame {
   /** Address in linear memory of an array of `Segment`, read during the call only. */
   segments: u32;
   segment_count: u32;
-  /** VIRTIO_NET_HDR_F_*; 0 unless the matching feature was negotiated. */
+  /** 0 or NEEDS_CSUM of `NetHeaderFlag`. */
   flags: u8;
-  /** VIRTIO_NET_HDR_GSO_*. */
+  /** One of `NetSegmentation`, with or without ECN. */
   gso_type: u8;
+  /** Bytes of all headers up to and including the transport's, or more: a hint. */
   hdr_len: u16;
+  /** Payload of each segment, bytes. */
   gso_size: u16;
+  /** Where the device begins to sum, from the frame's first byte. */
   csum_start: u16;
+  /** Where the checksum goes, from csum_start. */
   csum_offset: u16;
   /**
    * Bytes directly before the first segment that the stack may overwrite, until completion, or when it refuses the frame.
@@ -68,11 +127,18 @@ export class ReceivedBuffer {
   buffer: u32;
   /** How many buffers the frame has, in its first record; 0 in the others. */
   buffer_count: u16;
-  /** From the virtio-net header, first record only. */
+  /**
+   * The fields from here on are in the first record only, and 0 unless a feature of `ReceiveOffload` was accepted. They fit
+   * each other and the frame: a frame with others is dropped. Bits of `NetHeaderFlag`.
+   */
   flags: u8;
+  /** One of `NetSegmentation`, with or without ECN. */
   gso_type: u8;
+  /** Only with segmentation: what the device says of the headers' length, a hint; 0 where it makes no sense. */
   hdr_len: u16;
+  /** Only with segmentation: payload of each segment, bytes, at least 1. */
   gso_size: u16;
+  /** These two only with NEEDS_CSUM. */
   csum_start: u16;
   csum_offset: u16;
 }
@@ -133,7 +199,10 @@ export class NetStatistics {
   transmit_refused: u64;
   /** Times that `net_transmit` found no room. */
   transmit_full: u64;
-  /** Received frames dropped because their length made no sense, or because they were larger than any frame can be. */
+  /**
+   * Received frames dropped because their length or their header made no sense, or because they were larger than any frame
+   * can be.
+   */
   receive_errors: u64;
   transmit_notifications: u64;
   receive_notifications: u64;

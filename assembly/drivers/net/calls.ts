@@ -18,6 +18,7 @@ import { finishClosing, open } from "../../virtio/lifecycle";
 import { describeCard } from "./configuration";
 import { NET_DEVICE_BYTES, NetDevice } from "./device";
 import { MINIMAL, NetDriver, OPTIONAL } from "./driver";
+import { RECEIVE_OFFLOADS } from "./offloads";
 import { receiveFrames, releaseBuffers } from "./receive";
 import { addFrame, awaitAllSent, awaitRoom, reclaimFrames, reclaimStopped } from "./transmit";
 import { transmitRun } from "./transmit-run";
@@ -33,7 +34,8 @@ import { VIRTIO_ID_NET } from "./wire";
  *   E_RESET_TIMEOUT, E_FEATURES, E_QUEUE_SIZE, E_QUEUE_LIVE, E_DMA_MEMORY, E_GONE
  */
 export function net_open(address: u32, options: u32): i32 {
-  let allowed = FEATURES_BY_DEFAULT;
+  // Only a caller that asks for them expects what they make of received frames.
+  let allowed = isDefined(WITHOUT_NET_OFFLOADS) ? FEATURES_BY_DEFAULT : FEATURES_BY_DEFAULT & ~RECEIVE_OFFLOADS;
   let bufferCount: u32 = 0;
   let bufferBytes: u32 = 0;
   let debug: u32 = 0;

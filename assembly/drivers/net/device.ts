@@ -59,6 +59,9 @@ export class ReceiveQueue extends Virtqueue {
   piecesWanted: u32;
   /** Most buffers of a frame. */
   piecesMax: u32;
+  /** What the caller is told of that frame's header once it is whole: all before csum_offset, in the order of the wire. */
+  headerFields: u64;
+  headerCsumOffset: u32;
 
 
   @inline

@@ -7,6 +7,7 @@ import { allocateControl, CONTROL_FEATURES, controlFeatures, freeControl, restor
 import { forgetCommand, offersControlQueue } from "./control-command";
 import { NetDevice, TransmitWish } from "./device";
 import { allocateDebug, endDebug, freeDebug } from "./net-debug";
+import { OFFLOADS, withoutOrphans } from "./offloads";
 import {
   allocateReceive,
   frameIsHeldBack,
@@ -21,6 +22,7 @@ import { VIRTIO_NET_F_MAC, VIRTIO_NET_F_MRG_RXBUF, VIRTIO_NET_F_MTU, VIRTIO_NET_
 /** The driver needs nothing beyond sending and receiving. */
 export const MINIMAL: u64 = 0;
 export const OPTIONAL: u64 =
+  (isDefined(WITHOUT_NET_OFFLOADS) ? 0 : OFFLOADS) |
   VIRTIO_NET_F_MTU |
   VIRTIO_NET_F_MAC |
   VIRTIO_NET_F_MRG_RXBUF |
@@ -34,6 +36,7 @@ export const OPTIONAL: u64 =
 @unmanaged
 export class NetDriver extends NetDevice {
   acceptable(features: u64): u64 {
+    if (!isDefined(WITHOUT_NET_OFFLOADS)) features = withoutOrphans(this, features);
     this.mtuStated = statedMtu(this);
     // A driver that accepts MTU keeps to it, so an MTU that cannot be is not accepted. [virtio-1.2 §5.1.4.2]
     const acceptable = this.mtuStated == 0 ? features & ~VIRTIO_NET_F_MTU : features;

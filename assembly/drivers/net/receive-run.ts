@@ -3,8 +3,8 @@
  *
  * The loops call nothing, see `virtio/queue/run.ts`. What they leave, `receive.ts` judges from the start.
  */
-import { ReceivedBuffer } from "./abi";
-import { read16, read32 } from "../../memory/shared";
+import { NetHeaderFlag, ReceivedBuffer } from "./abi";
+import { read16, read32, read64 } from "../../memory/shared";
 import {
   DESCRIPTOR_BYTES,
   usedElement,
@@ -15,11 +15,13 @@ import {
 } from "../../virtio/queue/layout";
 import { following, freeAt, releaseAt, stateAt } from "../../virtio/queue/run";
 import { NetDevice, Owner, ReceiveBuffer, ReceiveQueue } from "./device";
+import { headersMatter } from "./offloads";
 import { headerApart, lend } from "./receive";
 import { ETHERNET_HEADER_BYTES, HEADER_NUM_BUFFERS } from "./wire";
 
 /**
- * Lends frames to the caller, up to the first that has several buffers, or makes no sense. No frame is being put together.
+ * Lends frames to the caller, up to the first that has several buffers, whose header says more than that its checksum is
+ * right, or that makes no sense. No frame is being put together.
  * Receive buffers wait as long as it takes: there are no time-outs, so none of the chains is ever old.
  *
  * @param records address of an array of ReceivedBuffer
@@ -46,9 +48,12 @@ export function receiveRun(device: NetDevice, queue: ReceiveQueue, records: u32,
     const length = min(read32(element + 4), state.bytes);
     if (length < device.headerBytes + ETHERNET_HEADER_BYTES) break;
     if (device.mergeable && read16(buffer.pointer + HEADER_NUM_BUFFERS) != 1) break;
+    const readsHeader = !isDefined(WITHOUT_NET_OFFLOADS) && headersMatter(device);
+    const fields: u64 = readsHeader ? read64(buffer.pointer) : 0;
+    if (fields & ~(<u64>NetHeaderFlag.DATA_VALID)) break;
     state.count = 0;
     room = releaseAt(queue.states, head, count, queue.freeStack, room);
-    bytes += lend(buffer, at, index, length, 1, device.headerBytes);
+    bytes += lend(buffer, at, index, length, 1, device.headerBytes, fields);
     at += offsetof<ReceivedBuffer>();
   }
   const taken = used - queue.used;

@@ -17,15 +17,17 @@ import { Message, Result } from "../../abi/results";
 import { physicalAddress } from "../../memory/addresses";
 import { allocatePrivate, freePrivate } from "../../memory/arena";
 import { allocatePages, freePages } from "../../memory/pages";
-import { PAGE_BYTES, read16, read64 } from "../../memory/shared";
+import { PAGE_BYTES, read16 } from "../../memory/shared";
 import { DeviceState } from "../../virtio/device";
 import { VIRTQ_DESC_F_WRITE } from "../../virtio/queue/layout";
 import { FramePiece, NetDevice, Owner, ReceiveBuffer, ReceiveQueue } from "./device";
+import { headerMakesSense, receivesLarge } from "./offloads";
 import { receiveRun, releaseRun } from "./receive-run";
 import {
   ETHERNET_HEADER_BYTES,
-  HEADER_CSUM_OFFSET,
   HEADER_NUM_BUFFERS,
+  LARGE_FRAME_BYTES_MAX,
+  LARGE_RECEIVE_BUFFER_BYTES_MIN,
   RECEIVE_BUFFER_BYTES_MIN,
   RECEIVE_QUEUE,
 } from "./wire";
@@ -33,8 +35,8 @@ import {
 /** Bytes of a buffer where nothing asks for more: two a page, and an ordinary frame fits. */
 const BUFFER_BYTES_DEFAULT: u32 = 2048;
 const BUFFER_BYTES_UNIT: u32 = 64;
-/** Largest frame put together from several buffers: an IPv6 packet, its Ethernet header and a VLAN tag. */
-const FRAME_BYTES_MAX: u32 = 65535 + 40 + 14 + 4;
+/** Buffers posted where each must hold the largest frame, unless the caller wants another number: 2 MiB. */
+const LARGE_BUFFERS_DEFAULT: u32 = 32;
 /**
  * Largest frame that a host is known to deliver, whatever the MTU says: QEMU reads as much from a socket. With MRG_RXBUF
  * it waits until there are buffers for all of it, and for ever where there are never enough.
@@ -55,13 +57,13 @@ export function allocateReceive(device: NetDevice, queue: ReceiveQueue, bufferCo
   const result = queue.allocate(device, RECEIVE_QUEUE, descriptors, 0, 0);
   if (result != Result.OK) return result;
   const fit = queue.size / descriptors;
-  queue.bufferCount = bufferCount == 0 ? fit : min(bufferCount, fit);
+  queue.bufferCount = bufferCount == 0 ? min(fit, buffersByDefault(device)) : min(bufferCount, fit);
   queue.bufferBytes = bufferBytes == 0 ? defaultBufferBytes(device, queue) : bufferBytes;
   if (!receiveBuffersFit(device, queue)) return Result.E_ARGUMENT;
   bufferBytes = queue.bufferBytes;
   if (bufferBytes > BUFFER_BYTES_MAX || bufferBytes & (BUFFER_BYTES_UNIT - 1)) return Result.E_ARGUMENT;
   queue.piecesMax = device.mergeable
-    ? min(divideUp(FRAME_BYTES_MAX + device.headerBytes, bufferBytes), queue.bufferCount)
+    ? min(divideUp(LARGE_FRAME_BYTES_MAX + device.headerBytes, bufferBytes), queue.bufferCount)
     : 1;
   queue.piecesWanted = 1;
   queue.pieces = allocatePrivate(queue.piecesMax * offsetof<FramePiece>());
@@ -82,8 +84,21 @@ function defaultBufferBytes(device: NetDevice, queue: ReceiveQueue): u32 {
   return (bytes + BUFFER_BYTES_UNIT - 1) & ~(BUFFER_BYTES_UNIT - 1);
 }
 
+/** Whether each buffer must hold a frame that no segment of the MTU holds. */
+@inline
+function buffersAreLarge(device: NetDevice): bool {
+  return !isDefined(WITHOUT_NET_OFFLOADS) && !device.mergeable && receivesLarge(device);
+}
+
+
+@inline
+function buffersByDefault(device: NetDevice): u32 {
+  return buffersAreLarge(device) ? LARGE_BUFFERS_DEFAULT : u32.MAX_VALUE;
+}
+
 /** Smallest buffer that the device may be given. [virtio-1.2 §5.1.6.3.1] */
 function bufferBytesMin(device: NetDevice): u32 {
+  if (buffersAreLarge(device)) return LARGE_RECEIVE_BUFFER_BYTES_MIN;
   const frameBytes = device.headerBytes + device.frameBytesMax;
   return device.mergeable ? BUFFER_BYTES_UNIT : max(RECEIVE_BUFFER_BYTES_MIN, frameBytes);
 }
@@ -306,7 +321,7 @@ function drop(queue: ReceiveQueue, index: u32): void {
   queue.dropped++;
 }
 
-/** Every buffer of a frame has bytes of it, and together they are at least an Ethernet header. */
+/** Every buffer of a frame has bytes of it, together they are at least an Ethernet header, and the packet header fits. */
 function frameMakesSense(device: NetDevice, queue: ReceiveQueue): bool {
   let bytes = -(<i32>device.headerBytes);
   for (let count: u32 = 0; count < queue.pieceCount; count++) {
@@ -314,7 +329,9 @@ function frameMakesSense(device: NetDevice, queue: ReceiveQueue): bool {
     if (length == 0) return false;
     bytes += length;
   }
-  return bytes >= <i32>ETHERNET_HEADER_BYTES;
+  if (bytes < <i32>ETHERNET_HEADER_BYTES) return false;
+  if (isDefined(WITHOUT_NET_OFFLOADS)) return true;
+  return headerMakesSense(device, queue, queue.buffer(queue.piece(0).buffer).pointer, bytes);
 }
 
 /** Lends the buffers of the frame that is whole to the caller. */
@@ -326,7 +343,11 @@ function deliver(device: NetDevice, queue: ReceiveQueue, records: u32, count: u3
     const record = records + number * offsetof<ReceivedBuffer>();
     const isFirst = number == 0;
     const buffer = queue.buffer(piece.buffer);
-    bytes += lend(buffer, record, piece.buffer, piece.length, isFirst ? count : 0, isFirst ? headerBytes : 0);
+    bytes += lend(buffer, record, piece.buffer, piece.length, isFirst ? count : 0, isFirst ? headerBytes : 0, 0);
+  }
+  if (!isDefined(WITHOUT_NET_OFFLOADS)) {
+    store<u64>(records, queue.headerFields, offsetof<ReceivedBuffer>("flags"));
+    changetype<ReceivedBuffer>(records).csum_offset = <u16>queue.headerCsumOffset;
   }
   queue.pieceCount = 0;
   device.statistics.frames_received++;
@@ -340,10 +361,19 @@ function deliver(device: NetDevice, queue: ReceiveQueue, records: u32, count: u3
  * @param length bytes that the device wrote there
  * @param count buffers of the frame that begins there, 0 when none does
  * @param headerBytes of the packet header that begins there
+ * @param fields what the caller is told of that header, all but csum_offset, which is 0
  * @returns bytes of the frame in it
  */
 @inline
-export function lend(buffer: ReceiveBuffer, record: u32, index: u32, length: u32, count: u32, headerBytes: u32): u32 {
+export function lend(
+  buffer: ReceiveBuffer,
+  record: u32,
+  index: u32,
+  length: u32,
+  count: u32,
+  headerBytes: u32,
+  fields: u64,
+): u32 {
   const received = changetype<ReceivedBuffer>(record);
   const pointer = buffer.pointer;
   buffer.owner = Owner.CALLER;
@@ -352,8 +382,8 @@ export function lend(buffer: ReceiveBuffer, record: u32, index: u32, length: u32
   received.buffer = index;
   received.buffer_count = <u16>count;
   // The record has the fields of the header in the order of the wire.
-  store<u64>(record, count != 0 ? read64(pointer) : 0, offsetof<ReceivedBuffer>("flags"));
-  received.csum_offset = count != 0 ? <u16>read16(pointer + HEADER_CSUM_OFFSET) : 0;
+  store<u64>(record, fields, offsetof<ReceivedBuffer>("flags"));
+  received.csum_offset = 0;
   return length - headerBytes;
 }
 

@@ -17,8 +17,9 @@ import {
   walkRest,
 } from "../../memory/walker";
 import { NetDevice, TransmitQueue, TransmitWish } from "./device";
+import { bytesMaxOf, fieldsOf, goesIntoTable, offloadResult, tableEntries } from "./offloads";
 import { reclaimRun } from "./transmit-run";
-import { clearHeader, ETHERNET_HEADER_BYTES, TRANSMIT_QUEUE } from "./wire";
+import { ETHERNET_HEADER_BYTES, TRANSMIT_QUEUE, writeHeader } from "./wire";
 
 /** A header and a frame that may not share a descriptor. */
 const CHAIN_MIN: u32 = 2;
@@ -28,7 +29,8 @@ const SLOT_BYTES: u32 = 16;
 
 /** Takes memory for sending. OK, E_QUEUE_SIZE, E_MEMORY, E_DMA_MEMORY. */
 export function allocateTransmit(device: NetDevice, queue: TransmitQueue): i32 {
-  return queue.allocate(device, TRANSMIT_QUEUE, CHAIN_MIN, SLOT_BYTES, 0);
+  const entries = isDefined(WITHOUT_NET_OFFLOADS) ? 0 : tableEntries(device);
+  return queue.allocate(device, TRANSMIT_QUEUE, CHAIN_MIN, SLOT_BYTES, entries);
 }
 
 /**
@@ -44,14 +46,18 @@ export function addFrame(device: NetDevice, queue: TransmitQueue, frame: Transmi
   const segmentCount = frame.segment_count;
   if (segmentCount == 0) return Result.E_SEGMENTS;
   if (!recordsFit(segments, segmentCount, offsetof<Segment>())) return Result.E_ARGUMENT;
-  if (asksForOffloads(frame)) return Result.E_UNSUPPORTED;
+  if (isDefined(WITHOUT_NET_OFFLOADS) && asksForOffloads(frame)) return Result.E_UNSUPPORTED;
+  const fields: u64 = isDefined(WITHOUT_NET_OFFLOADS) ? 0 : fieldsOf(frame);
+  const csumOffset: u32 = isDefined(WITHOUT_NET_OFFLOADS) ? 0 : frame.csum_offset;
 
-  const room = queue.room;
-  if (room == 0) return fullResult(device, segments, segmentCount);
+  if (queue.room == 0) return fullResult(device, segments, segmentCount, fields, csumOffset);
   const headerBytes = device.headerBytes;
-  const head = queue.begin(false);
+  const bytesMax = isDefined(WITHOUT_NET_OFFLOADS) ? device.frameBytesMax : bytesMaxOf(device, fields);
+  const inTable = !isDefined(WITHOUT_NET_OFFLOADS) && goesIntoTable(queue, fields, segments, segmentCount);
+  const head = queue.begin(inTable);
+  const room = isDefined(WITHOUT_NET_OFFLOADS) ? queue.room : queue.chainMax;
   let header = queue.header(head);
-  let left = device.frameBytesMax;
+  let left = bytesMax;
   let count: u32 = 0;
   beginWalk(segments, segmentCount);
   let result = enterSegment();
@@ -68,7 +74,10 @@ export function addFrame(device: NetDevice, queue: TransmitQueue, frame: Transmi
     if (bytes > left) return Result.E_FRAME_SIZE;
     left -= bytes;
     do {
-      if (count == room) return room == queue.size ? Result.E_SEGMENTS : fullResult(device, segments, segmentCount);
+      if (count == room) {
+        if (room == queue.size) return Result.E_SEGMENTS;
+        return fullResult(device, segments, segmentCount, fields, csumOffset);
+      }
       result = takeRun(u32.MAX_VALUE);
       if (result != Result.OK) return result;
       queue.append(runAddress, runBytes, 0);
@@ -79,9 +88,13 @@ export function addFrame(device: NetDevice, queue: TransmitQueue, frame: Transmi
     if (result != Result.OK) return result;
     bytes = walkRest();
   }
-  bytes = device.frameBytesMax - left;
+  bytes = bytesMax - left;
   if (bytes < ETHERNET_HEADER_BYTES) return Result.E_FRAME_SIZE;
-  clearHeader(header, headerBytes);
+  if (!isDefined(WITHOUT_NET_OFFLOADS)) {
+    result = offloadResult(device, fields, csumOffset, bytes);
+    if (result != Result.OK) return result;
+  }
+  writeHeader(header, headerBytes, fields, csumOffset);
   queue.commit(frame.token, bytes);
   return Result.OK;
 }
@@ -94,10 +107,16 @@ export function asksForOffloads(frame: TransmitFrame): bool {
 }
 
 /** E_FULL, unless the frame is one that will never be accepted: of that, the caller hears at once. */
-function fullResult(device: NetDevice, segments: u32, segmentCount: u32): i32 {
+function fullResult(device: NetDevice, segments: u32, segmentCount: u32, fields: u64, csumOffset: u32): i32 {
   const bytes = segmentBytes(segments, segmentCount);
   if (bytes == NOT_SEGMENTS) return Result.E_SEGMENTS;
-  return bytes < ETHERNET_HEADER_BYTES || bytes > device.frameBytesMax ? Result.E_FRAME_SIZE : Result.E_FULL;
+  const bytesMax = isDefined(WITHOUT_NET_OFFLOADS) ? device.frameBytesMax : bytesMaxOf(device, fields);
+  if (bytes < ETHERNET_HEADER_BYTES || bytes > bytesMax) return Result.E_FRAME_SIZE;
+  if (!isDefined(WITHOUT_NET_OFFLOADS)) {
+    const result = offloadResult(device, fields, csumOffset, <u32>bytes);
+    if (result != Result.OK) return result;
+  }
+  return Result.E_FULL;
 }
 
 /**

@@ -21,7 +21,7 @@ export const NET_GUEST_ANNOUNCE = 2 ** 21;
 export const NET_MQ = 2 ** 22;
 export const NET_CTRL_MAC_ADDR = 2 ** 23;
 
-/** Checksums both ways, TSO4, TSO6 and UFO both ways. No driver can have them of these devices. */
+/** Checksums both ways, TSO4, TSO6 and UFO both ways. */
 export const NET_OFFLOADS = 2 ** 0 + 2 ** 1 + 2 ** 7 + 2 ** 8 + 2 ** 10 + 2 ** 11 + 2 ** 12 + 2 ** 14;
 
 /** A limit that limits nothing. */

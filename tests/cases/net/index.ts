@@ -6,6 +6,7 @@ import { debug } from "./debug.js";
 import { information } from "./information.js";
 import { lifetime } from "./lifetime.js";
 import { link } from "./link.js";
+import { offloads } from "./offloads.js";
 import { receive } from "./receive.js";
 import { sleep } from "./sleep.js";
 import { ringWrap, traffic } from "./traffic.js";
@@ -15,6 +16,7 @@ export const netCases: CaseGroups = {
   "net: information": information,
   "net: transmission": transmit,
   "net: reception": receive,
+  "net: offloads": offloads,
   "net: link": link,
   "net: control queue": control,
   "net: debug I/O": debug,

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { Event, Interrupt, type NetDevice } from "../../../kernel-shim/javascript/index.js";
 import type { Case, CaseContext } from "../context.js";
-import { ALL_FEATURES, VIRTIO_NET_F_STATUS } from "../features.js";
+import { ALL_OF_PLAIN_CARDS, VIRTIO_NET_F_STATUS } from "../features.js";
 import { assertSameFrame, frame, receiveCopies, send, takeSent } from "./frames.js";
 
 function hear(context: CaseContext, card: NetDevice): void {
@@ -87,7 +87,7 @@ export const link: readonly Case[] = [
     name: "without STATUS the link is always up, and there are no events",
     cards: [{ offers: { status: true } }],
     run(context) {
-      const card = context.openCard(0, { features: ALL_FEATURES & ~VIRTIO_NET_F_STATUS });
+      const card = context.openCard(0, { features: ALL_OF_PLAIN_CARDS & ~VIRTIO_NET_F_STATUS });
       context.card().setLink(false);
       context.letTimePass();
       context.pendingInterrupt(card);

@@ -9,7 +9,7 @@ import {
   type ReceivedFrame,
 } from "../../../kernel-shim/javascript/index.js";
 import type { Case, CaseContext } from "../context.js";
-import { ALL_FEATURES, headerBytes, VIRTIO_F_EVENT_IDX, VIRTIO_NET_F_MRG_RXBUF } from "../features.js";
+import { ALL_OF_PLAIN_CARDS, headerBytes, VIRTIO_F_EVENT_IDX, VIRTIO_NET_F_MRG_RXBUF } from "../features.js";
 import { Random } from "../random.js";
 import { assertResult, assertThrowsResult } from "../results.js";
 import { assertSameFrame, frame, ORDINARY_FRAME, PAGE_BYTES, receiveCopies, smallestBufferBytes } from "./frames.js";
@@ -51,8 +51,8 @@ function deliverOne(context: CaseContext, bytes: number, seed: number): Uint8Arr
 }
 
 const eventIndexChoices = [
-  ["EVENT_IDX", ALL_FEATURES],
-  ["flags", ALL_FEATURES & ~VIRTIO_F_EVENT_IDX],
+  ["EVENT_IDX", ALL_OF_PLAIN_CARDS],
+  ["flags", ALL_OF_PLAIN_CARDS & ~VIRTIO_F_EVENT_IDX],
 ] as const;
 
 export const receive: readonly Case[] = [
@@ -274,7 +274,7 @@ export const receive: readonly Case[] = [
     name: "without MRG_RXBUF every frame has one buffer",
     cards: [{ offers: { mergeable: true } }],
     run(context) {
-      const card = context.openCard(0, { features: ALL_FEATURES & ~VIRTIO_NET_F_MRG_RXBUF });
+      const card = context.openCard(0, { features: ALL_OF_PLAIN_CARDS & ~VIRTIO_NET_F_MRG_RXBUF });
       const { features_accepted, header_bytes } = card.information();
       assert.equal(header_bytes, headerBytes(features_accepted));
       for (const bytes of [SHORT_FRAME, 700, ORDINARY_FRAME]) {
@@ -355,7 +355,7 @@ export const receive: readonly Case[] = [
     name: "receive buffers lie in pages of their own, and none crosses one",
     cards: [{ queueSizeMin: 16, offers: { mergeable: true } }],
     run(context) {
-      const whole = ALL_FEATURES & ~VIRTIO_NET_F_MRG_RXBUF;
+      const whole = ALL_OF_PLAIN_CARDS & ~VIRTIO_NET_F_MRG_RXBUF;
       const card = context.openCard(0, { features: whole, receive_buffer_bytes: 1536, receive_buffers: 8 });
       const kept: ReceivedFrame[] = [];
       for (let round = 0; round < 8; round++) {
