@@ -27,13 +27,48 @@ const LONGEST_FRAME = 1514;
 
 type ControlCall = Extract<CheckedCall, `net_${"set" | "add" | "remove" | "acknowledge"}_${string}`>;
 
+// Features, by their bits. [virtio-1.2 §5.1.3]
+const CSUM = 1n << 0n;
+const GUEST_CSUM = 1n << 1n;
+const MRG_RXBUF = 1n << 15n;
+/** GUEST_TSO4, GUEST_TSO6, GUEST_UFO. */
+const LARGE_RECEIVE = 0x580n;
+const RECEIVE_OFFLOADS = 0x782n;
+/** Each segmentation, and the features that frames to send and received ones need for it. */
+const SEGMENTATIONS: readonly (readonly [type: number, host: bigint, guest: bigint])[] = [
+  [1, 0x800n, 0x80n],
+  [0x81, 0x2800n, 0x280n],
+  [4, 0x1000n, 0x100n],
+  [0x84, 0x3000n, 0x300n],
+  [3, 0x4000n, 0x400n],
+];
+/** Descriptors of an indirect table. */
+const TABLE_ENTRIES = 36;
+
 interface SentFrame {
   readonly bytes: number;
   readonly buffer: number;
 }
 
+/** What a frame asks the card for, or says of itself. */
+type Fields = Pick<
+  RecordOf<typeof TransmitFrameLayout>,
+  "flags" | "gso_type" | "hdr_len" | "gso_size" | "csum_start" | "csum_offset"
+>;
+
+const NO_FIELDS: Fields = { flags: 0, gso_type: 0, hdr_len: 0, gso_size: 0, csum_start: 0, csum_offset: 0 };
+
+/** A frame to be sent: room before it, where its segments end and begin, how often all of them follow each other. */
+interface Wish {
+  readonly frame: SentFrame;
+  readonly room: number;
+  readonly split: number;
+  readonly copies?: number;
+  readonly fields?: Fields;
+}
+
 /** One record of a received frame. */
-interface ReceivedPart {
+interface ReceivedPart extends Fields {
   readonly pointer: number;
   readonly length: number;
   readonly buffer: number;
@@ -63,6 +98,7 @@ export class CardGuest extends DeviceGuest {
   private received: ReceivedLedger | undefined;
   private readonly freeBuffers: number[];
   private frameParts = 1;
+  private accepted = 0n;
   private arrived = 0;
 
   constructor(
@@ -78,7 +114,7 @@ export class CardGuest extends DeviceGuest {
 
   open(withOptions: boolean): number {
     const { module } = this.context;
-    const chosen = withOptions ? { ...this.chooseOptions(), ...this.chooseBuffers() } : this.plainOptions();
+    const chosen = withOptions ? this.chooseCardOptions() : this.plainCardOptions();
     const options = withOptions || this.slot !== null ? module.pass(NetOptionsLayout, [chosen]) : 0;
     const handle = this.openWith("net_open", options);
     if (handle > 0) {
@@ -86,6 +122,19 @@ export class CardGuest extends DeviceGuest {
       this.received = new ReceivedLedger(this.context.machine, bufferBytes, headerBytes);
     }
     return handle;
+  }
+
+  /** As without options: nothing of `ReceiveOffload`. */
+  private plainCardOptions(): Partial<RecordOf<typeof NetOptionsLayout>> {
+    const options = this.plainOptions();
+    return { ...options, features: options.features & ~RECEIVE_OFFLOADS };
+  }
+
+  private chooseCardOptions(): Partial<RecordOf<typeof NetOptionsLayout>> {
+    const options = { ...this.chooseOptions(), ...this.chooseBuffers() };
+    // Without MRG_RXBUF each buffer may have to hold 64 KiB, and the machine has memory for a few.
+    const isLarge = this.context.random.below(4) === 0;
+    return isLarge ? { ...options, receive_buffers: 2, receive_buffer_bytes: 0 } : options;
   }
 
   /** Small buffers are taken where the ring is large, a few large ones everywhere. */
@@ -119,7 +168,7 @@ export class CardGuest extends DeviceGuest {
       case 7:
       case 8:
         for (let count = random.below(4); count >= 0; count--) {
-          this.network.arrive(frameOf(this.arrived++, 60 + random.below(LONGEST_FRAME - 59)));
+          this.arrive();
         }
         return;
       case 9:
@@ -245,8 +294,9 @@ export class CardGuest extends DeviceGuest {
     expect(result === Result.OK, "net_information describes an open card", () => `${result}`);
     if (isNew) checkInformation(record);
     const entries = record.receive_queue_size + record.transmit_queue_size;
-    this.ring = { entries, descriptors: entries };
+    this.ring = { entries, descriptors: entries + TABLE_ENTRIES * record.transmit_queue_size };
     this.frameParts = record.buffers_per_frame_max;
+    this.accepted = record.features_accepted;
     return record;
   }
 
@@ -262,28 +312,64 @@ export class CardGuest extends DeviceGuest {
 
   private transmitSome(): void {
     const { random, machine } = this.context;
-    const frames: { frame: SentFrame; room: number; split: number }[] = [];
+    const frames: Wish[] = [];
     for (let count = 1 + random.below(4); count > 0; count--) {
       const buffer = this.freeBuffers.pop();
       if (buffer === undefined) break;
       const bytes = pick(random, [60, LONGEST_FRAME, ETHERNET_BYTES + random.below(LONGEST_FRAME)]);
       machine.writeBuffer(buffer + ROOM, frameOf(random.below(1000), Math.min(bytes, BUFFER_BYTES - ROOM)));
-      frames.push({ frame: { bytes, buffer }, room: pick(random, [0, 10, 12, ROOM]), split: random.below(bytes) });
+      const wish = { frame: { bytes, buffer }, room: pick(random, [0, 10, 12, ROOM]), split: random.below(bytes) };
+      frames.push((this.accepted & CSUM) !== 0n && random.below(2) === 0 ? this.withOffload(wish) : wish);
     }
     this.transmit(frames);
   }
 
+  /** The same frame with a checksum left out, or, where it is negotiated, larger and to be cut. */
+  private withOffload(wish: Wish): Wish {
+    const { random } = this.context;
+    const { bytes, buffer } = wish.frame;
+    const types = SEGMENTATIONS.filter(([, host]) => (this.accepted & host) === host);
+    const copies = types.length > 0 && random.below(2) === 0 ? 1 + random.below(random.below(2) === 0 ? 8 : 43) : 0;
+    const frame = { bytes: copies === 0 ? bytes : copies * bytes, buffer };
+    const csum_start = random.below(Math.min(frame.bytes - 1, 0xffff));
+    const csum_offset = random.below(Math.min(frame.bytes - csum_start - 1, 0xffff));
+    const hdr_len = random.below(bytes);
+    const checksum = { ...NO_FIELDS, flags: 1, hdr_len, csum_start, csum_offset };
+    if (copies === 0) return { ...wish, frame, fields: checksum };
+    const [gso_type] = pick(random, types);
+    const gso_size = pick(random, [1, 536, 1460, 0xffff]);
+    return { ...wish, frame, copies, fields: { ...checksum, gso_type, gso_size } };
+  }
+
+  /** A frame arrives: as from a wire, or as from a neighbour who left it unfinished. */
+  private arrive(): void {
+    const { random } = this.context;
+    const frame = frameOf(this.arrived++, 60 + random.below(LONGEST_FRAME - 59));
+    if (random.below(4) > 0) {
+      this.network.arrive(frame);
+      return;
+    }
+    const [gsoType] = pick(random, [...SEGMENTATIONS, [0] as const]);
+    const bytes = gsoType === 0 ? frame : frameOf(this.arrived, 60 + random.below(20_000));
+    const todo = { gsoType, gsoSize: gsoType === 0 ? 0 : 1000, hdrLen: 54, csumStart: 34, csumOffset: 16 };
+    this.network.arriveUnfinished({ bytes, todo });
+  }
+
   /** Sends frames, each from one buffer in one or two segments. */
-  private transmit(frames: readonly { frame: SentFrame; room: number; split: number }[]): number {
+  private transmit(frames: readonly Wish[]): number {
     const { module } = this.context;
     const tokens = frames.map(() => this.ledger.token());
     const array = module.pass(
       TransmitFrameLayout,
-      frames.map(({ frame: { bytes, buffer }, room, split }, index) => {
+      frames.map(({ frame, room, split, copies = 1, fields = NO_FIELDS }, index) => {
+        const { buffer } = frame;
+        const bytes = frame.bytes / copies;
         const first = { pointer: buffer + ROOM, length: split };
         const second = { pointer: buffer + ROOM + split, length: bytes - split };
-        const segments = [first, second].filter(({ length }) => length > 0);
+        const once = [first, second].filter(({ length }) => length > 0);
+        const segments = Array.from({ length: copies }, () => once).flat();
         return {
+          ...fields,
           token: tokens[index] ?? 0n,
           segments: module.pass(SegmentLayout, segments),
           segment_count: segments.length,
@@ -293,13 +379,8 @@ export class CardGuest extends DeviceGuest {
       }),
       "result",
     );
-    const bound = bounds.submitImports(
-      this.place.costs,
-      this.ring,
-      frames.length,
-      4 * frames.length,
-      2 * frames.length,
-    );
+    const copies = frames.reduce((sum, wish) => sum + (wish.copies ?? 1), 0);
+    const bound = bounds.submitImports(this.place.costs, this.ring, frames.length, 4 * copies, 2 * copies);
     for (const { frame, room } of frames) module.lendRoom(frame.buffer + ROOM - room, room);
     const accepted = module.call("net_transmit", bound, this.handle, array, frames.length);
     expectResult("net_transmit", accepted, BATCH_RESULTS);
@@ -410,15 +491,40 @@ export class CardGuest extends DeviceGuest {
       }
       left--;
       this.received?.receive(record.buffer, record.pointer, record.length, isFirst);
+      if (!isFirst) expectFields(record, NO_FIELDS);
       frames.at(-1)?.push(record);
     }
     expect(left === 0, "a frame is handed over whole", () => `${left} buffers are missing`);
     for (const parts of frames) {
       const bytes = parts.reduce((sum, { length }) => sum + length, 0);
       expect(bytes >= ETHERNET_BYTES, "a received frame has an Ethernet header", () => `${bytes} bytes`);
+      const [first] = parts;
+      if (first !== undefined) this.checkFields(first, bytes);
     }
     module.records.reset();
     return frames;
+  }
+
+  /** What is said of a frame was negotiated, and fits it. */
+  private checkFields(record: ReceivedPart, bytes: number): void {
+    const { flags, gso_type, hdr_len, gso_size, csum_start, csum_offset } = record;
+    const told = (): string => JSON.stringify({ flags, gso_type, hdr_len, gso_size, csum_start, csum_offset, bytes });
+    if ((this.accepted & GUEST_CSUM) === 0n) {
+      expectFields(record, NO_FIELDS);
+      return;
+    }
+    expect(flags <= 3, "only flags are handed out that are known", told);
+    const hasPlace = (flags & 1) !== 0;
+    const fits = hasPlace ? csum_start + csum_offset + 2 <= bytes : csum_start + csum_offset === 0;
+    expect(fits, "a checksum that is missing belongs into the frame", told);
+    if (gso_type === 0) {
+      expect(gso_size + hdr_len === 0, "a frame that is not to be cut has no segment size", told);
+      return;
+    }
+    const guest = SEGMENTATIONS.find(([type]) => type === gso_type)?.[2];
+    const isAccepted = guest !== undefined && (this.accepted & guest) === guest;
+    expect(isAccepted, "a frame is only to be cut as was negotiated", told);
+    expect(gso_size > 0 && hdr_len <= bytes, "a frame that is to be cut says into what", told);
   }
 
   /** Gives back up to so many buffers, now and then one that is not the caller's. Returns how many. */
@@ -481,6 +587,16 @@ export class CardGuest extends DeviceGuest {
   }
 }
 
+function expectFields(record: Fields, expected: Fields): void {
+  for (const name of Object.keys(expected) as (keyof Fields)[]) {
+    expect(
+      record[name] === expected[name],
+      "nothing is said where there is nothing to say",
+      () => `${name} ${record[name]}`,
+    );
+  }
+}
+
 function checkInformation(record: RecordOf<typeof NetInformationLayout>): void {
   expect(
     (record.features_accepted & ~record.features_offered) === 0n,
@@ -491,6 +607,16 @@ function checkInformation(record: RecordOf<typeof NetInformationLayout>): void {
     (record.mac & 1n) === 0n && record.mac !== 0n && record.mac < 1n << 48n,
     "a card has an address of its own",
     () => `${record.mac}`,
+  );
+  const isSound =
+    ((record.features_accepted & 0x7800n) === 0n || (record.features_accepted & CSUM) !== 0n) &&
+    ((record.features_accepted & 0x780n) === 0n || (record.features_accepted & GUEST_CSUM) !== 0n);
+  expect(isSound, "no offload is accepted without checksums", () => `0x${record.features_accepted.toString(16)}`);
+  const isLarge = (record.features_accepted & LARGE_RECEIVE) !== 0n && (record.features_accepted & MRG_RXBUF) === 0n;
+  expect(
+    !isLarge || record.receive_buffer_bytes >= 65_601,
+    "each buffer holds a frame that is not cut, where none are merged",
+    () => `${record.receive_buffer_bytes}`,
   );
   expect(record.mtu >= 68 && record.mtu <= 65535, "an MTU is one that can be", () => `${record.mtu}`);
 }

@@ -17,6 +17,7 @@ import {
 } from "../../kernel-shim/emulated-pc/hostile/mutations.js";
 import { pick } from "../../kernel-shim/emulated-pc/hostile/values.js";
 import { NetDevice } from "../../kernel-shim/emulated-pc/net/device.js";
+import type { Profile } from "../../kernel-shim/emulated-pc/profiles.js";
 import { Random } from "../../kernel-shim/emulated-pc/random.js";
 import type { VirtioDevice } from "../../kernel-shim/emulated-pc/virtio/device.js";
 import { isMmio, type Transport } from "../../kernel-shim/emulated-pc/virtio/transport.js";
@@ -47,6 +48,10 @@ const ENUMERATED = 4;
 const WITHOUT_FIRMWARE = 2;
 /** One in how many disks is driven by a guest that has a driver of its own. */
 const WITHOUT_DRIVER = 4;
+/** One in how many cards offers offloads, some or all of them. */
+const WITH_OFFLOADS = 2;
+/** CSUM, GUEST_CSUM, and all of TSO4, TSO6, ECN, UFO. */
+const OFFLOADS = 0x7f83;
 /** One in how many machines is asked what is in its slots. */
 const ASKED_ABOUT_SLOTS = 4;
 /** The first that devices can have. */
@@ -96,6 +101,12 @@ function chooseCommands(random: Random): Partial<BlockDeviceOptions> {
   return { discard: limits(), writeZeroes: limits(), secureErase: limits(), lifetime: [1, 2, 3], barrier: true };
 }
 
+/** The host's features of cards with offloads, as a rule all of them. */
+function chooseOffloads(random: Random, { net, ringFeatures }: Profile): number {
+  const chosen = random.below(4) > 0 ? OFFLOADS : OFFLOADS & random.next();
+  return Number(BigInt(net.features + ringFeatures) | BigInt(chosen));
+}
+
 /** Runs one input. Never throws because of the stack. */
 export function runScenario(options: ScenarioOptions): Outcome {
   const { build, seed, only } = options;
@@ -109,6 +120,7 @@ export function runScenario(options: ScenarioOptions): Outcome {
     backend: network,
     receiveFaults: hostileReceiveFaults(mutations),
     controlFaults: hostileControlFaults(mutations),
+    ...(random.below(WITH_OFFLOADS) === 0 ? { features: chooseOffloads(random, profile) } : {}),
   });
   const entropy = new TracedEntropy();
   const rng = new EntropyDevice({ source: entropy.source, queueSizes: [pick(random, QUEUE_SIZES)] });

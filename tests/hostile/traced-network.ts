@@ -1,5 +1,6 @@
 /** What a card is plugged into: takes frames, and sends some when it is told to. */
 import type { NetworkBackend, NetworkPort } from "../../kernel-shim/emulated-pc/net/backend.js";
+import type { UnfinishedFrame } from "../../kernel-shim/emulated-pc/net/offloads/unfinished.js";
 
 /** A frame of `bytes` bytes, each of which can be told from its number. */
 export function frameOf(number: number, bytes: number): Uint8Array {
@@ -32,5 +33,10 @@ export class TracedNetwork implements NetworkBackend {
   /** A frame arrives at the card. */
   arrive(frame: Uint8Array): void {
     this.port?.receive(frame);
+  }
+
+  /** The same with something left to be done, by the card or its driver. */
+  arriveUnfinished(frame: UnfinishedFrame): void {
+    this.port?.receiveUnfinished?.(frame);
   }
 }
