@@ -55,6 +55,9 @@ export const VIRTIO_F_EVENT_IDX = 1n << 29n;
 /** Without it a device is a legacy one. The driver must accept it. */
 export const VIRTIO_F_VERSION_1 = 1n << 32n;
 
+/** Of devices with VERSION_1 only. */
+export const VIRTIO_NET_F_HOST_USO = 1n << 56n;
+
 /** What a card finishes of frames that are sent. */
 export const TRANSMIT_OFFLOADS =
   VIRTIO_NET_F_CSUM | VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_HOST_TSO6 | VIRTIO_NET_F_HOST_ECN | VIRTIO_NET_F_HOST_UFO;

@@ -18,6 +18,7 @@ import {
   type ProfileName,
   profileOf,
 } from "../../kernel-shim/emulated-pc/profiles.js";
+import { VIRTIO_F_VERSION_1 } from "../../kernel-shim/emulated-pc/virtio/constants.js";
 import type { VirtioDevice, VirtioDeviceOptions } from "../../kernel-shim/emulated-pc/virtio/device.js";
 import { isMmio, type Transport } from "../../kernel-shim/emulated-pc/virtio/transport.js";
 import { TransportWanted, type DeviceOptions, type VirtioStack } from "../../kernel-shim/javascript/index.js";
@@ -265,8 +266,11 @@ class EmulatedCard implements TestCard {
     let features = offered(net.features + profile.ringFeatures, offers, also);
     if (mac === null) features = Number(BigInt(features) & ~bits.VIRTIO_NET_F_MAC);
     if (typeof mac === "string") features = Number(BigInt(features) | bits.VIRTIO_NET_F_MAC);
+    // HOST_USO, in the word above that of all other offloads.
+    const modern = VIRTIO_F_VERSION_1 + profile.modernFeatures + Number(bits.VIRTIO_NET_F_HOST_USO);
     this.device = new NetDevice({
       features,
+      ...(offloads ? { modernFeatures: modern } : {}),
       queueSizes: [receiveQueueSize, transmitQueueSize, net.controlQueueSize || CONTROL_QUEUE_SIZE],
       backend: network ?? this.peer,
       mac: mac ?? `52:54:00:12:34:${(0x56 + index).toString(16)}`,

@@ -27,6 +27,8 @@ export const VIRTIO_NET_F_CTRL_MAC_ADDR = 2 ** 23;
 export const VIRTIO_NET_F_VQ_NOTF_COAL = 2 ** 52;
 export const VIRTIO_NET_F_NOTF_COAL = 2 ** 53;
 export const VIRTIO_NET_F_SPEED_DUPLEX = 2 ** 63;
+/** The modern interface alone shows it. */
+export const VIRTIO_NET_F_HOST_USO = 2 ** 56;
 
 /** Any of these lets frames of up to 64 KiB come in. */
 export const LARGE_RECEIVE_FEATURES = VIRTIO_NET_F_GUEST_TSO4 + VIRTIO_NET_F_GUEST_TSO6 + VIRTIO_NET_F_GUEST_UFO;
@@ -39,6 +41,7 @@ export const featureDependencies: readonly FeatureDependency[] = [
   { name: "HOST_TSO4", feature: VIRTIO_NET_F_HOST_TSO4, requires: VIRTIO_NET_F_CSUM },
   { name: "HOST_TSO6", feature: VIRTIO_NET_F_HOST_TSO6, requires: VIRTIO_NET_F_CSUM },
   { name: "HOST_UFO", feature: VIRTIO_NET_F_HOST_UFO, requires: VIRTIO_NET_F_CSUM },
+  { name: "HOST_USO", feature: VIRTIO_NET_F_HOST_USO, requires: VIRTIO_NET_F_CSUM },
   { name: "CTRL_RX", feature: VIRTIO_NET_F_CTRL_RX, requires: VIRTIO_NET_F_CTRL_VQ },
   { name: "CTRL_VLAN", feature: VIRTIO_NET_F_CTRL_VLAN, requires: VIRTIO_NET_F_CTRL_VQ },
   { name: "CTRL_RX_EXTRA", feature: VIRTIO_NET_F_CTRL_RX_EXTRA, requires: VIRTIO_NET_F_CTRL_VQ },

@@ -13,6 +13,7 @@ import {
   VIRTIO_NET_HDR_GSO_TCPV4,
   VIRTIO_NET_HDR_GSO_TCPV6,
   VIRTIO_NET_HDR_GSO_UDP,
+  VIRTIO_NET_HDR_GSO_UDP_L4,
   type Todo,
 } from "./offloads/unfinished.js";
 import * as rules from "./rules.js";
@@ -34,6 +35,7 @@ const SEGMENTATION_FEATURES = new Map([
   [VIRTIO_NET_HDR_GSO_TCPV4, features.VIRTIO_NET_F_HOST_TSO4],
   [VIRTIO_NET_HDR_GSO_TCPV6, features.VIRTIO_NET_F_HOST_TSO6],
   [VIRTIO_NET_HDR_GSO_UDP, features.VIRTIO_NET_F_HOST_UFO],
+  [VIRTIO_NET_HDR_GSO_UDP_L4, features.VIRTIO_NET_F_HOST_USO],
 ]);
 
 export type HasFeature = (feature: number) => boolean;

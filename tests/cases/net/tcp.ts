@@ -10,6 +10,7 @@ export const DATA_VALID = 2;
 export const TCPV4 = 1;
 export const UDP_FRAGMENTS = 3;
 export const TCPV6 = 4;
+export const UDP_DATAGRAMS = 5;
 export const ECN = 0x80;
 
 const ETHERNET_BYTES = 14;
