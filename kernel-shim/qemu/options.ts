@@ -36,7 +36,7 @@ export interface BlockDevice extends Placement {
 
 /** The other side of a virtio-net device. */
 export interface NetBackend {
-  type: "user" | "socket" | "stream" | "dgram" | "hubport";
+  type: "user" | "socket" | "stream" | "dgram" | "hubport" | "tap";
   /** In QEMU's names: `{ hubid: 1 }`, `{ "local.type": "unix", "local.path": … }`, `{ hostfwd: ["tcp::8080-:80"] }`. */
   properties?: Properties;
 }
