@@ -169,6 +169,18 @@ export function commandImports({ access }: RegisterCosts, relaxTime: number): nu
   return COMMAND_WRITES + COMMAND_TURN * turns + 3 * access + 16 + 12 * access;
 }
 
+/** A frame of 1,518 bytes that is copied, in the ported build byte by byte, behind a header. */
+const DEBUG_COPY = 1518 + 8;
+/** Buffers to receive in, each of which may be dropped and posted again. */
+const DEBUG_BUFFERS = 8;
+
+/** Taking a card over as opening does, and a frame, once the one before has left. */
+export function debugImports(costs: RegisterCosts, lentBytes: number, relaxTime: number, timeout: number): number {
+  const turns = 2 * (Math.ceil(timeout / relaxTime) + 2);
+  const chains = DEBUG_BUFFERS * (DEBUG_COPY + 24 + batch(costs));
+  return openImports(costs, lentBytes, relaxTime) + chains + COMMAND_TURN * (turns + DEBUG_BUFFERS);
+}
+
 /** A field that is written and read, and whether the device is there at all. */
 export function writebackImports({ access }: RegisterCosts): number {
   return 4 * access + 4;

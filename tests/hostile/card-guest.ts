@@ -12,7 +12,7 @@ import { readRecord, type RecordOf } from "../../kernel-shim/javascript/records.
 import { pick } from "../../kernel-shim/emulated-pc/hostile/values.js";
 import type { NetDevice } from "../../kernel-shim/emulated-pc/net/device.js";
 import * as bounds from "./bounds.js";
-import { BATCH_RESULTS, DeviceGuest, UNUSABLE, type GuestContext } from "./device-guest.js";
+import { BATCH_RESULTS, BRING_UP_RESULTS, DeviceGuest, UNUSABLE, type GuestContext } from "./device-guest.js";
 import { expect } from "./finding.js";
 import { type CheckedCall, expectResult } from "./hosted-module.js";
 import { Ledger, ReceivedLedger, UNTOUCHED, wasAccepted } from "./oracles.js";
@@ -42,6 +42,10 @@ const SEGMENTATIONS: readonly (readonly [type: number, host: bigint, guest: bigi
   [0x84, 0x3000n, 0x300n],
   [3, 0x4000n, 0x400n],
 ];
+/** Of single frames past everything, which may take the card over first. */
+const DEBUG_RESULTS = [Result.E_TIMEOUT, Result.E_UNSUPPORTED, ...BRING_UP_RESULTS, ...UNUSABLE];
+const DEBUG_FRAME_BYTES = 1518;
+
 /** Descriptors of an indirect table. */
 const TABLE_ENTRIES = 36;
 
@@ -144,12 +148,13 @@ export class CardGuest extends DeviceGuest {
     return {
       receive_buffers: isSmall ? 0 : pick(random, [0, 1, 3]),
       receive_buffer_bytes: isSmall ? pick(random, [192, 256]) : pick(random, [0, 0, 0, 2048]),
+      debug: random.below(2),
     };
   }
 
   step(): void {
     const { random } = this.context;
-    switch (random.below(21)) {
+    switch (random.below(22)) {
       case 0:
         this.inform(false);
         return;
@@ -186,6 +191,9 @@ export class CardGuest extends DeviceGuest {
       case 15:
         this.control();
         return;
+      case 16:
+        if (random.below(4) === 0) this.debug();
+        return;
       default:
         this.commonStep(random.below(8));
     }
@@ -219,6 +227,25 @@ export class CardGuest extends DeviceGuest {
         module.records.reset();
       },
     ])();
+  }
+
+  /** A frame each way past everything; the card is its owner's again after the next reset. */
+  private debug(): void {
+    const { module, random, relaxTime } = this.context;
+    const timeout = pick(random, [0, 10, 1000]);
+    const bound = bounds.debugImports(this.place.costs, this.lentBytes, relaxTime, 1000 * timeout);
+    const bytes = pick(random, [60, LONGEST_FRAME, DEBUG_FRAME_BYTES]);
+    const frame = module.records.take(bytes);
+    module.records.pass(frame, bytes, () => false);
+    const sent = module.call("net_debug_transmit", bound, this.handle, frame, bytes, timeout);
+    expectResult("net_debug_transmit", sent, DEBUG_RESULTS);
+    module.records.reset();
+    const room = module.records.take(DEBUG_FRAME_BYTES);
+    module.records.pass(room, DEBUG_FRAME_BYTES, () => true);
+    const received = module.call("net_debug_receive", bound, this.handle, room, DEBUG_FRAME_BYTES, timeout);
+    expectResult("net_debug_receive", received, DEBUG_RESULTS);
+    expect(received <= DEBUG_FRAME_BYTES, "no more is copied than there is room for", () => `${received}`);
+    module.records.reset();
   }
 
   private command(name: ControlCall, ...parameters: (number | bigint)[]): number {

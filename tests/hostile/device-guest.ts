@@ -54,7 +54,7 @@ const FEATURES_MAX = 0xffff_ffff_ffff_ffffn;
 const LIES = ["register read", "register lie", "configuration read", "capability"] as const;
 
 /** What can be wrong with a device while it is opened or reset. */
-const BRING_UP_RESULTS = [
+export const BRING_UP_RESULTS = [
   Result.E_RESET_TIMEOUT,
   Result.E_FEATURES,
   Result.E_CONFIGURATION,

@@ -229,7 +229,8 @@ function takeOver(device: NetDevice, debug: NetDebug): i32 {
   if (result == Result.OK) result = activate(debug.receiveQueue);
   if (result == Result.OK) result = activate(debug.transmitQueue);
   if (result != Result.OK) return fail(device, result);
-  for (let index: u32 = 0; index < RECEIVE_BUFFERS; index++) post(debug, index);
+  const fit = debug.receiveQueue.size / CHAIN_DESCRIPTORS;
+  for (let index: u32 = 0; index < min(RECEIVE_BUFFERS, fit); index++) post(debug, index);
   addStatus(device, Status.DRIVER_OK);
   debug.receiveQueue.kickRarely();
   debug.isTakenOver = true;

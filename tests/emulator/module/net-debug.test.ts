@@ -163,6 +163,13 @@ describe("debug I/O", () => {
     assert.equal(card.receiveOne(), 0);
   });
 
+  onBothBuilds("works with rings of any size", (build) => {
+    for (const size of [2, 4, 8, 16, 256]) {
+      const card = new CrashingCard(build, { card: { queueSizes: [size, size] } });
+      for (let round = 0; round < 3 * Math.min(size, 16); round++) card.handleCrash();
+    }
+  });
+
   onBothBuilds("believes no used ring, and takes the card over anew after a lie", (build) => {
     const card = new CrashingCard(build);
     const { faults } = card.device;
