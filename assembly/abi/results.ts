@@ -155,7 +155,10 @@ export const enum Event {
    * `net_acknowledge_announcement`.
    */
   ANNOUNCE = 64,
-  /** After `reset` or `resume`, the device refused some of what was set before; of that, what holds is as after an opening. */
+  /**
+   * After `reset` or `resume`, the device refused some of what was set before: of a card, what its control queue sets; of a
+   * disk, the mode of its cache. Of that, what holds is as after an opening.
+   */
   SETTINGS = 128,
 }
 

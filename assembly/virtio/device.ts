@@ -176,7 +176,9 @@ export function connectedDevice(index: u32): Device | null {
  */
 export function registerDevice(pciAddress: u32, type: u32, bytes: u32, options: u32 = 0): i32 {
   if (!arenaIsSet()) return Result.E_INITIALIZE;
-  const isInSlot = options != 0 && changetype<DeviceOptions>(options).transport == TransportWanted.MMIO;
+  // Each is read once: a device may be able to write there.
+  const transport = options == 0 ? 0 : changetype<DeviceOptions>(options).transport;
+  const isInSlot = transport == TransportWanted.MMIO;
   const place = isInSlot ? changetype<DeviceOptions>(options).mmio_base : pciAddress;
   let free: u32 = MAXIMUM_OPEN_DEVICES;
   for (let index: u32 = 0; index < MAXIMUM_OPEN_DEVICES; index++) {
@@ -193,6 +195,8 @@ export function registerDevice(pciAddress: u32, type: u32, bytes: u32, options: 
   device.type = type;
   device.driver = type;
   device.pciAddress = <u32>place;
+  device.transportWanted = transport;
+  if (isInSlot) device.mmioBase = place;
   if (options != 0) takeOptions(device, changetype<DeviceOptions>(options));
   store<u32>(slot(free), address);
   return device.handle;
@@ -206,10 +210,8 @@ function isAt(device: Device, isInSlot: bool, place: u64): bool {
 
 function takeOptions(device: Device, options: DeviceOptions): void {
   device.timeout = options.timeout_ns;
-  device.transportWanted = options.transport;
   device.vectorsWanted = options.vectors;
   device.queueSizeMax = options.queue_size_max;
-  device.mmioBase = options.mmio_base;
   device.mmioBytes = options.mmio_bytes;
 }
 

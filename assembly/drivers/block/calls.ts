@@ -178,7 +178,8 @@ export function block_poll(handle: u32, completions: u32, capacity: u32): i32 {
 function pollStopped(device: BlockDevice, completions: u32, capacity: u32): i32 {
   const queue = device.queue;
   let taken: u32 = 0;
-  while (queue.draining && taken < capacity) {
+  // What is left when no request is in flight are chains of `block_execute`, which complete nothing.
+  while (queue.draining && (taken < capacity || queue.inFlight == 0)) {
     taken += completeDrained(device, queue, changetype<Completion>(completions + taken * offsetof<Completion>()));
   }
   const result = taken == 0 ? nothingTaken(device) : taken;

@@ -80,6 +80,7 @@ export function readConfiguration(device: BlockDevice): i32 {
   // After a reset the device has the mode that it began with.
   if (!isDefined(WITHOUT_BLOCK_COMMANDS) && device.writebackSet) {
     writeConfiguration(device, WRITEBACK, 1, device.writebackWanted);
+    if (isWriteback(device) != device.writebackWanted) device.raise(Event.SETTINGS);
   }
   describeDisk(device);
   return Result.OK;

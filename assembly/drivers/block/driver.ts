@@ -91,7 +91,10 @@ export class BlockDriver extends BlockDevice {
 
   started(): void {}
 
-  recall(): void {}
+  recall(): void {
+    // Chains of `block_execute` may be left that nobody waits for.
+    if (!isDefined(WITHOUT_BLOCK_COMMANDS) && this.queue.inFlight == 0) this.queue.forget();
+  }
 
   outstanding(): u32 {
     return this.queue.inFlight;

@@ -11,7 +11,7 @@ import { now_ns, relax } from "../../kernel";
 import { read32 } from "../../memory/shared";
 import { DeviceState, runningResult } from "../../virtio/device";
 import { usedElement } from "../../virtio/queue/layout";
-import { deviceIsGone } from "../../virtio/transport/transport";
+import { deviceIsGone, STANDSTILL_POLLS } from "../../virtio/transport/transport";
 import { BlockRequest } from "./abi";
 import { writeCompletion } from "./complete";
 import { BlockDevice, EXECUTED, RequestQueue, SEEN } from "./device";
@@ -31,6 +31,8 @@ export function execute(
   timeout: u64,
 ): i32 {
   takeExecuted(queue);
+  const state = runningResult(device);
+  if (state != Result.OK) return state;
   const first = queue.nextHead;
   const refusal = addRequest(device, queue, request);
   request.result = refusal;
@@ -40,11 +42,13 @@ export function execute(
   }
   device.statistics.requests++;
   queue.kickRarely();
-  const state = queue.request(first);
-  let left = max<u32>(state.parts, 1);
+  const executed = queue.request(first);
+  let left = max<u32>(executed.parts, 1);
   let result: i32 = Result.OK;
   let looked: u32 = 0;
   const start = now_ns();
+  let now = start;
+  let polls: u32 = 0;
   while (true) {
     const pending = queue.pending();
     for (; looked < pending; looked++) {
@@ -59,18 +63,21 @@ export function execute(
     }
     if (left == 0) break;
     if (device.state != DeviceState.RUNNING) break;
-    if (now_ns() - start >= timeout) {
+    const before = now;
+    now = now_ns();
+    polls = now == before ? polls + 1 : 0;
+    if (now - start >= timeout || polls == STANDSTILL_POLLS) {
       if (deviceIsGone(device)) device.vanish();
       break;
     }
     relax();
   }
-  state.operation &= ~SEEN;
+  executed.operation &= ~SEEN;
   if (left != 0) return runningResult(device);
-  state.result = result;
+  executed.result = result;
   queue.inFlight--;
-  writeCompletion(device, state, completion);
-  state.operation |= EXECUTED;
+  writeCompletion(device, executed, completion);
+  executed.operation |= EXECUTED;
   takeExecuted(queue);
   return 1;
 }

@@ -13,7 +13,7 @@ import { read8, write16 } from "../../memory/shared";
 import { DeviceState, runningResult } from "../../virtio/device";
 import { VIRTQ_DESC_F_WRITE } from "../../virtio/queue/layout";
 import { Virtqueue } from "../../virtio/queue/virtqueue";
-import { deviceIsGone, queueSize } from "../../virtio/transport/transport";
+import { deviceIsGone, queueSize, STANDSTILL_POLLS } from "../../virtio/transport/transport";
 import { TABLE_ADDRESSES_MAX } from "./control-state";
 import { COMMAND_BYTES, CONTROL_QUEUE, VIRTIO_NET_ERR, VIRTIO_NET_F_CTRL_VQ, VIRTIO_NET_OK } from "./control-wire";
 import { NetDevice } from "./device";
@@ -38,8 +38,6 @@ const CHAIN_MIN: u32 = 2;
  * once.
  */
 const ANSWER_NANOSECONDS: u64 = 1_000_000_000;
-/** How often in a row the clock may read the same before it is known to stand still. */
-const STANDSTILL_POLLS: u32 = 1_000_000;
 
 
 @inline

@@ -5,6 +5,7 @@ import { write16, write32 } from "../../memory/shared";
 import { DeviceState } from "../../virtio/device";
 import { configurationAddress } from "../../virtio/configuration-fields";
 import {
+  deviceIsGone,
   configuration32,
   configuration8,
   hasConfiguration,
@@ -165,7 +166,10 @@ function writeMac(device: NetDevice, mac: u64): i32 {
   for (let octet: u32 = 0; octet < 6; octet++) {
     writeConfiguration(device, MAC + octet, 1, (<u32>(mac >> (8 * octet))) & 0xff);
   }
-  return configurationAddress(device, MAC) == mac ? <i32>Result.OK : Result.E_REFUSED;
+  if (configurationAddress(device, MAC) == mac) return Result.OK;
+  if (!deviceIsGone(device)) return Result.E_REFUSED;
+  device.vanish();
+  return Result.E_GONE;
 }
 
 export function addVlan(device: NetDevice, id: u32): i32 {
@@ -235,18 +239,25 @@ function sendCoalescing(device: NetDevice, queue: u32, packets: u32, microsecond
 export function restoreSettings(device: NetDevice): void {
   const control = device.control;
   if (control.mac != 0) note(device, setMac(device, control.mac));
-  if (control.hasTable) note(device, sendTable(device, control.table, control.stations, control.groups));
+  if (control.hasTable && goesOn(device))
+    note(device, sendTable(device, control.table, control.stations, control.groups));
   if (control.vlans != 0) restoreVlans(device);
-  if (control.coalescingSet & 1) {
+  if (control.coalescingSet & 1 && goesOn(device)) {
     note(device, sendCoalescing(device, RECEIVE_QUEUE, control.receivePackets, control.receiveMicroseconds));
   }
-  if (control.coalescingSet & 2) {
+  if (control.coalescingSet & 2 && goesOn(device)) {
     note(device, sendCoalescing(device, TRANSMIT_QUEUE, control.transmitPackets, control.transmitMicroseconds));
   }
   // PROMISC last: as long as it is on, no frame is lost by a filter that is not whole.
   for (let mode = MODES; mode-- != 0;) {
-    if ((control.modesSet >> mode) & 1) note(device, setMode(device, mode, (control.modes >> mode) & 1));
+    if ((control.modesSet >> mode) & 1 && goesOn(device))
+      note(device, setMode(device, mode, (control.modes >> mode) & 1));
   }
+}
+
+/** Whether there can be a further command: the memory of one that is not answered is still the device's. */
+function goesOn(device: NetDevice): bool {
+  return device.state == DeviceState.RUNNING;
 }
 
 /** A device that broke, or went, says so itself. */
@@ -255,7 +266,7 @@ function note(device: NetDevice, result: i32): void {
 }
 
 function restoreVlans(device: NetDevice): void {
-  for (let id: u32 = 0; id < VLANS; id++) {
+  for (let id: u32 = 0; id < VLANS && goesOn(device); id++) {
     const eight: u32 = load<u8>(device.control.vlans + (id >> 3));
     if (eight == 0) id |= 7;
     else if ((eight >> (id & 7)) & 1) note(device, sendVlan(device, VIRTIO_NET_CTRL_VLAN_ADD, id));

@@ -1,8 +1,8 @@
 /**
  * Sending and receiving single frames when nothing else can be relied on: from a crash handler, or a debugger.
  *
- * The calls may be made at any instruction, also while another call into the stack is interrupted. They take the card
- * over: the first one resets it and gives it rings and buffers that were put aside when it was opened, so that nothing
+ * The calls may be made at any instruction, also inside another call into the stack that was interrupted and will not go
+ * on. They take the card over: the first one resets it and gives it rings and buffers that were put aside when it was opened, so that nothing
  * which the interrupted call was about to change is believed. From then on all other calls answer E_BROKEN; the frames of
  * others stay where they are until `reset` gives the card back to them. Nothing is allocated, no interrupt is asked for,
  * nothing is logged while the card answers, and every wait ends. A build leaves them out with `WITHOUT_NET_DEBUG`.
@@ -10,7 +10,7 @@
  */
 import { Event, Result } from "../../abi/results";
 import { now_ns, relax } from "../../kernel";
-import { forget_translations, physicalAddress } from "../../memory/addresses";
+import { physicalAddress } from "../../memory/addresses";
 import { allocatePrivate, freePrivate } from "../../memory/arena";
 import { allocatePages, freePages } from "../../memory/pages";
 import { checkRecords } from "../../memory/records";
@@ -21,7 +21,7 @@ import { VIRTIO_F_ACCESS_PLATFORM, VIRTIO_F_ANY_LAYOUT, VIRTIO_F_VERSION_1 } fro
 import { negotiate, start } from "../../virtio/initialization";
 import { VIRTQ_DESC_F_WRITE } from "../../virtio/queue/layout";
 import { Virtqueue } from "../../virtio/queue/virtqueue";
-import { addStatus, Status } from "../../virtio/transport/transport";
+import { addStatus, deviceIsGone, STANDSTILL_POLLS, Status } from "../../virtio/transport/transport";
 import { NetDevice } from "./device";
 import {
   clearHeader,
@@ -50,9 +50,6 @@ const BUFFER_BYTES: u32 = PAGE_BYTES / 2;
 const RECEIVE_BUFFERS: u32 = BUFFERS - 1;
 /** Number of the one to send in. */
 const TRANSMIT_BUFFER: u32 = RECEIVE_BUFFERS;
-
-/** How often the device is asked at most, in case the clock stands still. */
-const POLLS: u32 = 1_000_000;
 
 /** What is put aside for it. Private memory. */
 @unmanaged
@@ -154,7 +151,7 @@ export function net_debug_transmit(handle: u32, frame: u32, bytes: u32, timeout_
     if (result != Result.OK) return result;
   }
   const since = now_ns();
-  const before = finishTransmission(debug, since, timeout_us);
+  const before = finishTransmission(device, debug, since, timeout_us);
   if (before != Result.OK) return before;
   const buffer = debug.buffer(TRANSMIT_BUFFER);
   clearHeader(buffer, debug.headerBytes);
@@ -166,7 +163,7 @@ export function net_debug_transmit(handle: u32, frame: u32, bytes: u32, timeout_
   queue.append(address + FRAME_OFFSET, bytes, 0);
   queue.commit(0, 0);
   queue.kickRarely();
-  return finishTransmission(debug, since, timeout_us);
+  return finishTransmission(device, debug, since, timeout_us);
 }
 
 /**
@@ -190,7 +187,7 @@ export function net_debug_receive(handle: u32, frame: u32, capacity: u32, timeou
   const queue = debug.receiveQueue;
   const since = now_ns();
   for (let dropped: u32 = 0; dropped < RECEIVE_BUFFERS; dropped++) {
-    if (!waitFor(queue, since, timeout_us)) return 0;
+    if (!waitFor(queue, since, timeout_us)) return silence(device, debug, queue);
     const head = queue.take();
     if (head < 0) return giveBack(debug);
     const index = <u32>queue.state(head).token;
@@ -214,8 +211,6 @@ function readiness(device: NetDevice): i32 {
 
 /** Resets the card and gives it the rings and buffers that were put aside. OK, or why it did not come back, as `reset`. */
 function takeOver(device: NetDevice, debug: NetDebug): i32 {
-  // The interrupted call may have left one half written.
-  forget_translations();
   if (device.state == DeviceState.RUNNING) {
     device.state = DeviceState.BROKEN;
     device.raise(Event.BROKEN);
@@ -253,11 +248,14 @@ function post(debug: NetDebug, index: u32): void {
   queue.commit(index, debug.headerBytes + FRAME_BYTES_MAX);
 }
 
-/** Waits until the frame under way, if there is one, has left: OK, E_TIMEOUT, E_BROKEN. */
-function finishTransmission(debug: NetDebug, since: u64, timeout: u32): i32 {
+/** Waits until the frame under way, if there is one, has left: OK, E_TIMEOUT, E_BROKEN, E_GONE. */
+function finishTransmission(device: NetDevice, debug: NetDebug, since: u64, timeout: u32): i32 {
   const queue = debug.transmitQueue;
   if (queue.outstanding == 0) return Result.OK;
-  if (!waitFor(queue, since, timeout)) return Result.E_TIMEOUT;
+  if (!waitFor(queue, since, timeout)) {
+    const reason = silence(device, debug, queue);
+    return reason == Result.OK ? <i32>Result.E_TIMEOUT : reason;
+  }
   const head = queue.take();
   if (head < 0) return giveBack(debug);
   queue.release(head, queue.takenCount);
@@ -270,9 +268,18 @@ function giveBack(debug: NetDebug): i32 {
   return Result.E_BROKEN;
 }
 
+/** Why the device has used nothing: OK when it has just not done so, E_BROKEN, E_GONE. */
+function silence(device: NetDevice, debug: NetDebug, queue: Virtqueue): i32 {
+  if (deviceIsGone(device)) {
+    device.vanish();
+    return Result.E_GONE;
+  }
+  return queue.hasImpossibleIndex() ? giveBack(debug) : <i32>Result.OK;
+}
+
 /** Whether the device has used a chain, once so many microseconds have passed at most. */
 function waitFor(queue: Virtqueue, since: u64, timeout: u32): bool {
-  for (let polls: u32 = 0; polls < POLLS && queue.waiting() == 0; polls++) {
+  for (let polls: u32 = 0; polls < STANDSTILL_POLLS && queue.waiting() == 0; polls++) {
     if (now_ns() - since > <u64>timeout * 1000) break;
     relax();
   }

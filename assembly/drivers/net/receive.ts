@@ -158,9 +158,12 @@ export function recallBuffers(device: NetDevice, queue: ReceiveQueue): void {
   discardFrames(device, queue);
   queue.forget();
   queue.pieceCount = 0;
+  queue.lent = 0;
   for (let index: u32 = 0; index < queue.bufferCount; index++) {
     const buffer = queue.buffer(index);
     if (buffer.owner == Owner.DEVICE) buffer.owner = Owner.DRIVER;
+    // Counted anew, as in `Virtqueue.stop`.
+    else if (buffer.owner == Owner.CALLER) queue.lent++;
   }
 }
 
@@ -170,6 +173,8 @@ function discardFrames(device: NetDevice, queue: ReceiveQueue): void {
     device.statistics.receive_discarded++;
     queue.pieceCount = 0;
   }
+  // After a reset that failed, the ring is empty.
+  if (queue.draining) return;
   for (let pending = queue.waiting(); pending != 0; pending--) {
     const head = queue.take();
     if (head < 0) return;

@@ -73,7 +73,8 @@ export class Virtqueue {
   doorbellSpace: u32;
   /** Number of descriptors, a power of two. */
   size: u32;
-  /** Pointers to the parts of the ring. */
+  /** Pointers to the parts of the ring, and the physical address of the first. */
+  ringAddress: u64;
   descriptors: u32;
   availableRing: u32;
   usedRing: u32;
@@ -175,6 +176,7 @@ export class Virtqueue {
     this.freeStack = stack + 2;
     this.descriptors = allocatePages(ringBytes(size));
     if (this.descriptors == 0) return Result.E_DMA_MEMORY;
+    this.ringAddress = physicalAddress(this.descriptors);
     this.availableRing = this.descriptors + availableOffset(size);
     this.usedRing = this.descriptors + usedOffset(size);
     this.headerBytes = headerBytes;
@@ -245,7 +247,7 @@ export class Virtqueue {
     const offered = queueSize(device, index);
     if (offered != this.size && (offered < this.size || !queueCanBeSmaller(device))) return Result.E_QUEUE_SIZE;
     if (queueIsLive(device)) return Result.E_QUEUE_LIVE;
-    const address = physicalAddress(this.descriptors);
+    const address = this.ringAddress;
     if (!queueAddressFits(device, address)) return Result.E_DMA_MEMORY;
     if (!findDoorbell(device)) return Result.E_BAR;
     this.doorbell = doorbell;
@@ -422,6 +424,11 @@ export class Virtqueue {
     return moved;
   }
 
+  /** Whether the used ring's index moved further than there are chains. For whoever is not told by a broken device. */
+  hasImpossibleIndex(): bool {
+    return ((readIndex(this.usedRing) - this.used) & 0xffff) > this.outstanding;
+  }
+
   /** How many chains there are to take, or, while the queue is `draining`, to drain. */
   waiting(): u32 {
     return this.draining ? this.outstanding : this.pending();
@@ -525,14 +532,22 @@ export class Virtqueue {
 
   /** The device has been reset: what is in flight comes back through `drain`, and nothing is added until then. */
   stop(): void {
+    this.outstanding = this.countChains();
     this.draining = this.outstanding != 0;
     this.drained = 0;
     if (this.draining) this.room = 0;
   }
 
+  /** Not what was counted: a call that was interrupted for good may not have come so far as to count. */
+  private countChains(): u32 {
+    let count: u32 = 0;
+    for (let index: u32 = 0; index < this.size; index++) count += <u32>(this.state(index).count != 0);
+    return count;
+  }
+
   /** The device has been reset, and what it had is of no interest. `activate` is next. */
   forget(): void {
-    this.outstanding = 0;
+    this.freeAll();
   }
 
   // ── callbacks ──────────────────────────────────────────────────────────────────────────────────────────────────

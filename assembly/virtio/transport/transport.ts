@@ -29,9 +29,11 @@ const ALL_ONES: u32 = 0xff;
 /** The bits of the interrupt status that mean something. */
 const INTERRUPT_BITS: u32 = Interrupt.QUEUE | Interrupt.CONFIGURATION;
 
-/** How long a device may take to reset, and how often it is asked in case the clock stands still. */
+/** How long a device may take to reset. */
 const RESET_NANOSECONDS: u64 = 1_000_000_000;
-const RESET_POLLS: u32 = 1_000_000;
+
+/** How often a waiting loop looks, at most, while the clock stands still. */
+export const STANDSTILL_POLLS: u32 = 1_000_000;
 
 
 @inline
@@ -123,7 +125,7 @@ export function resetDevice(device: Device): i32 {
   writeStatus(device, 0);
   const start = now_ns();
   let status: u32 = 0;
-  for (let polls: u32 = 0; polls < RESET_POLLS; polls++) {
+  for (let polls: u32 = 0; polls < STANDSTILL_POLLS; polls++) {
     status = deviceStatus(device);
     if (status == 0) return Result.OK;
     if (status == ALL_ONES) return Result.E_GONE;
