@@ -8,7 +8,7 @@
 export const enum Result {
   /** Done. */
   OK = 0,
-  /** The handle names no open device, or a device of the other kind. */
+  /** The handle names no open device, or one of another kind. */
   E_HANDLE = -1,
   /** A pointer, count or option is outside what its description allows. */
   E_ARGUMENT = -2,

@@ -106,7 +106,7 @@ export class BlockRange {
 export class BlockScsiResult {
   /** SCSI status, and what became of the command on its way; 0: success. */
   errors: u32;
-  /** Of no use. */
+  /** Unused. */
   data_len: u32;
   /** Bytes of sense data. */
   sense_len: u32;
@@ -174,12 +174,12 @@ export class BlockInformation {
    */
   max_discard_sectors: u32;
   max_discard_seg: u32;
-  /** Sectors: where ranges are best cut. 1 where the device states nothing. */
+  /** Sectors: where ranges are best cut. 1 where the device states nothing, 0 without DISCARD. */
   discard_sector_alignment: u32;
   /** The same for WRITE_ZEROES. */
   max_write_zeroes_sectors: u32;
   max_write_zeroes_seg: u32;
-  /** 1: UNMAP may give up storage. As the device said last. */
+  /** 1: UNMAP may give up storage. As last reported by the device. */
   write_zeroes_may_unmap: u32;
   /** The same for SECURE_ERASE. */
   max_secure_erase_sectors: u32;

@@ -14,7 +14,7 @@ import { VIRTIO_BLK_F_CONFIG_WCE, VIRTIO_ID_BLOCK } from "./wire";
 
 /**
  * Says which write cache the disk shall have from now on; `block_information` tells which one it has. It is set again
- * after `reset` and `resume`, before the disk takes requests, and is the device's to forget when the disk is closed.
+ * after `reset` and `resume`, before the disk takes requests, and is lost when the disk is closed.
  *
  * A write is on stable storage when it completes only if the disk wrote through all the time from its submission on.
  * Writes that were submitted before a change to 0 may still be in the cache: submit a FLUSH once they have completed.
@@ -37,7 +37,7 @@ export function block_set_writeback(handle: u32, writeback: u32): i32 {
  * Submits one request and waits until it is complete, for a kernel without interrupts: at most one notification, and no other
  * access to the device while time is left. It spins, and calls `relax` in each turn.
  *
- * What else was submitted goes on; what of it completes meanwhile is for `block_poll`. The completion of this request is
+ * Other requests continue; those that complete meanwhile are for `block_poll`. The completion of this request is
  * written here and nowhere else, unless the time is over before: then it comes back through `block_poll` as any other, and
  * its buffers are the device's until then.
  *

@@ -80,7 +80,7 @@ export const enum ReceiveOffload {
  *
  * - E_UNSUPPORTED refuses a flag or segmentation whose feature was not accepted: CSUM for NEEDS_CSUM, HOST_TSO4, HOST_TSO6,
  *   HOST_UFO, HOST_USO for segmentation, HOST_ECN for ECN
- * - E_ARGUMENT refuses fields that contradict each other or the frame: any without NEEDS_CSUM; a checksum beyond the frame's
+ * - E_ARGUMENT refuses fields that contradict each other or the frame: any without NEEDS_CSUM, where CSUM was accepted; a checksum beyond the frame's
  *   end; hdr_len beyond it; gso_size without segmentation, and segmentation without gso_size
  * - a frame to be segmented may have up to 65,593 bytes, whatever the MTU
  */

@@ -151,7 +151,7 @@ function isSilent(device: NetDevice): bool {
   return false;
 }
 
-/** Takes the command that was used: how many bytes were written into it matters not, only what they are. */
+/** Takes the command that was used: it does not matter how many bytes were written into it, only what they are. */
 function readAnswer(device: NetDevice, queue: Virtqueue): i32 {
   const head = queue.take();
   if (head < 0) return runningResult(device);

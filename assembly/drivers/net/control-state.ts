@@ -10,7 +10,7 @@ export class ControlState {
   /** Physical address of the memory for commands, and its pointer; 0 without a control queue. */
   commandAddress: u64;
   command: u32;
-  /** A bit for each VLAN that frames are let in of; 0 where VLANs are not filtered. */
+  /** One bit for each VLAN whose frames are let in; 0 where VLANs are not filtered. */
   vlans: u32;
   /** The address that the card was given; 0: its own. */
   mac: u64;

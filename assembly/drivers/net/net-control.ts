@@ -126,7 +126,7 @@ export function net_add_vlan(handle: u32, id: u32): i32 {
   return id < VLANS ? addVlan(device, id) : <i32>Result.E_ARGUMENT;
 }
 
-/** Lets frames of a VLAN in no more. As `net_add_vlan` for the rest. */
+/** No longer lets frames of a VLAN in. As `net_add_vlan` for the rest. */
 export function net_remove_vlan(handle: u32, id: u32): i32 {
   const device = cardOf(handle);
   const ready = readiness(device, VIRTIO_NET_F_CTRL_VLAN);

@@ -3,7 +3,7 @@
 /** Bytes of every record, whatever a driver adds to it: a power of two, so that finding one is a shift. */
 export const CHAIN_STATE_BYTES: u32 = 32;
 
-/** In `count`: the chain was out already when its queue's time began to run, see `watch`. None is that is just added. */
+/** In `count`: the chain was out already when its queue's time began to run, see `watch`. One just added never is. */
 export const CHAIN_IS_OLD: u32 = 0x8000_0000;
 
 /** The queue's part; a driver may extend it up to CHAIN_STATE_BYTES. */

@@ -483,7 +483,7 @@ export class Virtqueue {
    * Breaks the device when a chain has been out for too long; to be called when `pending` found nothing to take.
    *
    * Chains carry no time, so that adding one reads no clock, and taking one neither. When the time-out has passed and none
-   * of the chains is old that are out, all of them become it.
+   * of the outstanding chains is old, all of them are marked old.
    */
   watch(): void {
     if (this.timeout == 0 || this.outstanding == 0) return;
