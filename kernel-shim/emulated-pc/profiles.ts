@@ -1,6 +1,7 @@
 /** The hosts that the emulated PC can be, by name. */
-import * as further from "./profiles/further.js";
-import { bhyve, large, minimal, qemu, virtualbox } from "./profiles/legacy.js";
+import { bhyve, gcp, large, minimal, qemu, virtualbox } from "./profiles/legacy.js";
+import * as mmio from "./profiles/mmio.js";
+import * as modern from "./profiles/modern.js";
 import type { Profile } from "./profiles/profile.js";
 
 export type { BlockProfile, NetProfile, Profile } from "./profiles/profile.js";
@@ -14,18 +15,18 @@ export const profileNames = Object.keys(profiles) as readonly ProfileName[];
 
 /** Hosts that need modern PCI, memory-mapped devices, or messages of a driver, or offer them beside legacy PCI. */
 export const furtherProfiles = {
-  "qemu-transitional": further.qemuTransitional,
-  "qemu-modern": further.qemuModern,
-  "qemu-port-notify": further.qemuPortNotify,
-  "virtualbox-7": further.virtualbox7,
-  crosvm: further.crosvm,
-  "cloud-hypervisor": further.cloudHypervisor,
-  firecracker: further.firecracker,
-  "firecracker-mmio": further.firecrackerMmio,
-  gcp: further.gcp,
-  v86: further.v86,
-  "microvm-1": further.microvmLegacy,
-  "microvm-2": further.microvmModern,
+  "qemu-transitional": modern.qemuTransitional,
+  "qemu-modern": modern.qemuModern,
+  "qemu-port-notify": modern.qemuPortNotify,
+  "virtualbox-7": modern.virtualbox7,
+  crosvm: modern.crosvm,
+  "cloud-hypervisor": modern.cloudHypervisor,
+  firecracker: modern.firecracker,
+  "firecracker-mmio": mmio.firecrackerMmio,
+  gcp,
+  v86: modern.v86,
+  "microvm-1": mmio.microvmLegacy,
+  "microvm-2": mmio.microvmModern,
 } as const;
 
 export type FurtherProfileName = keyof typeof furtherProfiles;

@@ -149,6 +149,9 @@ export const large: Profile = {
   },
 };
 
+/** Google's first two generations: legacy registers, with messages. */
+export const gcp: Profile = { ...large, name: "gcp", messageVectors: 3 };
+
 /** The least that is still a virtio device: tiny queues, not one optional feature. */
 export const minimal: Profile = {
   name: "minimal",

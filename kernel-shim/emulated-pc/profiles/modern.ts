@@ -1,10 +1,8 @@
-/**
- * Hosts with modern or memory-mapped devices, or with messages only: what a driver meets in the field beside legacy PCI.
- */
+/** Hosts whose devices are PCI functions with modern registers, beside legacy ones or alone. */
 import { VIRTIO_F_EVENT_IDX } from "../virtio/constants.js";
 import * as layouts from "../virtio/modern-layout.js";
 import * as bits from "./feature-bits.js";
-import { large, qemu, virtualbox } from "./legacy.js";
+import { qemu, virtualbox } from "./legacy.js";
 import type { Profile } from "./profile.js";
 
 /** QEMU, root bus: legacy and modern registers of the same devices. */
@@ -107,20 +105,6 @@ export const firecracker: Profile = {
   },
 };
 
-/** Firecracker as it always was: memory-mapped devices with an interrupt line each. */
-export const firecrackerMmio: Profile = {
-  ...firecracker,
-  name: "firecracker-mmio",
-  transport: "mmio-2",
-  messageVectors: 0,
-  hasInterruptPin: true,
-  layout: "none",
-  mmio: { base: 0xc000_1000, stride: 0x1000, slots: 8, interrupt: 5, fill: "first", version: 2 },
-};
-
-/** Google's first two generations: legacy registers, with messages. */
-export const gcp: Profile = { ...large, name: "gcp", messageVectors: 3 };
-
 /** v86: ports for everything, none of the ring's features, no messages, and no disk of its own. */
 export const v86: Profile = {
   ...virtualbox,
@@ -139,32 +123,4 @@ export const v86: Profile = {
     numBuffersUnmerged: 256,
     mtu: 1500,
   },
-};
-
-const microvm: Omit<Profile, "name" | "transport" | "mmio"> = {
-  ...qemu,
-  messageVectors: 0,
-  modernFeatures: 0,
-  layout: "none",
-  // Every queue is offered with 1024 entries, whatever the device's own size is.
-  block: { ...qemu.block, queueSize: 1024 },
-  net: { ...qemu.net, receiveQueueSize: 1024, transmitQueueSize: 1024, controlQueueSize: 1024 },
-};
-
-const microvmSlots = { base: 0xfeb0_0000, stride: 512, slots: 24, interrupt: 24, fill: "last" } as const;
-
-/** QEMU's microvm: memory-mapped devices, filled in from the last slot down, legacy unless told otherwise. */
-export const microvmLegacy: Profile = {
-  ...microvm,
-  name: "microvm-1",
-  transport: "mmio-1",
-  mmio: { ...microvmSlots, version: 1 },
-};
-
-/** QEMU's microvm with `virtio-mmio.force-legacy=false`. */
-export const microvmModern: Profile = {
-  ...microvm,
-  name: "microvm-2",
-  transport: "mmio-2",
-  mmio: { ...microvmSlots, version: 2 },
 };
