@@ -1,4 +1,7 @@
-/** The emulated PC for a run: a network card on a network with a router, and a disk behind the PCI-to-PCI bridge. */
+/**
+ * The emulated PC for a run: a network card on a network with a router, and a disk, which is behind the PCI-to-PCI bridge
+ * unless the host has another place for it.
+ */
 
 import { ImageFile } from "../../kernel-shim/emulated-pc/block/image-file.js";
 import { BlockDevice } from "../../kernel-shim/emulated-pc/block/device.js";
@@ -27,16 +30,16 @@ export function startEmulatedPc(
   const backEnd = disk === null ? new MemoryDisk(temporaryDiskBytes) : new ImageFile(disk.path, !disk.isWritable);
   // As on a real host, requests take their time and interrupt when they are done.
   const machine = new EmulatedPc({ profile, build, completion: "deferred" });
-  machine.addDevice(new BlockDevice({ backEnd, serial: "virtio-wasm" }), {
-    bus: machine.bridge?.bus ?? machine.rootBus,
-  });
+  const { hasInterruptPin, hasRootPorts = false, layout, messageVectors } = machine.profile;
+  const bus = hasRootPorts ? undefined : machine.bridge?.bus;
+  machine.addDevice(new BlockDevice({ backEnd, serial: "virtio-wasm" }), bus === undefined ? {} : { bus });
   const router = new Responder();
   const backend = capture === null ? router : new CaptureBackend(capture, router);
   machine.addDevice(new NetDevice({ backend }));
   return {
     machine,
-    hasPci: true,
-    vectors: 0,
+    hasPci: layout !== "none",
+    vectors: hasInterruptPin ? 0 : messageVectors,
     hasVirtualTime: true,
     complaints: () => {
       const told = machine.violations.slice(0, MOST_COMPLAINTS).map(describeViolation);
