@@ -22,7 +22,7 @@ import { BASE_ADDRESS, COMMAND, COMMAND_BUS_MASTER, INTERRUPT_LINE } from "./pci
 import { MSIX_PROGRAMMED } from "./pci/rules.js";
 import { createRootPort, FIRST_FREE_SLOT, plugHostBridge, plugStandardDevices } from "./pci/standard-devices.js";
 import { PortGrants } from "./ports.js";
-import { type FurtherProfileName, type Profile, type ProfileName, profileOf } from "./profiles.js";
+import { type Profile, type ProfileName, profiles } from "./profiles.js";
 import { Random } from "./random.js";
 import { VirtualTime } from "./time.js";
 import { type Violation, Violations } from "./violations.js";
@@ -35,7 +35,7 @@ import { interfacesOf, isMmio, type MmioTransport, type PciTransport, type Trans
 
 export interface EmulatedPcOptions {
   /** Which host's devices these are; `qemu` unless given. */
-  profile?: ProfileName | FurtherProfileName | Profile;
+  profile?: ProfileName | Profile;
   /** How devices are plugged in that are not told otherwise; the profile's unless given. */
   transport?: Transport;
   /** `mapped` unless given. */
@@ -147,7 +147,7 @@ export class EmulatedPc implements Machine {
   constructor(options: EmulatedPcOptions = {}) {
     const profile = options.profile ?? "qemu";
     const seed = options.seed ?? 1;
-    this.profile = typeof profile === "string" ? profileOf(profile) : profile;
+    this.profile = typeof profile === "string" ? profiles[profile] : profile;
     this.transport = options.transport ?? this.profile.transport;
     this.build = options.build ?? "mapped";
     this.name = `emulated PC, profile ${this.profile.name}`;

@@ -1,20 +1,17 @@
 /** The hosts that the emulated PC can be, by name. */
-import { bhyve, gcp, large, minimal, qemu, virtualbox } from "./profiles/legacy.js";
+import * as legacy from "./profiles/legacy.js";
 import * as mmio from "./profiles/mmio.js";
 import * as modern from "./profiles/modern.js";
 import type { Profile } from "./profiles/profile.js";
 
 export type { BlockProfile, NetProfile, Profile } from "./profiles/profile.js";
 
-/** Hosts that need no more of a driver than legacy PCI and an interrupt line. */
-export const profiles = { qemu, virtualbox, bhyve, large, minimal } as const;
-
-export type ProfileName = keyof typeof profiles;
-
-export const profileNames = Object.keys(profiles) as readonly ProfileName[];
-
-/** Hosts that need modern PCI, memory-mapped devices, or messages of a driver, or offer them beside legacy PCI. */
-export const furtherProfiles = {
+export const profiles = {
+  qemu: legacy.qemu,
+  virtualbox: legacy.virtualbox,
+  bhyve: legacy.bhyve,
+  large: legacy.large,
+  minimal: legacy.minimal,
   "qemu-transitional": modern.qemuTransitional,
   "qemu-modern": modern.qemuModern,
   "qemu-port-notify": modern.qemuPortNotify,
@@ -23,17 +20,15 @@ export const furtherProfiles = {
   "cloud-hypervisor": modern.cloudHypervisor,
   firecracker: modern.firecracker,
   "firecracker-mmio": mmio.firecrackerMmio,
-  gcp,
+  gcp: legacy.gcp,
   v86: modern.v86,
   "microvm-1": mmio.microvmLegacy,
   "microvm-2": mmio.microvmModern,
-} as const;
+} as const satisfies Readonly<Record<string, Profile>>;
 
-export type FurtherProfileName = keyof typeof furtherProfiles;
+export type ProfileName = keyof typeof profiles;
 
-export const furtherProfileNames = Object.keys(furtherProfiles) as readonly FurtherProfileName[];
+export const profileNames = Object.keys(profiles) as readonly ProfileName[];
 
-/** The profile of that name. */
-export function profileOf(name: ProfileName | FurtherProfileName): Profile {
-  return { ...profiles, ...furtherProfiles }[name];
-}
+/** Hosts that need no more of a driver than legacy PCI. */
+export const legacyProfileNames = profileNames.filter((name) => profiles[name].transport === "legacy");

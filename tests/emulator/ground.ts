@@ -12,12 +12,7 @@ import { NetDevice } from "../../kernel-shim/emulated-pc/net/device.js";
 import { Hub } from "../../kernel-shim/emulated-pc/net/hub.js";
 import type { ForeignMemories, ForeignMemory } from "../../kernel-shim/emulated-pc/memory/machine-memory.js";
 import { PciBridge, type PciBus } from "../../kernel-shim/emulated-pc/pci/bus.js";
-import {
-  type FurtherProfileName,
-  type Profile,
-  type ProfileName,
-  profileOf,
-} from "../../kernel-shim/emulated-pc/profiles.js";
+import { type Profile, type ProfileName, profiles } from "../../kernel-shim/emulated-pc/profiles.js";
 import { VIRTIO_F_VERSION_1 } from "../../kernel-shim/emulated-pc/virtio/constants.js";
 import type { VirtioDevice, VirtioDeviceOptions } from "../../kernel-shim/emulated-pc/virtio/device.js";
 import { isMmio, type Transport } from "../../kernel-shim/emulated-pc/virtio/transport.js";
@@ -358,7 +353,7 @@ class EmulatedSetting implements Setting {
 
   constructor(host: Host, completion: Completion, memory: ForeignMemory | ForeignMemories, wanted: Case) {
     const { build, transport, vectors } = host;
-    const profile = profileOf(host.profile);
+    const profile = profiles[host.profile];
     const firmware = wanted.isUnassigned !== true;
     const shown = transport === undefined ? {} : { transport };
     this.machine = new EmulatedPc({ build, profile, completion, firmware, memory, ...shown });
@@ -425,7 +420,7 @@ class EmulatedSetting implements Setting {
 /** A kind of machine, and what runs on it. */
 export interface Host {
   readonly build: Build;
-  readonly profile: ProfileName | FurtherProfileName;
+  readonly profile: ProfileName;
   /** How its devices are shown; as the profile says unless given. */
   readonly transport?: Transport;
   /** Message vectors that are programmed for each device; an interrupt line unless given. */
@@ -450,7 +445,7 @@ export class EmulatedGround implements Ground {
     const told = vectors === undefined ? "" : ` with ${vectors} message vectors`;
     this.name = `emulated PC, ${build}, profile ${profile}${shown}${told}, ${completion}`;
     const cannot = new Map(build === "mapped" ? MAPPED_CANNOT : PORTED_CANNOT);
-    const way = transport ?? profileOf(profile).transport;
+    const way = transport ?? profiles[profile].transport;
     if (isMmio(way)) cannot.set("PCI", "its devices are memory-mapped");
     if (way !== "legacy" && way !== "mmio-1") cannot.set("legacy devices", "its devices offer VERSION_1");
     this.cannot = cannot;

@@ -1,6 +1,6 @@
 /** The hosts of the campaign: any that there is a profile for, and devices plugged in as they are there, or otherwise. */
 import { pick } from "../../kernel-shim/emulated-pc/hostile/values.js";
-import { furtherProfileNames, type Profile, profileNames, profileOf } from "../../kernel-shim/emulated-pc/profiles.js";
+import { type Profile, profileNames, profiles } from "../../kernel-shim/emulated-pc/profiles.js";
 import type { Random } from "../../kernel-shim/emulated-pc/random.js";
 import { modernLayoutOf, type Transport } from "../../kernel-shim/emulated-pc/virtio/transport.js";
 
@@ -20,7 +20,7 @@ export const QUEUE_SIZES = [4, 8, 16, 64] as const;
 
 /** One of the hosts, as a rule with smaller queues. */
 export function chooseProfile(random: Random): Profile {
-  const profile = profileOf(pick(random, [...profileNames, ...furtherProfileNames]));
+  const profile = profiles[pick(random, profileNames)];
   return {
     ...profile,
     block: { ...profile.block, queueSize: pick(random, QUEUE_SIZES) },

@@ -6,31 +6,56 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { profileNames } from "../../kernel-shim/emulated-pc/profiles.js";
+import { profileNames, profiles, type ProfileName } from "../../kernel-shim/emulated-pc/profiles.js";
+import { isMmio, type Transport } from "../../kernel-shim/emulated-pc/virtio/transport.js";
 import { arpInFrame, ArpOperation } from "../../kernel-shim/network/arp.js";
 import { icmpEchoInFrame } from "../../kernel-shim/network/frames.js";
 import { IcmpType } from "../../kernel-shim/network/icmp.js";
 import { projectFolder } from "../../tools/build/project.js";
+import { startEmulatedPc } from "../../tools/start/emulated-host.js";
+import { parseOptions } from "../../tools/start/options.js";
 import type { FeaturesResult, RunResult } from "../../tools/start/result.js";
+import { run } from "../../tools/start/run.js";
+import { SilentReporter } from "../../tools/start/silent-reporter.js";
 import { readCapture } from "./pcap-reader.js";
 import { assertDocument } from "./schema.js";
 import { parseResult, sha256, shellCommand, start, withFolder } from "./start-command.js";
 
 const DEFAULT_DISK_BYTES = 64 * 1024 * 1024;
+const SMALL_DISK_BYTES = 1024 * 1024;
 const PINGS = 5;
 const SECTOR_BYTES = 512;
 
+/** What the driver makes of how a host shows its devices. */
+const WAYS: Readonly<Record<Transport, string>> = {
+  legacy: "legacy PCI",
+  transitional: "modern PCI",
+  "modern-io": "modern PCI",
+  "modern-memory": "modern PCI",
+  "modern-window": "modern PCI",
+  "mmio-1": "MMIO version 1",
+  "mmio-2": "MMIO version 2",
+};
+
 /** What every run that worked has in its document. */
-function checkWorked(result: RunResult): void {
+function checkWorked(result: RunResult, profile: ProfileName = "qemu"): void {
   assert.deepEqual(result.problems, []);
   assert.equal(result.worked, true);
   assert.match(result.conclusion, /^All of it worked: /);
-  assert.ok(result.pci !== null);
-  assert.ok(result.pci.configurationReads > 0);
-  assert.ok(result.pci.configurationReads <= result.pci.configurationReadBudget);
+  const { transport, hasInterruptPin } = profiles[profile];
+  if (isMmio(transport)) {
+    assert.equal(result.pci, null);
+    assert.deepEqual(result.slots.map(({ type }) => type).sort(), [1, 2]);
+  } else {
+    assert.ok(result.pci !== null);
+    assert.ok(result.pci.configurationReads > 0);
+    assert.ok(result.pci.configurationReads <= result.pci.configurationReadBudget);
+    assert.deepEqual(result.slots, []);
+  }
   for (const { connection } of [...result.networkCards, ...result.disks]) {
-    assert.equal(connection?.transport, "legacy PCI");
-    assert.notEqual(connection.line, null);
+    assert.equal(connection?.transport, WAYS[transport]);
+    assert.equal(connection.line !== null, hasInterruptPin);
+    assert.equal(connection.vectors > 0, !hasInterruptPin);
   }
   for (const card of result.networkCards) {
     checkFeatures(card.features);
@@ -145,24 +170,73 @@ test("--profile list explains every profile, with the devices that it has", () =
   assert.equal(stderr, "");
   assert.equal(status, 0);
   const sections = stdout.split("\n\n");
+  const sectionOf = (title: string): string => sections.find((text) => text.startsWith(`${title}\n`)) ?? "";
   for (const profile of profileNames) {
-    const section = sections.find((text) => text.startsWith(`${profile}\n`)) ?? "";
+    const section = sectionOf(profile);
     assert.match(section, /network card +queues: receive \d+, transmit \d+/, profile);
     assert.match(section, /disk +queue of \d+, requests of up to \d+ segments?\b/, profile);
     assert.match(section, /offers +(VIRTIO_|nothing optional)/, profile);
   }
-  assert.match(stdout, /00:03\.0 PCI bridge: Red Hat, Inc\. QEMU PCI-PCI bridge \[1b36:0001\] \(rev 00\)/);
+  assert.match(sectionOf("qemu-modern"), /02:00\.0 SCSI storage controller: Red Hat, Inc\. Virtio 1\.0 block device/);
+  assert.match(sectionOf("firecracker"), /interrupts +3 message vectors for each device, and no line/);
+  assert.match(sectionOf("microvm-1"), /0xfeb02e00 virtio type 2, registers of version 1, interrupt line 47/);
+  assert.match(
+    sectionOf("Every PC has"),
+    /00:03\.0 PCI bridge: Red Hat, Inc\. QEMU PCI-PCI bridge \[1b36:0001\] \(rev 00\)/,
+  );
   for (const line of stdout.split("\n")) assert.ok(line.length <= 80, line);
 });
 
-for (const profile of profileNames) {
+/** Those with devices of which each has its own limits: they have the whole disk to show them on. */
+const THOROUGH: readonly ProfileName[] = ["qemu", "virtualbox", "bhyve", "large", "minimal"];
+
+for (const profile of THOROUGH) {
   test(`all of it works on the profile ${profile}`, () => {
     const result = parseResult(start(["--json", "-", "--profile", profile]));
-    checkWorked(result);
+    checkWorked(result, profile);
     assert.equal(result.machine.name, `emulated PC, profile ${profile}`);
     assert.equal(result.disks[0]?.isVerified, true);
   });
 }
+
+/** Does what the command does, without a process of its own. */
+function runWithSmallDisk(parameters: readonly string[]): RunResult {
+  const request = parseOptions(parameters);
+  assert.ok(request.kind === "run" && request.options.host.kind === "emulated");
+  const { host: choice, build } = request.options;
+  const host = startEmulatedPc(choice.profile, build, null, SMALL_DISK_BYTES, null);
+  try {
+    return run(host, { hash: false, verify: true }, new SilentReporter());
+  } finally {
+    host.close();
+  }
+}
+
+for (const profile of profileNames.filter((name) => !THOROUGH.includes(name))) {
+  for (const build of ["mapped", "ported"] as const) {
+    test(`all of it works on the profile ${profile}, ${build}, with a small disk`, () => {
+      const result = runWithSmallDisk(["--profile", profile, ...(build === "ported" ? ["--ported"] : [])]);
+      checkWorked(result, profile);
+      assert.equal(result.machine.name, `emulated PC, profile ${profile}`);
+      assert.equal(result.machine.build, build);
+      assert.equal(result.disks[0]?.bytes, SMALL_DISK_BYTES);
+      assert.equal(result.disks[0].isVerified, true);
+    });
+  }
+}
+
+test("what is said of a host with memory-mapped devices fits the terminal", () => {
+  withFolder((folder) => {
+    writeFileSync(path.join(folder, "disk.img"), randomBytes(SMALL_DISK_BYTES));
+    const { status, stdout } = start(["--profile", "microvm-1", "--disk", "disk.img"], { folder });
+    assert.equal(status, 0);
+    assert.match(stdout, /^Memory-mapped: 2 devices in 24 slots$/m);
+    assert.match(stdout, /^ {2}0xfeb02e00 {2}virtio type 2, registers of version 1, interrupt line 47$/m);
+    assert.match(stdout, /^ {2}transport +MMIO version 1, registers in memory, interrupts on line 46$/m);
+    assert.doesNotMatch(stdout, /^PCI: /m);
+    for (const line of stdout.split("\n")) assert.ok(line.length <= 80, line);
+  });
+});
 
 test("the ported build does what the mapped build does", () => {
   const mapped = parseResult(start(["--json", "-"]));

@@ -6,7 +6,7 @@
 import { BlockDevice as EmulatedDisk } from "../../kernel-shim/emulated-pc/block/device.js";
 import { MemoryDisk } from "../../kernel-shim/emulated-pc/block/memory-disk.js";
 import { EmulatedPc } from "../../kernel-shim/emulated-pc/machine.js";
-import { furtherProfiles, profiles, type Profile } from "../../kernel-shim/emulated-pc/profiles.js";
+import { type Profile, profiles } from "../../kernel-shim/emulated-pc/profiles.js";
 import { isMmio, type Transport } from "../../kernel-shim/emulated-pc/virtio/transport.js";
 import {
   BlockOperation,
@@ -24,8 +24,7 @@ interface Shown {
   readonly vectors?: number;
 }
 
-const { qemu } = profiles;
-const { "qemu-modern": modern, "microvm-1": mmio1, "microvm-2": mmio2 } = furtherProfiles;
+const { qemu, "qemu-modern": modern, "microvm-1": mmio1, "microvm-2": mmio2 } = profiles;
 
 const shown: readonly Shown[] = [
   { transport: "legacy", profile: qemu },

@@ -25,11 +25,13 @@ export function describeMachine({ name, build }: MachineResult): string {
 
 /** @param all how many slots there are, empty ones included */
 export function describeSlots(found: readonly SlotResult[], all: number): string {
-  const rows = found.map(({ base, type, version, line }) => [
-    base,
-    `virtio type ${type}, registers of version ${version}, interrupt line ${line}`,
-  ]);
+  const rows = found.map((slot) => [slot.base, describeSlot(slot)]);
   return section(`Memory-mapped: ${count(found.length, "device")} in ${count(all, "slot")}`, rows);
+}
+
+/** What is in a slot. */
+export function describeSlot({ type, version, line }: SlotResult): string {
+  return `virtio type ${type}, registers of version ${version}, interrupt line ${line}`;
 }
 
 export function describeNetworkCard(card: NetworkCardResult, machine: MachineResult): string {

@@ -46,6 +46,9 @@ const DEFAULT_BOARD: Board = "pc";
 const LIST = "list";
 
 const AFTER_HELP = `
+The emulated PC's devices are as the profile's host shows them: PCI functions
+with legacy or modern registers, or memory-mapped. They interrupt by messages
+on hosts where they have no interrupt line.
 QEMU's devices are transitional on pc and q35, which the driver uses as modern
 ones, and legacy on microvm, where they are memory-mapped. With --modern they
 interrupt by messages on pc and on q35, where they are behind root ports.

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { EntropyDevice as EmulatedEntropy } from "../../../kernel-shim/emulated-pc/entropy/device.js";
 import { EmulatedPc } from "../../../kernel-shim/emulated-pc/machine.js";
-import { profileNames } from "../../../kernel-shim/emulated-pc/profiles.js";
+import { legacyProfileNames, type ProfileName } from "../../../kernel-shim/emulated-pc/profiles.js";
 import {
   DeviceTimeout,
   Event,
@@ -33,11 +33,7 @@ function byteAt(index: number): number {
 }
 
 /** A machine with an entropy device, whose source gives at most `most(turn)` bytes at a time. */
-function entropyMachine(
-  build: Build,
-  profile: (typeof profileNames)[number],
-  most: (turn: number) => number,
-): EntropyMachine {
+function entropyMachine(build: Build, profile: ProfileName, most: (turn: number) => number): EntropyMachine {
   let given = 0;
   let turn = 0;
   const emulated = new EmulatedEntropy({
@@ -63,7 +59,7 @@ function closes({ machine, device }: EntropyMachine): void {
 
 for (const build of builds) {
   describe(`an entropy device (${build})`, () => {
-    for (const profile of profileNames) {
+    for (const profile of legacyProfileNames) {
       test(`gives all the bytes that are asked for, however few it has at a time: ${profile}`, () => {
         const entropy = entropyMachine(build, profile, (turn) => [5, 1, 4096, 17][turn % 4] ?? 1);
         assert.deepEqual(entropy.device.randomBytes(10_000), expected(0, 10_000));

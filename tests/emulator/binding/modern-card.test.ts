@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { EmulatedPc } from "../../../kernel-shim/emulated-pc/machine.js";
 import { NetDevice as EmulatedCard, type NetDeviceOptions } from "../../../kernel-shim/emulated-pc/net/device.js";
 import { createLink } from "../../../kernel-shim/emulated-pc/net/link.js";
-import { profileOf } from "../../../kernel-shim/emulated-pc/profiles.js";
+import { profiles } from "../../../kernel-shim/emulated-pc/profiles.js";
 import {
   Event,
   ReceiveMode,
@@ -40,7 +40,7 @@ interface Scene {
 function sceneOf(build: Build, options: NetDeviceOptions, openOptions: Partial<NetOptions> = {}): Scene {
   const { ends } = createLink();
   const device = new EmulatedCard({ ...options, backend: ends[0] });
-  const profile = profileOf("qemu-modern");
+  const profile = profiles["qemu-modern"];
   const machine = new EmulatedPc({ build, profile, completion: "deferred", devices: [device] });
   const card = loadStack(machine).openNet(machine.addressOf(device), { features: ALL_FEATURES, ...openOptions });
   return { machine, device, card };
@@ -153,7 +153,7 @@ for (const build of builds) {
         [17, 1000],
       ] as const) {
         const device = new EmulatedCard(options);
-        const machine = new EmulatedPc({ build, profile: profileOf("qemu-modern"), devices: [device] });
+        const machine = new EmulatedPc({ build, profile: profiles["qemu-modern"], devices: [device] });
         const stack = loadStack(machine);
         stack.scan();
         const pciFunction = machine.functionOf(device);
@@ -192,7 +192,7 @@ for (const build of builds) {
         [0x108, Result.OK],
       ] as const) {
         const device = new EmulatedCard();
-        const machine = new EmulatedPc({ build, profile: profileOf("microvm-1"), devices: [device] });
+        const machine = new EmulatedPc({ build, profile: profiles["microvm-1"], devices: [device] });
         const { base } = machine.slotOf(device);
         const options = { transport: TransportWanted.MMIO, mmio_base: base, mmio_bytes: bytes };
         const features = ALL_FEATURES & ~CTRL_MAC_ADDR;

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { EntropyDevice as EmulatedEntropy } from "../../../kernel-shim/emulated-pc/entropy/device.js";
 import { EmulatedPc } from "../../../kernel-shim/emulated-pc/machine.js";
-import { profileOf, type FurtherProfileName, type ProfileName } from "../../../kernel-shim/emulated-pc/profiles.js";
+import { type ProfileName, profiles } from "../../../kernel-shim/emulated-pc/profiles.js";
 import { isMmio } from "../../../kernel-shim/emulated-pc/virtio/transport.js";
 import { Result, TransportWanted, type EntropyDevice } from "../../../kernel-shim/javascript/index.js";
 import { loadStack } from "../../../kernel-shim/javascript/load.js";
@@ -14,7 +14,7 @@ import { assertThrowsResult } from "../../cases/results.js";
 const PAGE_BYTES = 4096;
 const BYTE = 0xa7;
 
-const hosts: readonly (readonly [ProfileName | FurtherProfileName, vectors: number])[] = [
+const hosts: readonly (readonly [ProfileName, vectors: number])[] = [
   ["qemu", 0],
   ["gcp", 2],
   ["qemu-transitional", 0],
@@ -37,7 +37,7 @@ const LAST_BAR = 0x24;
 const SIZING = 0xffff_ffff;
 
 /** What is asked of the machine while an entropy device with messages sleeps and wakes up. */
-function watched(profile: ProfileName | FurtherProfileName) {
+function watched(profile: ProfileName) {
   const emulated = new EmulatedEntropy({ source: (target) => (target.fill(BYTE), target.length) });
   const machine = new EmulatedPc({ profile, completion: "deferred", devices: [emulated] });
   const connected: { table: bigint; status: number }[] = [];
@@ -111,7 +111,7 @@ for (const build of ["mapped", "ported"] as const satisfies readonly Build[]) {
         });
         const machine = new EmulatedPc({ build, profile, completion: "deferred", devices: [emulated] });
         const stack = loadStack(machine);
-        const isInSlot = isMmio(profileOf(profile).transport);
+        const isInSlot = isMmio(profiles[profile].transport);
         const slot = isInSlot ? machine.slotOf(emulated) : undefined;
         const device = stack.openEntropy(
           slot === undefined ? machine.addressOf(emulated) : 0,

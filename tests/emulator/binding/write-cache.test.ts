@@ -6,7 +6,7 @@ import { CachingDisk } from "../../../kernel-shim/emulated-pc/block/caching-disk
 import { BlockDevice as EmulatedDisk } from "../../../kernel-shim/emulated-pc/block/device.js";
 import { MemoryDisk } from "../../../kernel-shim/emulated-pc/block/memory-disk.js";
 import { EmulatedPc } from "../../../kernel-shim/emulated-pc/machine.js";
-import { profileNames } from "../../../kernel-shim/emulated-pc/profiles.js";
+import { legacyProfileNames } from "../../../kernel-shim/emulated-pc/profiles.js";
 import { loadStack } from "../../../kernel-shim/javascript/load.js";
 import { DISK_BYTES, SECTOR_BYTES, bytesOf } from "./disk-machine.js";
 
@@ -15,7 +15,7 @@ const FLUSH = 1n << 9n;
 const ANY_LAYOUT = 1n << 27n;
 const ALL = 0xffff_ffff_ffff_ffffn;
 
-for (const profile of profileNames) {
+for (const profile of legacyProfileNames) {
   for (const [name, features] of [
     ["with all features", ALL],
     ["without CONFIG_WCE", ALL & ~CONFIG_WCE],

@@ -8,7 +8,7 @@ import { BlockDevice } from "../../../kernel-shim/emulated-pc/block/device.js";
 import { ImageFile } from "../../../kernel-shim/emulated-pc/block/image-file.js";
 import { MemoryDisk } from "../../../kernel-shim/emulated-pc/block/memory-disk.js";
 import { EmulatedPc } from "../../../kernel-shim/emulated-pc/machine.js";
-import { profileNames } from "../../../kernel-shim/emulated-pc/profiles.js";
+import { legacyProfileNames } from "../../../kernel-shim/emulated-pc/profiles.js";
 import type { Build } from "../../../kernel-shim/machine.js";
 import { assertViolations, blockGuest, BlockRequest, Guest, submit, WRITE } from "./guest.js";
 
@@ -21,7 +21,7 @@ const FLUSH_REQUEST = 4;
 const GET_ID = 8;
 
 describe("block device", () => {
-  for (const profile of profileNames) {
+  for (const profile of legacyProfileNames) {
     for (const build of ["mapped", "ported"] satisfies Build[]) {
       it(`reads and writes: ${profile}, ${build}`, () => {
         const { pc, disk, device, guest } = blockGuest({ profile, build });
@@ -45,7 +45,7 @@ describe("block device", () => {
   }
 
   it("reports used lengths as the host does", () => {
-    const lengths = profileNames.map((profile) => {
+    const lengths = legacyProfileNames.map((profile) => {
       const { device, guest } = blockGuest({ profile });
       const queue = guest.start(device.offeredFeatures & (ANY_LAYOUT | FLUSH));
       submit(guest, queue, { type: IN });
@@ -58,6 +58,7 @@ describe("block device", () => {
       ["bhyve", 1, 1],
       ["large", 513, 1],
       ["minimal", 0, 0],
+      ["gcp", 513, 1],
     ]);
   });
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { EmulatedPc } from "../../../kernel-shim/emulated-pc/machine.js";
-import { profileNames } from "../../../kernel-shim/emulated-pc/profiles.js";
+import { legacyProfileNames } from "../../../kernel-shim/emulated-pc/profiles.js";
 import { ConfigurationSpace } from "../../../kernel-shim/emulated-pc/virtio/configuration.js";
 import { type DeviceOffer, VirtioDevice } from "../../../kernel-shim/emulated-pc/virtio/device.js";
 import { assertViolations, blockGuest, Guest, submit } from "./guest.js";
@@ -43,7 +43,7 @@ describe("device status", () => {
   });
 
   it("latches FEATURES_OK only where the host knows it", () => {
-    for (const profile of profileNames) {
+    for (const profile of legacyProfileNames) {
       const { guest } = blockGuest({ profile });
       guest.negotiate(0);
       assert.equal(guest.status, profile === "minimal" ? 3 : 11, profile);

@@ -5,12 +5,7 @@
 import { CompletionTimes, type Completion } from "../../../kernel-shim/emulated-pc/completion.js";
 import { DmaPages } from "../../../kernel-shim/emulated-pc/memory/dma-pages.js";
 import { DmaView } from "../../../kernel-shim/emulated-pc/memory/dma-view.js";
-import {
-  type FurtherProfileName,
-  type Profile,
-  type ProfileName,
-  profileOf,
-} from "../../../kernel-shim/emulated-pc/profiles.js";
+import { type Profile, type ProfileName, profiles } from "../../../kernel-shim/emulated-pc/profiles.js";
 import { Random } from "../../../kernel-shim/emulated-pc/random.js";
 import { VirtualTime } from "../../../kernel-shim/emulated-pc/time.js";
 import { VIRTIO_F_VERSION_1 } from "../../../kernel-shim/emulated-pc/virtio/constants.js";
@@ -25,7 +20,7 @@ const BASE = 0x10_0000;
 const MEMORY_PAGES = 1024;
 
 export interface GuestOptions {
-  profile?: ProfileName | FurtherProfileName;
+  profile?: ProfileName;
   completion?: Completion;
   seed?: number;
   /** A time shared with other guests and with back ends. */
@@ -54,7 +49,7 @@ export class ScratchGuest {
     options: GuestOptions = {},
   ) {
     this.time = options.time ?? new VirtualTime();
-    this.profile = profileOf(options.profile ?? "qemu");
+    this.profile = profiles[options.profile ?? "qemu"];
     const memory = new ArrayBuffer(MEMORY_PAGES * PAGE);
     this.pages = new DmaPages({
       buffer: () => memory,

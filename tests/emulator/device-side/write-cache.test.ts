@@ -5,7 +5,7 @@ import { CachingDisk } from "../../../kernel-shim/emulated-pc/block/caching-disk
 import { BlockDevice, type BlockDeviceOptions } from "../../../kernel-shim/emulated-pc/block/device.js";
 import { MemoryDisk } from "../../../kernel-shim/emulated-pc/block/memory-disk.js";
 import { EmulatedPc } from "../../../kernel-shim/emulated-pc/machine.js";
-import { type ProfileName, profileNames } from "../../../kernel-shim/emulated-pc/profiles.js";
+import { legacyProfileNames, type ProfileName } from "../../../kernel-shim/emulated-pc/profiles.js";
 import { assertViolations, BlockRequest, Guest, type GuestQueue } from "./guest.js";
 
 const ANY_LAYOUT = 2 ** 27;
@@ -132,7 +132,7 @@ describe("a disk's write cache", () => {
   });
 
   it("that is configured off is no cache to flush on hosts that cannot switch it", () => {
-    const offers = profileNames.map((profile) => {
+    const offers = legacyProfileNames.map((profile) => {
       const { device } = cached({ writeCache: false }, profile);
       return [profile, (device.offeredFeatures & FLUSH) !== 0, (device.offeredFeatures & CONFIG_WCE) !== 0];
     });
@@ -142,6 +142,7 @@ describe("a disk's write cache", () => {
       ["bhyve", false, false],
       ["large", false, false],
       ["minimal", false, false],
+      ["gcp", false, false],
     ]);
   });
 });

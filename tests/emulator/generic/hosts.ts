@@ -1,7 +1,7 @@
 /** Hosts that show a device each in another way, and a machine of theirs whose device is opened as a generic one. */
 
 import { EmulatedPc } from "../../../kernel-shim/emulated-pc/machine.js";
-import type { FurtherProfileName, ProfileName } from "../../../kernel-shim/emulated-pc/profiles.js";
+import type { ProfileName } from "../../../kernel-shim/emulated-pc/profiles.js";
 import type { VirtioDevice } from "../../../kernel-shim/emulated-pc/virtio/device.js";
 import { isMmio, type Transport as ShownTransport } from "../../../kernel-shim/emulated-pc/virtio/transport.js";
 import {
@@ -18,7 +18,7 @@ export const builds: readonly Build[] = ["mapped", "ported"];
 
 export interface Host {
   readonly name: string;
-  readonly profile: ProfileName | FurtherProfileName;
+  readonly profile: ProfileName;
   /** The profile's unless given. */
   readonly shown?: ShownTransport;
   readonly wanted?: TransportWanted;

@@ -9,7 +9,7 @@ import { NetDevice } from "../../../kernel-shim/emulated-pc/net/device.js";
 import { Hub } from "../../../kernel-shim/emulated-pc/net/hub.js";
 import { PciBridge } from "../../../kernel-shim/emulated-pc/pci/bus.js";
 import type { PciFunction } from "../../../kernel-shim/emulated-pc/pci/function.js";
-import { furtherProfiles } from "../../../kernel-shim/emulated-pc/profiles.js";
+import { profiles } from "../../../kernel-shim/emulated-pc/profiles.js";
 import type { VirtioDevice } from "../../../kernel-shim/emulated-pc/virtio/device.js";
 import type { RegionName } from "../../../kernel-shim/emulated-pc/virtio/faults.js";
 import { isMmio, type Transport as ShownTransport } from "../../../kernel-shim/emulated-pc/virtio/transport.js";
@@ -64,7 +64,7 @@ class Scene {
   private readonly lentPages: () => number;
 
   constructor(private readonly transport: ShownTransport) {
-    const profile = furtherProfiles["qemu-transitional"];
+    const profile = profiles["qemu-transitional"];
     const devices = [this.device];
     this.machine = new EmulatedPc({ profile, transport, layout: "bare", devices, memoryBytes: 16 * 1024 * 1024 });
     const { machine, device } = this;
@@ -315,7 +315,7 @@ describe("the way to a disk that is resumed", () => {
 
   test("is not opened in memory where the kernel grants nothing there", () => {
     const device = diskDevice();
-    const profile = furtherProfiles["qemu-transitional"];
+    const profile = profiles["qemu-transitional"];
     const machine = new EmulatedPc({ profile, transport: "modern-memory", layout: "bare", devices: [device] });
     machine.kernel.mmio_map = () => 0;
     const disk = loadStack(machine).openBlock(machine.addressOf(device), { transport: TransportWanted.MODERN_PCI });

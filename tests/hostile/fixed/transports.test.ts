@@ -6,7 +6,7 @@ import { BlockDevice } from "../../../kernel-shim/emulated-pc/block/device.js";
 import { MemoryDisk } from "../../../kernel-shim/emulated-pc/block/memory-disk.js";
 import { EmulatedPc } from "../../../kernel-shim/emulated-pc/machine.js";
 import { NetDevice } from "../../../kernel-shim/emulated-pc/net/device.js";
-import { furtherProfiles } from "../../../kernel-shim/emulated-pc/profiles.js";
+import { profiles } from "../../../kernel-shim/emulated-pc/profiles.js";
 import type { RegionName } from "../../../kernel-shim/emulated-pc/virtio/faults.js";
 import { isMmio, type Transport } from "../../../kernel-shim/emulated-pc/virtio/transport.js";
 import {
@@ -53,7 +53,7 @@ interface Scene {
 function sceneOf(transport: Transport, options: { modernFeatures?: number; requiredFeatures?: number } = {}): Scene {
   const backEnd = new MemoryDisk(new Uint8Array(SECTORS * SECTOR_BYTES).fill(0x5a));
   const disk = new BlockDevice({ backEnd, ...options });
-  const profile = furtherProfiles["qemu-transitional"];
+  const profile = profiles["qemu-transitional"];
   const machine = new EmulatedPc({
     profile,
     transport,
@@ -283,7 +283,7 @@ describe("a slot with less configuration than a card has fields", () => {
     test(`${bytes} bytes have ${fields} of them, and the others are as without their features`, () => {
       const card = new NetDevice({ mtu: 1400, linkUp: false, features: MTU + MAC + STATUS });
       const machine = new EmulatedPc({
-        profile: furtherProfiles["qemu-transitional"],
+        profile: profiles["qemu-transitional"],
         transport: "mmio-2",
         layout: "bare",
         devices: [card],
@@ -307,7 +307,7 @@ describe("memory-mapped devices", () => {
     const disks = [1, 2].map(
       (byte) => new BlockDevice({ backEnd: new MemoryDisk(new Uint8Array(SECTORS * SECTOR_BYTES).fill(byte)) }),
     );
-    const profile = furtherProfiles["qemu-transitional"];
+    const profile = profiles["qemu-transitional"];
     const machine = new EmulatedPc({ profile, transport: "mmio-2", layout: "bare", devices: disks });
     const stack = loadStack(machine);
     const open = disks.map((disk) => {
