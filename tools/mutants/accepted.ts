@@ -89,12 +89,6 @@ export const acceptances: readonly Acceptance[] = [
     "at != requests": ["true", "false"],
   }),
   {
-    function: "addParts",
-    condition: "bytes > REQUEST_BYTES_MAX",
-    never: ["true"],
-    why: "the request is judged as a whole at the end, and where the ring has no room for it, all the same",
-  },
-  {
     function: "block_poll",
     condition: "found == 0",
     never: ["false"],

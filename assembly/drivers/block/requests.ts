@@ -133,7 +133,6 @@ function addParts(device: BlockDevice, queue: RequestQueue, operation: u32, sect
   let parts: u32 = 0;
   let bytes: u64 = 0;
   do {
-    if (bytes > REQUEST_BYTES_MAX) return Result.E_SEGMENTS;
     if (queue.room == 0) return Result.E_FULL;
     const head = queue.nextHead;
     const result = addPart(device, queue, operation, sector + (bytes >> SECTOR_SHIFT));
