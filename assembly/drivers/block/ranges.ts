@@ -133,7 +133,7 @@ function findLimits(device: BlockDevice, operation: u32): void {
       alignment = information.secure_erase_sector_alignment;
   }
   blockSectors = device.blockSize >> SECTOR_SHIFT;
-  unit = alignment & (blockSectors - 1) ? blockSectors : max(alignment, blockSectors);
+  unit = alignment & (blockSectors - 1) ? blockSectors : alignment;
 }
 
 /** Reads a range, which counts from here on. OK, or why it makes no sense. */
