@@ -18,6 +18,7 @@ const QUEUE_SIZE = 64;
 /** [virtio-1.2 §4.1.4.8] */
 const QUEUE_NOTIFY = 16;
 const SEG_MAX = 1 << 2;
+const INDIRECT_DESC = 1 << 28;
 const PATIENCE_MILLISECONDS = 5;
 
 const TOKEN = 9;
@@ -64,14 +65,26 @@ function use(ring: UsedRing, parts: number): void {
   for (const head of heads) ring.complete(head, 0);
 }
 
+/** Calls, and fails when that waited. */
+function withoutWaiting<Outcome>(ground: DiskGround, call: () => Outcome): Outcome {
+  const { time } = ground.machine.pc;
+  const before = time.now;
+  const outcome = call();
+  assert.ok(time.now - before < 1e6 * PATIENCE_MILLISECONDS, "the call waited");
+  return outcome;
+}
+
 describe("used.id while a request is executed", () => {
   onBothBuilds("of the request twice: it completes once, and then the device is broken", (build) => {
     const ground = silentDisk(build);
-    const completion = execute(ground, (ring) => {
+    const lie = (ring: UsedRing): void => {
       use(ring, 1);
       use(ring, 1);
-    });
-    assert.deepEqual(completion, DONE);
+    };
+    assert.deepEqual(
+      withoutWaiting(ground, () => execute(ground, lie)),
+      DONE,
+    );
     ground.isBrokenWith(Message.BAD_USED_ID, [0, 1]);
   });
 
@@ -108,6 +121,7 @@ describe("used.id while a request is executed", () => {
 
   const nobodys: Readonly<Record<string, (head: number) => number>> = {
     "beyond the queue": () => QUEUE_SIZE,
+    "far beyond the queue": () => 0x10_0000,
     "of all ones": () => 0xffff_ffff,
     "that is no outstanding head": (head) => (head + 7) % QUEUE_SIZE,
     "in the middle of the request's chain": (head) => head + 1,
@@ -169,7 +183,7 @@ describe("used.idx while a request is executed", () => {
       const lie = (ring: UsedRing): void => {
         ring.index += by;
       };
-      assert.throws(() => execute(ground, lie), hasCode(Result.E_BROKEN));
+      withoutWaiting(ground, () => assert.throws(() => execute(ground, lie), hasCode(Result.E_BROKEN)));
       ground.isBrokenWith(Message.BAD_USED_INDEX, [0, 1, TOKEN]);
     });
   }
@@ -185,6 +199,65 @@ describe("used.idx while a request is executed", () => {
     };
     assert.throws(() => execute(ground, lie), hasCode(Result.E_BROKEN));
     ground.isBrokenWith(Message.BAD_USED_INDEX, [0, 1, TOKEN]);
+  });
+
+  onBothBuilds("that goes back to where it was takes nothing", (build) => {
+    const ground = silentDisk(build);
+    let own = 0;
+    const completion = execute(ground, (ring) => {
+      own = ring.offered(0);
+      ring.complete(ring.offered(1), 0);
+      ring.complete(own, 0);
+    });
+    assert.deepEqual(completion, DONE);
+    ground.ring(0).put(0, own, 0);
+    ground.ring(0).index -= 2;
+    assert.equal(
+      execute(ground, () => undefined),
+      undefined,
+    );
+    assert.equal(ground.disk.events(), 0);
+    ground.behave();
+    ground.disk.reset();
+    ground.comeBackAs(Result.E_RESET, [0, 1, TOKEN]);
+    ground.recovers();
+  });
+});
+
+describe("requests that are executed one after the other", () => {
+  for (const [place, features] of Object.entries({ "in tables": INDIRECT_DESC, "in the ring": 0 })) {
+    for (const [shape, parts] of Object.entries(shapes)) {
+      onBothBuilds(`${place}, ${shape}, leave no descriptor behind`, (build) => {
+        const ground = silentDisk(build, { features: SEG_MAX + features });
+        for (let round = 0; round < QUEUE_SIZE; round++) {
+          const lie = (ring: UsedRing): void => {
+            if (round % 2 === 0) use(ring, parts);
+            else for (let back = 0; back < parts; back++) ring.complete(ring.offered(back), 0);
+          };
+          assert.deepEqual(execute(ground, lie, parts), DONE);
+        }
+        const room = features === 0 ? Math.floor(QUEUE_SIZE / 3) - 2 : QUEUE_SIZE - 2;
+        const { accepted } = ground.disk.submit(ground.reads(QUEUE_SIZE, 2));
+        assert.equal(accepted, room);
+        ground.behave();
+        ground.disk.reset();
+        const tokens = ground.disk.poll().map(({ token }) => token);
+        assert.deepEqual(
+          tokens.sort((left, right) => left - right),
+          Array.from({ length: room + 2 }, (_, token) => token),
+        );
+        ground.recovers();
+      });
+    }
+  }
+});
+
+describe("an answer while a request is executed", () => {
+  onBothBuilds("is waited for", (build) => {
+    const ground = new DiskGround(build);
+    const completion = ground.disk.perform(requestIn(ground, 1), PATIENCE_MILLISECONDS);
+    assert.deepEqual(completion, { ...DONE, result: Result.OK, length: 512 });
+    ground.recovers();
   });
 });
 

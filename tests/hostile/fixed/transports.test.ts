@@ -211,6 +211,23 @@ describe("registers", () => {
     disk.close();
   });
 
+  test("BARRIER and SCSI are not accepted from who has VERSION_1, and no priority is told it", () => {
+    const legacyCommands = 2 ** 0 + 2 ** 7;
+    const scene = sceneOf("modern-memory", { modernFeatures: 2 ** 32 + legacyCommands });
+    const disk = scene.open({ features: 0xffff_ffff_ffff_ffffn });
+    assert.equal(disk.information().features_accepted & BigInt(legacyCommands), 0n);
+    const pointer = scene.machine.allocateBuffer(SECTOR_BYTES);
+    const priorities: number[] = [];
+    scene.disk.onRequest = ({ priority }) => {
+      priorities.push(priority);
+      return undefined;
+    };
+    const segments = [{ pointer, length: SECTOR_BYTES }];
+    assert.ok(disk.perform({ token: 1, sector: 0, operation: BlockOperation.READ, segments, priority: 7 }));
+    assert.deepEqual(priorities, [0]);
+    disk.close();
+  });
+
   for (const transport of ["modern-memory", "mmio-2"] as const) {
     test(`${transport}: a queue that is smaller after a reset does not do, and one that is larger does`, () => {
       const scene = sceneOf(transport);

@@ -191,6 +191,32 @@ describe("a SCSI command", () => {
     expect(submitWith(0, 0)).toBe(Result.E_SEGMENTS);
   });
 
+  it("has command, sense and result in one descriptor each, whatever the limit of data is", () => {
+    plugDisk(SCSI | SIZE_MAX);
+    configure(8, 4, 5);
+    openDisk();
+    scsi(8);
+    expect(submitWith(0, 0)).toBe(Result.OK);
+    const part = takePart();
+    const lengths: u32[] = [16, 6, 5, 3, 96, 16, 1];
+    expect(part.count).toBe(7);
+    for (let index = 0; index < 7; index++) expect(part.lengths[index]).toBe(lengths[index]);
+  });
+
+  it("is E_FULL where no descriptor is free", () => {
+    newDisk(SCSI | INDIRECT_DESC, 8);
+    for (let index = 0; index < 8; index++) {
+      read(1);
+      expect(submitWith(0, 0)).toBe(Result.OK);
+    }
+    scsi(36);
+    expect(submitWith(0, 0)).toBe(Result.E_FULL);
+    expect(completeAll()).toBe(8);
+    expect(poll()).toBe(8);
+    expect(submitWith(0, 0)).toBe(Result.OK);
+    expect(headerType(takePart())).toBe(2);
+  });
+
   it("is refused with the wrong segments", () => {
     newDisk(SCSI);
     scsi(36, 95);

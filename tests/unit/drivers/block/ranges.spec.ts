@@ -15,6 +15,7 @@ import {
   completion,
   configure,
   disk,
+  FLUSH,
   handle,
   headerSector,
   headerType,
@@ -283,6 +284,24 @@ describe("a request of ranges", () => {
     expect(ring.waiting).toBe(0);
   });
 
+  it("has no more ranges in a part than the device takes", () => {
+    newRangesDisk(0, 3, 1);
+    for (let index: u32 = 0; index < 7; index++) setRange(index, index, 1);
+    expect(submitRanges(BlockOperation.DISCARD, 7)).toBe(Result.OK);
+    expect(rangesIn(takePart(), 11)).toBe(3);
+    expect(rangesIn(takePart(), 11)).toBe(3);
+    expect(rangesIn(takePart(), 11)).toBe(1);
+  });
+
+  it("keeps its ranges where no other request's table is", () => {
+    newRangesDisk(0, 1, 1);
+    expect(submitOne(BlockOperation.DISCARD, 20, 10)).toBe(Result.OK);
+    prepare(0, 1, BlockOperation.READ, 0);
+    for (let index: u32 = 0; index < 8; index++) addSegment(0, buffer + index * 4096, 512);
+    expect(submit(1)).toBe(1);
+    expectOne(11, 20, 10);
+  });
+
   it("has as many ranges in a part as there is room for", () => {
     // A table has 16 descriptors here, three of which are used.
     newRangesDisk(0, NO_LIMIT, 1);
@@ -311,12 +330,16 @@ describe("a request of ranges", () => {
     expect(submitRanges(BlockOperation.DISCARD, 3)).toBe(Result.OK);
     expect(rangesIn(takePart(), 11)).toBe(2);
     expect(rangesIn(takePart(), 11)).toBe(1);
-    plugDisk(INDIRECT_DESC | ALL | SIZE_MAX);
+    plugDisk(INDIRECT_DESC | ALL | SIZE_MAX | FLUSH);
     limit(0, 8, 1);
     configure(8, 4, 15);
     openDisk();
     expect(submitRanges(BlockOperation.DISCARD, 1)).toBe(Result.E_SEGMENTS);
     expect(ring.waiting).toBe(0);
+    prepare(0, 1, BlockOperation.FLUSH, 0);
+    expect(submit(1)).toBe(1);
+    setRange(0, 0, 1);
+    expect(submitRanges(BlockOperation.DISCARD, 1)).toBe(Result.E_SEGMENTS, "also where the ring is not empty");
   });
 
   it("completes with its last part, with the first error of them", () => {
