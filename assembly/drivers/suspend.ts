@@ -37,7 +37,9 @@ export function suspend(handle: u32, give_up: u32): i32 {
  * refuses some of its own, CAPACITY of a disk that has another one now.
  *
  * @returns OK, also when it was not suspended; E_HANDLE; E_BROKEN and E_GONE when it was that, and E_BROKEN when it does not
- *XX E_FEATURES, E_CONFIGURATION, E_QUEUE_SIZE, E_QUEUE_LIVE,
+ *   answer what is set again, and is broken; otherwise it stays suspended, without access to memory. E_GONE, E_NOT_VIRTIO
+ *   and E_BAR: it does not answer, something else does, or its registers are not where they were; nothing was written to
+ *   something else. E_FEATURES, E_CONFIGURATION, E_QUEUE_SIZE, E_QUEUE_LIVE,
  *   E_DMA_MEMORY, E_RESET_TIMEOUT: it is not what it was, as with `reset`
  */
 export function resume(handle: u32): i32 {

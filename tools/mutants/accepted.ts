@@ -47,6 +47,7 @@ export const acceptances: readonly Acceptance[] = [
     "at != end": "true",
     "operation > operationMax": "false",
     "segmentCount - 1 >= dataMax": "false",
+    "room == 0": "false",
     "recordsFit(segment, segmentCount, offsetof<Segment>())": "true",
     "length - 1 >= min(PAGE_BYTES - (pointer & (PAGE_BYTES - 1)), sizeMax)": "false",
     "isRemembered(pointer)": "true",
@@ -68,7 +69,8 @@ export const acceptances: readonly Acceptance[] = [
   // Where a loop ends elsewhere than where the segments do, the request is left.
   { function: "submitRun", condition: "segment != segmentsEnd", never: ["true"], place: 1, why: ONLY_SLOWER },
   { function: "submitRun", condition: "segment != segmentsEnd", never: ["true", "false"], place: 2, why: ONLY_SLOWER },
-  { function: "submitRun", condition: "segment != segmentsEnd", never: ["false"], place: 3, why: ONLY_SLOWER },
+  { function: "submitRun", condition: "segment != segmentsEnd", never: ["true", "false"], place: 3, why: ONLY_SLOWER },
+  { function: "submitRun", condition: "segment != segmentsEnd", never: ["false"], place: 4, why: ONLY_SLOWER },
   {
     function: "submitRun",
     condition: "queue.hasTables",
@@ -88,6 +90,43 @@ export const acceptances: readonly Acceptance[] = [
     "pages == 0": ["true", "false"],
     "at != requests": ["true", "false"],
   }),
+  {
+    function: "addRequest",
+    condition: "word != operation",
+    never: ["false"],
+    why: "the headers are written once more, as they are",
+  },
+  {
+    function: "addRequest",
+    condition: "isOther",
+    never: ["true"],
+    place: 3,
+    why: "of any number of bytes that other operations have, there is nothing to say",
+  },
+  {
+    function: "addScsiCommand",
+    condition: "queue.hasTables",
+    never: ["false"],
+    why: "what the ring had no room for, it still has none for",
+  },
+  {
+    function: "addScsiCommand",
+    condition: "result == Result.OK",
+    never: ["false"],
+    why: "what is noted of a chain that is not in the ring is not read, and is noted anew with the next chain",
+  },
+  {
+    function: "completeDrained",
+    condition: "isComplete",
+    never: ["false"],
+    why: "what is not complete counts as nothing, executed or not",
+  },
+  {
+    function: "setWriteback",
+    condition: "now != writeback",
+    never: ["false"],
+    why: "a device that gives the right answer is there, so its status is read for nothing",
+  },
   {
     function: "block_poll",
     condition: "found == 0",
