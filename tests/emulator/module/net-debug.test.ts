@@ -16,7 +16,16 @@ const FRAME_BYTES_MAX = 1518;
 /** Far from the records of the calls that are interrupted. */
 const RECORD_OFFSET = 32 * 1024;
 
+// Legacy registers. [virtio-1.2 §4.1.4.8]
+const QUEUE_SIZE = 12;
+const QUEUE_SELECT = 14;
+
 class Crash extends Error {}
+
+/** Of a device that has another size for a queue than before. */
+function queueSizeLie(queue: number): (offset: number, right: number, selected: number) => number {
+  return (offset, right, selected) => (offset === QUEUE_SIZE && selected === queue ? right / 2 : right);
+}
 
 /** A card, and what a crash handler does with it. */
 class CrashingCard extends HostedCard {
@@ -151,6 +160,49 @@ describe("debug I/O", () => {
     assert.equal(module.exports.close(handle), 0);
   });
 
+  onBothBuilds("takes a card over to receive as to send", (build) => {
+    const card = new CrashingCard(build);
+    const { kernel } = card.module;
+    const before = { ...kernel };
+    kernel.relax = () => {
+      card.peer.deliver(frame(100, 1));
+      before.relax();
+    };
+    assert.deepEqual(card.receiveOne(), frame(100, 1));
+  });
+
+  const STATUS = 18;
+  for (const [what, lie] of [
+    ["does not reset", (offset: number, right: number) => (offset === STATUS ? right | 4 : right)],
+    [
+      "refuses its features",
+      (offset: number, right: number) => (offset === STATUS && right & 8 ? right | 0x40 : right),
+    ],
+    ["has another queue to receive in", queueSizeLie(0)],
+    ["has another queue to send in", queueSizeLie(1)],
+  ] as const) {
+    onBothBuilds(`says as a reset would why a card that ${what} cannot be taken over`, (build) => {
+      const card = new CrashingCard(build);
+      const { module, handle, device } = card;
+      let selected = 0;
+      device.faults.writeRegister = (offset, _, value) => {
+        if (offset === QUEUE_SELECT) selected = value;
+        return true;
+      };
+      device.faults.readRegister = (offset, _, right) => lie(offset, right, selected);
+      const reset = module.exports.reset(handle);
+      assert.ok(reset < 0);
+      assertResult(card.send(frame(60, 1), 100), reset);
+      const received = card.receiveOne(100);
+      assert.ok(typeof received === "number");
+      assertResult(received, reset);
+      device.faults.readRegister = undefined;
+      card.handleCrash();
+      assertResult(module.exports.reset(handle), Result.OK);
+      card.works();
+    });
+  }
+
   onBothBuilds("says when a frame does not leave, and does not send the next one before", (build) => {
     const card = new CrashingCard(build);
     const { module, peer } = card;
@@ -200,6 +252,45 @@ describe("debug I/O", () => {
     card.handleCrash();
   });
 
+  onBothBuilds("believes no used ring of received frames, either", (build) => {
+    const card = new CrashingCard(build);
+    const { faults } = card.device;
+    assertResult(card.send(frame(60, 1)), Result.OK);
+    for (const id of [255, 256, 0xffff_ffff]) {
+      faults.usedId = (queue, right) => (queue === 0 ? id : right);
+      card.peer.deliver(frame(100, 2));
+      const received = card.receiveOne();
+      assert.ok(typeof received === "number");
+      assertResult(received, Result.E_BROKEN);
+      delete faults.usedId;
+      card.handleCrash();
+    }
+  });
+
+  onBothBuilds("tells the owner once that the card is not its own any more", (build) => {
+    const card = new CrashingCard(build);
+    const { module, handle, device } = card;
+    card.handleCrash();
+    assert.equal(module.exports.events(handle), Event.BROKEN);
+    device.faults.usedId = () => 255;
+    assertResult(card.send(frame(60, 1)), Result.E_BROKEN);
+    delete device.faults.usedId;
+    card.handleCrash();
+    assert.equal(module.exports.events(handle), 0);
+  });
+
+  onBothBuilds("comes back though all that the card receives is no frame", (build) => {
+    const card = new CrashingCard(build);
+    const { peer, device } = card;
+    assertResult(card.send(frame(60, 1)), Result.OK);
+    const buffers = 7;
+    let received = 0;
+    device.faults.usedLength = (queue, right) => (queue === 0 && received++ < buffers ? 0 : right);
+    for (let seed = 0; seed <= buffers; seed++) peer.deliver(frame(100, seed));
+    assert.equal(card.receiveOne(), 0);
+    assert.deepEqual(card.receiveOne(), frame(100, buffers));
+  });
+
   onBothBuilds("copies no more than the device can have written, and drops what is no frame", (build) => {
     const card = new CrashingCard(build);
     const { peer, device } = card;
@@ -216,6 +307,20 @@ describe("debug I/O", () => {
     }
     delete device.faults.usedLength;
     card.handleCrash();
+  });
+
+  onBothBuilds("is asked for in vain where the card cannot be opened, or has no room for it in its ring", (build) => {
+    const card = new HostedCard(build, { card: { queueSizes: [1, 8] } });
+    const { module, device } = card;
+    assert.equal(module.exports.close(card.handle), 0);
+    assertResult(module.openCard(device, { debug: 1 }), Result.E_QUEUE_SIZE);
+    assertResult(module.openCard(device, { receive_buffer_bytes: 100 }), Result.E_ARGUMENT);
+    const other = new HostedCard(build);
+    assert.equal(other.module.exports.close(other.handle), 0);
+    const refused = other.module.openCard(other.device, { debug: 1, receive_buffer_bytes: 100 });
+    assertResult(refused, Result.E_ARGUMENT);
+    assert.ok(card.open() > 0);
+    card.works();
   });
 
   it("refuses records outside of linear memory, and frames of no size", () => {

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import type { ControlFaults } from "../../../kernel-shim/emulated-pc/net/control.js";
+import type { NetDeviceOptions } from "../../../kernel-shim/emulated-pc/net/device.js";
+import { describeViolation } from "../../../kernel-shim/emulated-pc/violations.js";
 import { Event, Message, type NetDevice, ReceiveMode, Result } from "../../../kernel-shim/javascript/index.js";
 import type { Build } from "../../../kernel-shim/machine.js";
 import { macFromBytes } from "../../../kernel-shim/network/addresses.js";
@@ -31,9 +33,9 @@ const commands: readonly { name: string; id: [number, number]; give: (card: NetD
 class ControlGround extends CardGround {
   readonly controlFaults: ControlFaults;
 
-  constructor(build: Build, options: MachineOptions = {}, queueSizes?: readonly number[]) {
+  constructor(build: Build, options: MachineOptions = {}, net: Partial<NetDeviceOptions> = {}) {
     const controlFaults: ControlFaults = {};
-    super(build, { controlFaults, ...(queueSizes === undefined ? {} : { queueSizes }) }, options);
+    super(build, { controlFaults, ...net }, options);
     this.controlFaults = controlFaults;
   }
 
@@ -200,8 +202,8 @@ describe("a command", () => {
   });
 
   onBothBuilds("goes around a ring of any size", (build) => {
-    for (const size of [4, 8]) {
-      const ground = new ControlGround(build, {}, [256, 256, size]);
+    for (const size of [2, 4, 8]) {
+      const ground = new ControlGround(build, {}, { queueSizes: [256, 256, size] });
       const { card } = ground;
       for (let id = 0; id < 30; id++) {
         card.addVlan(id);
@@ -211,6 +213,61 @@ describe("a command", () => {
       ground.recovers();
     }
   });
+});
+
+/** MAC, CTRL_VQ and what it commands, without ANY_LAYOUT. */
+const COMMANDS = [5, 16, 17, 18, 19, 20, 21, 23].reduce((sum, bit) => sum + 2 ** bit, 0);
+
+describe("a command to a device without ANY_LAYOUT", () => {
+  onBothBuilds("has a descriptor for each of its parts [virtio-1.2 §5.1.6.6]", (build) => {
+    const ground = new ControlGround(build, {}, { features: COMMANDS });
+    ground.setAll();
+    assert.deepEqual(ground.settings, ALL_SET);
+    assert.deepEqual(ground.machine.pc.violations.map(describeViolation), []);
+    ground.recovers();
+  });
+});
+
+describe("an announcement", () => {
+  onBothBuilds("that the device wants is an event, and acknowledged once", (build) => {
+    const ground = new ControlGround(build);
+    const { card } = ground;
+    card.setReceiveMode(ReceiveMode.ALLMULTI, true);
+    assert.equal(card.events(), 0);
+    ground.device.requestAnnouncement();
+    card.interrupt();
+    assert.equal(card.events() & Event.ANNOUNCE, Event.ANNOUNCE);
+    card.acknowledgeAnnouncement();
+    assert.throws(() => card.acknowledgeAnnouncement(), hasCode(Result.E_REFUSED));
+    assert.equal(card.events(), 0);
+    ground.recovers();
+  });
+});
+
+describe("without its feature", () => {
+  const CTRL_MAC_ADDR = 2 ** 23;
+  const FEATURES: readonly (readonly [number, (id: readonly [number, number]) => boolean])[] = [
+    [2 ** 18, ([commandClass, command]) => commandClass < 2 && command === 0],
+    [2 ** 20, ([commandClass, command]) => commandClass === 0 && command === 5],
+    [2 ** 19, ([commandClass]) => commandClass === 2],
+    [2 ** 21, ([commandClass]) => commandClass === 3],
+    [2 ** 5 + CTRL_MAC_ADDR, ([commandClass, command]) => commandClass === 1 && command === 1],
+  ];
+  for (const { name, id, give } of commands) {
+    onBothBuilds(`${name} is not possible, and the device hears nothing of it`, (build) => {
+      const [feature] = FEATURES.find(([, belongs]) => belongs(id)) ?? assert.fail(name);
+      const ground = new ControlGround(build, {}, { features: COMMANDS - feature });
+      const { card } = ground;
+      let asked = 0;
+      ground.controlFaults.answer = () => {
+        asked++;
+        return 0;
+      };
+      assert.throws(() => give(card), hasCode(Result.E_UNSUPPORTED));
+      assert.equal(asked, 0);
+      ground.works();
+    });
+  }
 });
 
 describe("a control queue that was offered", () => {
@@ -302,9 +359,15 @@ describe("settings after a reset", () => {
         asked++;
         return null;
       };
+      const NOTIFY = 16;
+      let notified = 0;
+      ground.device.faults.writeRegister = (offset, _, value) => {
+        if (offset === NOTIFY && value === CONTROL_QUEUE) notified++;
+        return true;
+      };
       const start = ground.machine.pc.time.now;
       assert.throws(() => card.reset(), hasCode(Result.E_BROKEN));
-      assert.equal(asked, 1, "nothing more is asked of a card that does not answer");
+      assert.deepEqual({ asked, notified }, { asked: 1, notified: 1 }, "a card that does not answer is asked no more");
       assert.ok(ground.machine.pc.time.now - start <= ANSWER_MAX + ANSWER_MIN);
       assert.equal(card.events() & Event.SETTINGS, 0);
       assert.throws(() => card.receive(), hasCode(Result.E_BROKEN));
