@@ -203,7 +203,11 @@ describe("a frame", () => {
       // Its pages are known the second time.
       if (turn == 0) forget_translations();
       send(1, 1000, PAGE - 500);
-      transmitRing.completeAll();
+      const chain = takeFrame();
+      expect(chain.count).toBe(3);
+      expect(chain.lengths[1]).toBe(500);
+      expect(chain.lengths[2]).toBe(500);
+      transmitRing.complete(chain.indices[0], 0);
       expect(reclaim()).toBe(1);
       expect(completion(0).length).toBe(1000);
     }
@@ -323,6 +327,11 @@ describe("a refused frame", () => {
     prepare(0, 1, 10);
     addSegment(0, buffer + PAGE + 5, 60);
     expectRefused(Result.E_ADDRESS);
+    prepare(0, 1, 10);
+    addSegment(0, buffer + PAGE + 66, 60);
+    junkBefore(PAGE + 66);
+    expectRefused(Result.E_ADDRESS);
+    for (let back: u32 = 16; back != 0; back--) expect(memory_read8(buffer + PAGE + 66 - back)).toBe(0xff);
     let sent: u32 = 0;
     while (send(sent, 60, 66, 10) == Result.OK) sent++;
     expect(sent).toBe(8, "all descriptors are there");
