@@ -139,6 +139,7 @@ export const acceptances: readonly Acceptance[] = [
     "count == 0": "false",
     "length < device.headerBytes + ETHERNET_HEADER_BYTES": "false",
     "read16(buffer.pointer + HEADER_NUM_BUFFERS) != 1": "false",
+    "fields & ~(<u64>NetHeaderFlag.DATA_VALID)": "false",
   }),
   { function: "receiveFrames", condition: "queue.pieceCount == 0", never: ["true"], place: 1, why: ONLY_SLOWER },
   {
@@ -242,6 +243,7 @@ export const acceptances: readonly Acceptance[] = [
   },
   ...leftByRun("transmitRun", {
     "at != end": "true",
+    "room == 0": "false",
     "rest - 1 >= device.frameBytesMax": "false",
     "pointerRangeFits(pointer, rest)": "true",
     "count != room": "true",
