@@ -121,7 +121,7 @@ export function events(handle: u32): i32 {
  * whenever polling has found nothing more. `net_await_all` and `block_await_all` ask for other interrupts; a card whose
  * transmit ring is full interrupts when there is room, too, and says so with the event ROOM.
  *
- * @returns 1 when `net_receive` or the device's poll call will find something already, for which no interrupt may come:
+ * @returns 1 when `net_receive` or the device's poll call may find something already, for which no interrupt may come:
  *   poll, then call again; 0; E_HANDLE, E_BROKEN, E_GONE, E_SUSPENDED
  */
 export function enable_interrupts(handle: u32): i32 {

@@ -20,6 +20,7 @@ import { finishClosing, open } from "../../virtio/lifecycle";
 import { completeDrained, completeOne, completeRun } from "./complete";
 import { BLOCK_DEVICE_BYTES, BlockDevice, RequestQueue } from "./device";
 import { BlockDriver, MINIMAL, OPTIONAL } from "./driver";
+import { takeExecuted } from "./execute";
 import { addRequest } from "./requests";
 import { submitRun } from "./submit";
 import { VIRTIO_ID_BLOCK } from "./wire";
@@ -164,7 +165,12 @@ export function block_poll(handle: u32, completions: u32, capacity: u32): i32 {
     const taken = completeRun(device, queue, at, end, pending);
     at += taken * offsetof<Completion>();
     pending -= taken;
-    if (pending == 0 || at == end) break;
+    if (pending == 0) break;
+    if (at == end) {
+      // Nobody would come back for them.
+      if (!isDefined(WITHOUT_BLOCK_COMMANDS)) takeExecuted(queue);
+      break;
+    }
     const written = completeOne(device, queue, changetype<Completion>(at));
     if (written < 0) break;
     at += written * offsetof<Completion>();

@@ -96,7 +96,7 @@ function firstOf(queue: RequestQueue, head: u32): u32 {
 }
 
 /** Takes executed chains that are next in the used ring. */
-function takeExecuted(queue: RequestQueue): void {
+export function takeExecuted(queue: RequestQueue): void {
   if (queue.draining) return;
   for (let pending = queue.pending(); pending != 0; pending--) {
     const head = usedAt(queue, 0);

@@ -16,6 +16,7 @@ import { onBothBuilds } from "./moments.js";
 /** Far from the records of other calls. */
 const RECORD_OFFSET = 32 * 1024;
 const SECOND = 1_000_000_000n;
+const VIRTIO_F_INDIRECT_DESC = 2 ** 28;
 
 /** Reads a sector. Returns what the call returns. */
 function execute({ module, handle, buffer }: HostedDisk, token: bigint, timeout = SECOND): number {
@@ -64,6 +65,18 @@ describe("block_execute", () => {
       [[5n, Result.E_RESET]],
     );
     assert.equal(module.submit(handle, disk.reads(1, 6)).count, 1);
+  });
+
+  onBothBuilds("leaves no chain in the ring behind a poll that has room for the caller's own", (build) => {
+    const disk = new HostedDisk(build, { disk: { queueSizes: [4], features: VIRTIO_F_INDIRECT_DESC } });
+    const { module, handle } = disk;
+    disk.submitReads(1, 5);
+    module.letDevicesWork();
+    assert.equal(execute(disk, 77n), 1);
+    assert.equal(module.poll(handle, 1).count, 1);
+    assert.equal(module.exports.enable_interrupts(handle), 0);
+    assert.equal(module.exports.block_await_all(handle), 0);
+    assert.equal(module.submit(handle, disk.reads(4, 6)).count, 4);
   });
 
   onBothBuilds("ends though the clock stands still, and the request is one like any other then", (build) => {

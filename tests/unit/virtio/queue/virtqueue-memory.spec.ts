@@ -1,6 +1,6 @@
 /** The memory of a split virtqueue, and how the device learns of it. */
 import { Result } from "../../../../assembly/abi/results";
-import { forget_translations } from "../../../../assembly/memory/addresses";
+import { physicalAddress } from "../../../../assembly/memory/addresses";
 import { allocatePrivate } from "../../../../assembly/memory/arena";
 import { VIRTIO_F_INDIRECT_DESC } from "../../../../assembly/virtio/features";
 import { Virtqueue } from "../../../../assembly/virtio/queue/virtqueue";
@@ -14,7 +14,6 @@ import {
   memory_fail_after,
   memory_physical,
   memory_read16,
-  memory_translate,
   memory_write16,
   Trace,
   trace_clear,
@@ -164,12 +163,11 @@ describe("activate", () => {
   it("refuses memory whose page number has more than 32 bits", () => {
     newDevice(8, 0);
     queue.allocate(device, QUEUE, 1, 0, 0);
-    forget_translations();
-    memory_translate(queue.descriptors, 1 << 44);
+    expect(queue.ringAddress).toBe(physicalAddress(queue.descriptors));
+    queue.ringAddress = 1 << 44;
     expect(queue.activate()).toBe(Result.E_DMA_MEMORY);
     expect(trace_find(Trace.OUT, QUEUE_PFN, 0)).toBe(-1);
-    forget_translations();
-    memory_translate(queue.descriptors, (1 << 44) - 4096);
+    queue.ringAddress = (1 << 44) - 4096;
     expect(queue.activate()).toBe(Result.OK);
     expect(device_queue_page(registers, QUEUE)).toBe(0xffff_ffff);
   });
