@@ -219,6 +219,26 @@ describe("debug I/O", () => {
     assert.deepEqual(peer.sent, [frame(60, 2), frame(60, 4)]);
   });
 
+  onBothBuilds("says that the card went while it waited for it", (build) => {
+    for (const waits of ["send", "receive"] as const) {
+      const card = new CrashingCard(build);
+      const { module, handle, device } = card;
+      assertResult(card.send(frame(60, 1)), Result.OK);
+      assert.equal(module.exports.events(handle), Event.BROKEN);
+      const { kernel, pc } = module;
+      const before = { ...kernel };
+      kernel.relax = () => {
+        Object.assign(kernel, before);
+        pc.removeDevice(device);
+      };
+      const result = waits === "send" ? card.send(frame(60, 2), 100) : card.receiveOne(100);
+      assert.equal(result, Result.E_GONE);
+      assert.equal(module.exports.events(handle), Event.GONE);
+      assertResult(card.send(frame(60, 3), 100), Result.E_GONE);
+      assert.equal(module.exports.close(handle), 0);
+    }
+  });
+
   onBothBuilds("ends its waits though the clock stands still", (build) => {
     const card = new CrashingCard(build);
     const { module } = card;
