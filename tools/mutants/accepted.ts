@@ -155,6 +155,12 @@ export const acceptances: readonly Acceptance[] = [
     why: "a whole frame is found held back at the next turn",
   },
   {
+    function: "addBuffers",
+    condition: "queue.room == 0",
+    never: ["true"],
+    why: "the first segment finds no room either; one that makes no sense is refused for that, and now",
+  },
+  {
     function: "pollBuffers",
     condition: "pending == 0",
     never: ["false"],

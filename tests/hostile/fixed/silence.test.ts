@@ -91,6 +91,27 @@ describe("a request that is not answered in time", () => {
     ground.recovers();
   });
 
+  onBothBuilds(
+    "is none while the device is only slow and fails in the end: all that it took is free again",
+    (build) => {
+      const delay = TIMEOUT - 2 * MILLISECOND;
+      // Each takes three descriptors of the ring.
+      const ground = new DiskGround(build, { queueSizes: [64], features: 0, onRequest: () => ({ delay, status: 1 }) });
+      const disk = ground.open(options);
+      for (let turn = 0; turn < 3; turn++) {
+        ground.submitReads(21);
+        const results: number[] = [];
+        for (let wait = 0; wait < 12; wait++) {
+          ground.machine.letDevicesWork(MILLISECOND);
+          results.push(...disk.poll().map(({ result }) => result));
+        }
+        assert.deepEqual(results, new Array<number>(21).fill(Result.E_IO));
+      }
+      ground.device.onRequest = undefined;
+      ground.recovers();
+    },
+  );
+
   onBothBuilds("may take for ever without the option, and no clock is read", (build) => {
     const ground = new DiskGround(build);
     ground.device.faults.silent = true;
