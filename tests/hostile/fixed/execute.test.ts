@@ -188,6 +188,13 @@ describe("used.idx while a request is executed", () => {
     });
   }
 
+  onBothBuilds("that had moved too far before: the request is refused", (build) => {
+    const ground = silentDisk(build);
+    ground.ring(0).index += 4;
+    assert.throws(() => ground.disk.perform(requestIn(ground, 1), PATIENCE_MILLISECONDS), hasCode(Result.E_BROKEN));
+    ground.isBrokenWith(Message.BAD_USED_INDEX, [0, 1]);
+  });
+
   onBothBuilds("that goes back behind executed requests breaks the device", (build) => {
     const ground = silentDisk(build);
     assert.deepEqual(
