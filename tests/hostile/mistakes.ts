@@ -159,8 +159,12 @@ export class Mistakes {
     pick(random, [
       () => this.refuses(name, [handle, 0xffff, 0x1_0000, 1], Result.E_ARGUMENT, ...UNUSABLE),
       () => this.refuses(name, [handle, 0, pointer, count], Result.E_ARGUMENT, ...UNUSABLE),
-      // As bytes, some of what is too many records for memory is only too many for the configuration.
-      () => this.refuses("generic_read_configuration", [handle, 0, 1, count, pointer], ...NO_FIELDS, ...UNUSABLE),
+      // As bytes, some of what is too many records for memory is only too many for the configuration, and where there is no
+      // room for a record, there may be room for some bytes.
+      () => {
+        const nowhere = pointer === 0x1_0000 ? pointer : 0;
+        this.refuses("generic_read_configuration", [handle, 0, 1, count, nowhere], ...NO_FIELDS, ...UNUSABLE);
+      },
       () => this.refuses("generic_write_configuration", [handle, 1, 2, 0], Result.E_ARGUMENT, ...UNUSABLE),
       () => this.refuses("device_information", [handle, this.wrongPointer()], Result.E_ARGUMENT),
     ])();
