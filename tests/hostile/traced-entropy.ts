@@ -7,6 +7,8 @@ export type Supply = "plenty" | "few" | "none";
 const SMALLEST_VALUE = 3;
 const VALUES = 253;
 const FEW = 40;
+/** More than any guest asks for; a chain that a lie has made longer would take minutes. */
+const PLENTY = 2 ** 20;
 
 export class TracedEntropy {
   supply: Supply = "plenty";
@@ -15,7 +17,12 @@ export class TracedEntropy {
   /** For the device's options. */
   readonly source: EntropySource = (target) => {
     const room = target.length;
-    const count = this.supply === "plenty" ? room : this.supply === "few" ? Math.min(room, 1 + (this.given % FEW)) : 0;
+    const count =
+      this.supply === "plenty"
+        ? Math.min(room, PLENTY)
+        : this.supply === "few"
+          ? Math.min(room, 1 + (this.given % FEW))
+          : 0;
     for (let index = 0; index < count; index++) target[index] = SMALLEST_VALUE + (this.given++ % VALUES);
     return count;
   };

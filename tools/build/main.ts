@@ -169,9 +169,9 @@ await runCommand("npm run build", async () => {
     .option("--quiet", "print nothing but what is being built", false)
     .option("--sizes", "measure what each part adds, which takes seconds each", false)
     .option("--output <file>", "write the one module there that the next options choose")
-    .option("--drivers <list>", `some of ${drivers.join(",")}; all unless given`)
-    .option("--transports <list>", `some of ${transports.join(",")}; all unless given`)
-    .option("--extras <list>", `some of ${extras.join(",")}, or none; all unless given`)
+    .option("--drivers <list>", `some of ${drivers.join(", ")}; all unless given`)
+    .option("--transports <list>", `some of ${transports.join(", ")}; all unless given`)
+    .option("--extras <list>", `some of ${extras.join(", ")}, or none; all unless given`)
     .addOption(
       new Option("--memory <kind>", "where devices reach memory: inside linear memory, or outside").choices([
         "mapped",
