@@ -108,7 +108,10 @@ export function command(device: NetDevice, command: u32, first: u32, second: u32
   return awaitAnswer(device, queue) ? readAnswer(device, queue) : runningResult(device);
 }
 
-/** Every part has a descriptor of its own, which without ANY_LAYOUT it must have, if the ring has room. [virtio-1.2 §5.1.6.6] */
+/**
+ * Every part has a descriptor of its own, which without ANY_LAYOUT it must have, if the ring has room.
+ * [virtio-1.2 §5.1.6.6]
+ */
 function addCommand(queue: Virtqueue, address: u64, first: u32, second: u32): void {
   queue.begin(false);
   if (queue.size >= CHAIN_MAX) {

@@ -2,11 +2,11 @@
  * Sending and receiving single frames when nothing else can be relied on: from a crash handler, or a debugger.
  *
  * The calls may be made at any instruction, also inside another call into the stack that was interrupted and will not go
- * on. They take the card over: the first one resets it and gives it rings and buffers that were put aside when it was opened, so that nothing
- * which the interrupted call was about to change is believed. From then on all other calls answer E_BROKEN; the frames of
- * others stay where they are until `reset` gives the card back to them. Nothing is allocated, no interrupt is asked for,
- * nothing is logged while the card answers, and every wait ends. A build leaves them out with `WITHOUT_NET_DEBUG`.
- * [virtio-1.2 §5.1.6]
+ * on. They take the card over: the first one resets it and gives it rings and buffers that were put aside when it was
+ * opened, so that nothing which the interrupted call was about to change is believed. From then on the calls that move
+ * frames answer E_BROKEN; the frames of others stay where they are until `reset` gives the card back to them. Nothing is
+ * allocated, no interrupt is asked for, nothing is logged while the card answers, and every wait ends. A build leaves them
+ * out with `WITHOUT_NET_DEBUG`. [virtio-1.2 §5.1.6]
  */
 import { Event, Result } from "../../abi/results";
 import { now_ns, relax } from "../../kernel";
@@ -234,7 +234,6 @@ function takeOver(device: NetDevice, debug: NetDebug): i32 {
 
 function activate(queue: Virtqueue): i32 {
   queue.forget();
-  queue.draining = false;
   return queue.activate();
 }
 

@@ -46,8 +46,8 @@ export const OFFLOADS: u64 =
 const GUEST_BELOW_HOST: u64 = 4;
 
 /**
- * Descriptors of an indirect table: 64 KiB in pages that are all apart, or in buffers of 2 KiB, with headers before it. Frames
- * in more pieces go into the ring.
+ * Descriptors of an indirect table: 64 KiB in pages that are all apart, or in buffers of 2 KiB, with headers before it.
+ * Frames in more pieces go into the ring.
  */
 const TABLE_ENTRIES: u32 = 36;
 
@@ -70,6 +70,7 @@ export function tableEntries(device: NetDevice): u32 {
 }
 
 /** The fields of a frame that say what the device shall do, all but csum_offset. */
+@inline
 export function fieldsOf(frame: TransmitFrame): u64 {
   return load<u64>(changetype<usize>(frame), offsetof<TransmitFrame>("flags"));
 }
@@ -153,8 +154,8 @@ export function offloadResult(device: NetDevice, fields: u64, csumOffset: u32, b
 }
 
 /**
- * Whether a frame goes into an indirect table, header included: one to be cut, which is worth it, and in so few pieces, however
- * its pages lie.
+ * Whether a frame goes into an indirect table, header included: one to be cut, which is worth it, and in so few pieces,
+ * however its pages lie.
  */
 export function goesIntoTable(queue: TransmitQueue, fields: u64, segments: u32, count: u32): bool {
   if (gsoTypeOf(fields) == NetSegmentation.NONE) return false;

@@ -99,11 +99,10 @@ export function addFrame(device: NetDevice, queue: TransmitQueue, frame: Transmi
   return Result.OK;
 }
 
-/** Whether any field of the packet header is not 0, from flags to csum_start in one. */
+/** Whether any field of the packet header is not 0. */
 @inline
 export function asksForOffloads(frame: TransmitFrame): bool {
-  const offload = load<u64>(changetype<usize>(frame), offsetof<TransmitFrame>("flags"));
-  return (offload | frame.csum_offset) != 0;
+  return (fieldsOf(frame) | frame.csum_offset) != 0;
 }
 
 /** E_FULL, unless the frame is one that will never be accepted: of that, the caller hears at once. */
